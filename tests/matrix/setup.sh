@@ -47,7 +47,7 @@ skip() { # NAME REASON
 # The last telling line of a log, for a reason that fits on one line.
 last_line() {
     grep -E '^(E:|W:|error|.*[Ee]rror|.*failed)' "$1" 2>/dev/null | tail -n 1 | cut -c 1-160 |
-        grep . || tail -n 1 "$1" | cut -c 1-160
+        grep . || tail -n 1 "$1" | sed 's/^ *cause: //' | cut -c 1-160
 }
 
 # Runs as root, directly or through sudo; fails where there is neither.
@@ -195,21 +195,20 @@ cpython_source() { # prints the tarball, or the reason why there is none
 }
 
 # Runs in the unpacked source. No tests, no installers, none of the modules nothing here imports.
-compile_cpython() { # CFLAGS, CONFIGURE-OPTION...
-    local cflags=$1 unused=() module
-    shift
+compile_cpython() { # CONFIGURE-OPTION...
+    local unused=() module
     for module in _tkinter _curses _curses_panel readline _dbm _gdbm nis _decimal _codecs_cn \
         _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr _codecs_tw _uuid _bz2 _lzma xxsubtype; do
         unused+=("py_cv_module_$module=n/a")
     done
     nice -n 10 ./configure -q --without-ensurepip --disable-test-modules \
-        OPT='-DNDEBUG -O2 -Wall' CFLAGS="$cflags" "$@" "${unused[@]}" &&
+        OPT='-DNDEBUG -O2 -Wall' "$@" "${unused[@]}" &&
         nice -n 10 make -s -j"$jobs" python sharedmods
 }
 
-setup_source() { # NAME, PATCH or '', CFLAGS, CONFIGURE-OPTION...
-    local name=$1 patch=$2 cflags=$3 dir=$matrix/$1 log=$matrix/logs/$1.log tarball start=$SECONDS
-    shift 3
+setup_source() { # NAME, PATCH or '', CONFIGURE-OPTION...
+    local name=$1 patch=$2 dir=$matrix/$1 log=$matrix/logs/$1.log tarball start=$SECONDS
+    shift 2
     if [ "$do_build" = no ]; then
         skip "$name" "has to be compiled, and --quick or --no-build was given"
         return
@@ -225,7 +224,7 @@ setup_source() { # NAME, PATCH or '', CFLAGS, CONFIGURE-OPTION...
         cd "$dir" && # set -e does not hold inside a condition
             tar xJf "$tarball" --strip-components 1 --exclude '*/Lib/test' --exclude '*/Doc' &&
             { [ -z "$patch" ] || patch -p1 -i "$patch"; } &&
-            compile_cpython "$cflags" "$@"
+            compile_cpython "$@"
     ) >"$log" 2>&1 </dev/null; then
         skip "$name" "did not compile: $(last_line "$log")"
         return
@@ -241,8 +240,8 @@ setup_source() { # NAME, PATCH or '', CFLAGS, CONFIGURE-OPTION...
     printf '     %s took %d s\n' "$name" $((SECONDS - start))
 }
 
-setup_timed() { setup_source 3.13-timed "$here/timed_gil.patch" -DGILTIMED; }
-setup_free_threaded() { setup_source 3.13t '' '' --disable-gil; }
+setup_timed() { setup_source 3.13-timed "$here/timed_gil.patch"; }
+setup_free_threaded() { setup_source 3.13t '' --disable-gil; }
 
 # ---- uv ----
 
