@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * A small streaming JSON writer. Output is valid whatever the strings hold: bytes that are not
+ * UTF-8 become U+FFFD, control characters and '<' are escaped (safe inside <script> and on a
+ * terminal). Commas are the writer's business, nesting the caller's.
+ */
+#ifndef GS_JSON_WRITER_H
+#define GS_JSON_WRITER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define GS_JSON_MAX_DEPTH 32
+
+struct gs_json {
+    FILE *out;
+    bool pretty; /* one member a line; arrays begun with _inline stay on one line */
+    unsigned depth;
+    unsigned inline_depth; /* > 0 inside an inline array */
+    bool has_member[GS_JSON_MAX_DEPTH];
+    bool after_key;
+};
+
+void gs_json_init(struct gs_json *j, FILE *out, bool pretty);
+/* Ends the document with a newline; false when something could not be written (disk full). */
+bool gs_json_finish(struct gs_json *j);
+
+void gs_json_begin_object(struct gs_json *j);
+void gs_json_end_object(struct gs_json *j);
+void gs_json_begin_array(struct gs_json *j);
+void gs_json_begin_array_inline(struct gs_json *j);
+void gs_json_end_array(struct gs_json *j);
+
+void gs_json_key(struct gs_json *j, const char *key);
+void gs_json_string(struct gs_json *j, const char *s); /* NULL is written as "" */
+void gs_json_string_n(struct gs_json *j, const char *s, size_t len);
+void gs_json_u64(struct gs_json *j, uint64_t v);
+void gs_json_i64(struct gs_json *j, int64_t v);
+void gs_json_bool(struct gs_json *j, bool v);
+void gs_json_null(struct gs_json *j);
+/* thousandths / 1000 with three decimals: percentages without floating point */
+void gs_json_milli(struct gs_json *j, uint64_t thousandths);
+
+/* key + value */
+void gs_json_kv_string(struct gs_json *j, const char *key, const char *s);
+void gs_json_kv_u64(struct gs_json *j, const char *key, uint64_t v);
+void gs_json_kv_i64(struct gs_json *j, const char *key, int64_t v);
+void gs_json_kv_bool(struct gs_json *j, const char *key, bool v);
+
+#endif

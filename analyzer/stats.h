@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * Ways to print a whole profile. All three print the same integers.
+ */
+#ifndef GS_STATS_H
+#define GS_STATS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "analyzer/json_writer.h"
+#include "analyzer/profile.h"
+
+/* `gilscope stats --json`: the document of contract.md. False when writing failed. */
+bool gs_stats_json(const struct gs_profile *p, FILE *out);
+
+/* What the report page embeds: the same document plus frames, nodes, rows, chains, verdict,
+ * timelines and edges (viz/profile.schema.json). Not pretty-printed. */
+bool gs_report_json(const struct gs_profile *p, FILE *out);
+
+struct gs_text_options {
+    bool colour;    /* see gs_stats_want_colour() */
+    unsigned width; /* columns; 0 means 80 */
+    unsigned top;   /* rows of each table; 0 means 10 */
+};
+/* `gilscope stats`: verdict, findings, threads, stacks, data quality. */
+bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *options, FILE *out);
+/* A terminal, and NO_COLOR is not set, and TERM is not dumb. */
+bool gs_stats_want_colour(FILE *out);
+
+/* Shared by both JSON documents: writes the members of the open object. */
+void gs_stats_json_members(struct gs_json *j, const struct gs_profile *p, bool with_report_parts);
+
+#endif

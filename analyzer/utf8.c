@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/utf8.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "analyzer/xalloc.h"
+
+static size_t bad(uint32_t *cp)
+{
+    *cp = GS_UTF8_BAD;
+    return 1;
+}
+
+/* Overlong forms, surrogates and values past U+10FFFF are no characters. */
+static bool is_scalar(uint32_t cp, size_t n)
+{
+    static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+    return cp >= least[n] && cp <= 0x10ffff && (cp < 0xd800 || cp > 0xdfff);
+}
+
+size_t gs_utf8_decode(const char *s, size_t len, uint32_t *cp)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    if (p[0] < 0x80) {
+        *cp = p[0];
+        return 1;
+    }
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (p[0] < 0xc2 || p[0] > 0xf4 || n > len)
+        return bad(cp);
+    uint32_t v = p[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return bad(cp);
+        v = v << 6 | (p[i] & 0x3f);
+    }
+    if (!is_scalar(v, n))
+        return bad(cp);
+    *cp = v;
+    return n;
+}
+
+char *gs_utf8_clean(const char *s, size_t len, size_t max_len)
+{
+    size_t room = len < max_len ? len : max_len; /* a bad byte grows to three */
+    char *out = gs_xmalloc(3 * room + 4, 1);
+    size_t used = 0;
+    for (size_t i = 0; i < len;) {
+        uint32_t cp;
+        size_t n = gs_utf8_decode(s + i, len - i, &cp);
+        const char *from = cp == GS_UTF8_BAD || cp == 0 ? "\xef\xbf\xbd" : s + i;
+        size_t take = from == s + i ? n : 3;
+        if (used + take > max_len)
+            break;
+        memcpy(out + used, from, take);
+        used += take;
+        i += n;
+    }
+    out[used] = '\0';
+    return out;
+}

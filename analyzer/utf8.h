@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT
+ * UTF-8 from outside. One decoder for everything that prints a name from a capture.
+ */
+#ifndef GS_UTF8_H
+#define GS_UTF8_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define GS_UTF8_BAD 0xfffdu
+
+/* Length of the character at s (1..4); *cp is its code point, U+FFFD for a byte that starts no
+ * valid character (then the length is 1). len > 0. */
+size_t gs_utf8_decode(const char *s, size_t len, uint32_t *cp);
+
+/* A copy without invalid bytes (U+FFFD instead) and without NUL, cut at max_len bytes between two
+ * characters. Terminated; the caller frees. */
+char *gs_utf8_clean(const char *s, size_t len, size_t max_len);
+
+#endif
