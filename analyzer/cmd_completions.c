@@ -17,7 +17,9 @@ int gs_cmd_completions(int argc, char **argv)
         return gs_cmd_fail(GS_EXIT_USAGE, "completions: name one shell: gilscope completions "
                                           "bash|zsh|fish");
     if (!gs_completions(stdout, args.rest[0]))
-        return gs_cmd_fail(GS_EXIT_USAGE, "completions: shell '%s' is not known; there are bash, "
-                                          "zsh and fish", args.rest[0]);
+        return gs_cmd_fail(GS_EXIT_USAGE,
+                           "completions: shell '%s' is not known; there are bash, "
+                           "zsh and fish",
+                           args.rest[0]);
     return gs_cmd_flush_stdout(GS_EXIT_OK);
 }

@@ -93,8 +93,10 @@ static int check_writable(const char *pattern)
     }
     *to = '\0';
     if (!is_directory(dir))
-        return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: --output: there is no directory %s; create "
-                                                "it first: mkdir -p '%s'", dir, dir);
+        return gs_cmd_fail(GS_EXIT_NOT_STARTED,
+                           "run: --output: there is no directory %s; create "
+                           "it first: mkdir -p '%s'",
+                           dir, dir);
     if (access(dir, W_OK | X_OK) != 0)
         return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: --output: %s: %s; name another with -o", dir,
                            strerror(errno));
@@ -111,8 +113,10 @@ static int set_output(const struct gs_args *args)
         given = DEFAULT_NAME;
     const char *bad = is_directory(given) ? NULL : bad_token(given);
     if (bad)
-        return gs_cmd_fail(GS_EXIT_USAGE, "run: --output: '%.3s' is no token; there are %%p, %%h, "
-                                          "%%q{VARIABLE} and %%%%", bad);
+        return gs_cmd_fail(GS_EXIT_USAGE,
+                           "run: --output: '%.3s' is no token; there are %%p, %%h, "
+                           "%%q{VARIABLE} and %%%%",
+                           bad);
     int code = absolute_pattern(given, pattern);
     if (code == GS_EXIT_OK)
         code = check_writable(pattern);
@@ -161,12 +165,16 @@ static int set_preload(void)
     char agent[PATH_MAX];
     const char *old = getenv("LD_PRELOAD");
     if (!gs_agent_path(agent))
-        return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: the agent %s is missing; build or install "
-                                                "gilscope again", agent);
+        return gs_cmd_fail(GS_EXIT_NOT_STARTED,
+                           "run: the agent %s is missing; build or install "
+                           "gilscope again",
+                           agent);
     if (strpbrk(agent, " :"))
-        return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: '%s' cannot be preloaded, LD_PRELOAD knows "
-                                                "no spaces or colons in a name; install gilscope "
-                                                "elsewhere", agent);
+        return gs_cmd_fail(GS_EXIT_NOT_STARTED,
+                           "run: '%s' cannot be preloaded, LD_PRELOAD knows "
+                           "no spaces or colons in a name; install gilscope "
+                           "elsewhere",
+                           agent);
     size_t len = strlen(agent);
     if (old && strncmp(old, agent, len) == 0 && strchr(": ", old[len]))
         return GS_EXIT_OK; /* strchr finds the terminator too */
@@ -214,8 +222,8 @@ static int script_command(const struct gs_args *args, struct command *out)
 {
     if (access(args->rest[0], R_OK) != 0)
         return gs_cmd_fail(errno == ENOENT ? GS_EXIT_NOT_FOUND : GS_EXIT_NOT_EXECUTABLE,
-                           "run: %s: %s; look at the name and the working directory",
-                           args->rest[0], strerror(errno));
+                           "run: %s: %s; look at the name and the working directory", args->rest[0],
+                           strerror(errno));
     return python_command(args, NULL, NULL, out);
 }
 
@@ -224,12 +232,15 @@ static int program_command(const struct gs_args *args, struct command *out)
     const char *name = args->rest[0];
     int err = gs_find_program(name, out->path);
     if (err == EACCES)
-        return gs_cmd_fail(GS_EXIT_NOT_EXECUTABLE, "run: %s is not executable; if it is a Python "
-                                                   "script: gilscope run python3 %s", out->path,
-                           name);
+        return gs_cmd_fail(GS_EXIT_NOT_EXECUTABLE,
+                           "run: %s is not executable; if it is a Python "
+                           "script: gilscope run python3 %s",
+                           out->path, name);
     if (err && !strchr(name, '/') && access(name, R_OK) == 0)
-        return gs_cmd_fail(GS_EXIT_NOT_FOUND, "run: there is no program %s in PATH; if you mean "
-                                              "the file here: gilscope run python3 %s", name, name);
+        return gs_cmd_fail(GS_EXIT_NOT_FOUND,
+                           "run: there is no program %s in PATH; if you mean "
+                           "the file here: gilscope run python3 %s",
+                           name, name);
     if (err)
         return gs_cmd_fail(GS_EXIT_NOT_FOUND, "run: there is no program %s; look at the name%s",
                            name, strchr(name, '/') ? "" : " and at PATH");
@@ -256,12 +267,15 @@ static int start(const struct command *c)
     execv(c->path, c->argv);
     int err = errno;
     if (err == ENOEXEC)
-        return gs_cmd_fail(GS_EXIT_NOT_EXECUTABLE, "run: %s is neither a program nor a script with "
-                                                   "a #! line; try: gilscope run python3 %s",
+        return gs_cmd_fail(GS_EXIT_NOT_EXECUTABLE,
+                           "run: %s is neither a program nor a script with "
+                           "a #! line; try: gilscope run python3 %s",
                            c->path, c->path);
     if (err == ENOENT)
-        return gs_cmd_fail(GS_EXIT_NOT_FOUND, "run: %s: its interpreter is missing; look at its "
-                                              "first line", c->path);
+        return gs_cmd_fail(GS_EXIT_NOT_FOUND,
+                           "run: %s: its interpreter is missing; look at its "
+                           "first line",
+                           c->path);
     return gs_cmd_fail(GS_EXIT_NOT_EXECUTABLE, "run: %s: %s; it could not be started", c->path,
                        strerror(err));
 }

@@ -47,8 +47,10 @@ int main(int argc, char **argv)
         return gs_cmd_flush_stdout(GS_EXIT_OK);
     }
     if (word[0] == '-')
-        return gs_cmd_fail(GS_EXIT_USAGE, "unknown option '%s' before the command; "
-                                          "type gilscope --help", word);
+        return gs_cmd_fail(GS_EXIT_USAGE,
+                           "unknown option '%s' before the command; "
+                           "type gilscope --help",
+                           word);
     const struct gs_cmd *cmd = gs_cmd_find(word);
     if (!cmd)
         return unknown_command(word);

@@ -36,7 +36,8 @@ static const struct alias aliases[] = {
 };
 enum { N_ALIASES = sizeof(aliases) / sizeof(aliases[0]) };
 
-/* getopt's view of one command. `val` of a long option is VAL_FIRST + its option or alias number. */
+/* getopt's view of one command. `val` of a long option is VAL_FIRST + its option or alias number.
+ */
 enum { VAL_HELP = 'h', VAL_FIRST = 256, VAL_ALIAS = VAL_FIRST + GS_N_OPTIONS };
 struct getopt_tables {
     struct option longs[GS_N_OPTIONS + N_ALIASES + 2];
@@ -64,8 +65,8 @@ static void build_tables(const char *cmd, struct getopt_tables *t)
                 *s++ = ':';
         }
         if (o->name)
-            t->longs[n++] = (struct option){o->name, o->arg ? required_argument : no_argument,
-                                            NULL, VAL_FIRST + id};
+            t->longs[n++] = (struct option){o->name, o->arg ? required_argument : no_argument, NULL,
+                                            VAL_FIRST + id};
     }
     for (int i = 0; i < N_ALIASES; i++) {
         const struct alias *a = &aliases[i];
@@ -157,7 +158,8 @@ static int bad_option(const char *cmd, const struct getopt_tables *t, const char
     if (strcmp(cmd, "run") == 0)
         return gs_cmd_fail(GS_EXIT_USAGE,
                            "run: unknown option '%s'; options of Python go after its name: "
-                           "gilscope run python3 %s ...", word, word);
+                           "gilscope run python3 %s ...",
+                           word, word);
     return gs_cmd_fail(GS_EXIT_USAGE, "%s: unknown option '%s'; type gilscope %s --help", cmd, word,
                        cmd);
 }
@@ -178,8 +180,8 @@ static int store(const char *cmd, int id, const char *value, struct gs_args *out
     char letter[3] = {'-', o->letter, '\0'};
     const char *expected = o->arg ? gs_option_check(o->arg, value) : NULL;
     if (expected)
-        return gs_cmd_fail(GS_EXIT_USAGE, "%s: %s%s: '%s' does not fit; expected %s", cmd, o->name ? "--" : "",
-                           o->name ? o->name : letter, value, expected);
+        return gs_cmd_fail(GS_EXIT_USAGE, "%s: %s%s: '%s' does not fit; expected %s", cmd,
+                           o->name ? "--" : "", o->name ? o->name : letter, value, expected);
     out->value[id] = value;
     return GS_ARGS_GO_ON;
 }
@@ -212,9 +214,10 @@ int gs_args_parse(const struct gs_cmd *cmd, int argc, char **argv, struct gs_arg
             return gs_cmd_flush_stdout(GS_EXIT_OK);
         }
         if (val == ':')
-            return gs_cmd_fail(GS_EXIT_USAGE, "%s: option '%s' needs an argument; "
-                                              "type gilscope %s --help", cmd->name,
-                               argv[optind - 1], cmd->name);
+            return gs_cmd_fail(GS_EXIT_USAGE,
+                               "%s: option '%s' needs an argument; "
+                               "type gilscope %s --help",
+                               cmd->name, argv[optind - 1], cmd->name);
         if (val == '?')
             return report_unknown(cmd->name, &t, argv);
         int code = take(cmd->name, val, out, &last);

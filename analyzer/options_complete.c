@@ -102,11 +102,13 @@ static void bash(FILE *out)
           "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
           "    local cmd=${COMP_WORDS[1]} words='' operands=''\n"
           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-          "        COMPREPLY=($(compgen -W '", out);
+          "        COMPREPLY=($(compgen -W '",
+          out);
     put_commands(out);
     fputs(" -h --help -V --version' -- \"$cur\")); return\n"
           "    fi\n"
-          "    case $cmd:$prev in\n", out);
+          "    case $cmd:$prev in\n",
+          out);
     for (const struct gs_cmd *c = gs_cmds; c->name; c++)
         bash_option_args(out, c->name);
     fputs("    esac\n    case $cmd in\n", out);
@@ -123,7 +125,8 @@ static void bash(FILE *out)
           "        COMPREPLY=($(compgen -f -- \"$cur\"))\n"
           "    fi\n"
           "}\n"
-          "complete -o filenames -F _gilscope gilscope\n", out);
+          "complete -o filenames -F _gilscope gilscope\n",
+          out);
 }
 
 /* ---- zsh ---- */
@@ -141,8 +144,7 @@ static void zsh_text(FILE *out, const char *text)
     }
 }
 
-static void zsh_spelling(FILE *out, const char *dashes, const char *name,
-                         const struct gs_option *o)
+static void zsh_spelling(FILE *out, const char *dashes, const char *name, const struct gs_option *o)
 {
     fprintf(out, "            '%s%s[", dashes, name);
     zsh_text(out, o->help);
@@ -192,7 +194,8 @@ static void zsh_command(FILE *out, const struct gs_cmd *c)
 static void zsh(FILE *out)
 {
     fputs("#compdef gilscope\n# generated from gilscope's option table\n"
-          "local -a commands=(\n", out);
+          "local -a commands=(\n",
+          out);
     for (const struct gs_cmd *c = gs_cmds; c->name; c++) {
         if (!c->group)
             continue;
@@ -203,7 +206,8 @@ static void zsh(FILE *out)
     fputs(")\n_arguments -C '(- *)'{-h,--help}'[print help]' '(- *)'{-V,--version}'[print version]'"
           " \\\n    '1:command:->command' '*::argument:->argument'\n"
           "case $state in\ncommand) _describe command commands ;;\nargument)\n"
-          "    case $words[1] in\n", out);
+          "    case $words[1] in\n",
+          out);
     for (const struct gs_cmd *c = gs_cmds; c->name; c++) {
         if (c->group)
             zsh_command(out, c);
@@ -246,7 +250,8 @@ static void fish(FILE *out)
 {
     fputs("# fish completion for gilscope, generated from its option table\n"
           "complete -c gilscope -s h -l help -d 'print help'\n"
-          "complete -c gilscope -n __fish_use_subcommand -s V -l version -d 'print version'\n", out);
+          "complete -c gilscope -n __fish_use_subcommand -s V -l version -d 'print version'\n",
+          out);
     for (const struct gs_cmd *c = gs_cmds; c->name; c++) {
         if (!c->group)
             continue;

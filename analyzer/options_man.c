@@ -107,7 +107,8 @@ void gs_man_program(FILE *out)
         put_roff(out, c->summary);
     }
     fputs(".SH ENVIRONMENT\nRead by the recording agent in the program; the options of "
-          "\\fBgilscope run\\fR set them.\n", out);
+          "\\fBgilscope run\\fR set them.\n",
+          out);
     for (const struct gs_variable *v = gs_variables; v->name; v++) {
         fprintf(out, ".TP\n.B %s\n", v->name);
         put_roff(out, v->help);

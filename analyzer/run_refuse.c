@@ -36,8 +36,8 @@ static const char *interpreter_of(Elf *elf, size_t n_phdr)
         const char *raw = elf_rawfile(elf, &size);
         if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_INTERP)
             continue;
-        bool inside = raw && ph.p_filesz > 0 && ph.p_offset < size &&
-                      ph.p_filesz <= size - ph.p_offset;
+        bool inside =
+            raw && ph.p_filesz > 0 && ph.p_offset < size && ph.p_filesz <= size - ph.p_offset;
         return inside && raw[ph.p_offset + ph.p_filesz - 1] == '\0' ? raw + ph.p_offset : "";
     }
     return NULL;
