@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The invariants of the stats document, to the nanosecond, for any complete, lossless capture."""
+
+
+def total(rows, key):
+    return sum(row[key] for row in rows)
+
+
+def check_gil(gil):
+    """Histograms count every contended wait and every closed turn."""
+    assert sum(count for _, count in gil["wait_hist"]) == gil["contended"]
+    for name in ("wait_hist", "hold_hist"):
+        lowers = [lower for lower, _ in gil[name]]
+        assert lowers == sorted(set(lowers)), name
+        assert all(count > 0 for _, count in gil[name]), name
+
+
+def check_process(process):
+    gil, gils, threads, blame = (process[k] for k in ("gil", "gils", "threads", "blame"))
+    for key in ("hold_ns", "wait_ns", "acquisitions", "contended"):
+        assert total(threads, key) == gil[key], "threads, " + key
+        assert total(gils, key) == gil[key], "gils, " + key
+        for i, one in enumerate(gils):
+            mine = [t for t in threads if t["gil"] == i]
+            assert total(mine, key) == one[key], "threads of gil %d, %s" % (i, key)
+    for key in ("open_hold_ns", "open_wait_ns", "forced_drops"):
+        assert total(gils, key) == gil[key], "gils, " + key
+    for one in [gil, *gils]:
+        check_gil(one)
+
+    assert total(blame, "ns") == total(threads, "blamed_ns") == gil["wait_ns"]
+    if all(row["waiter"] >= 0 for row in blame):
+        for thread in threads:
+            mine = thread["thread"]
+            assert total([r for r in blame if r["waiter"] == mine], "ns") == thread["wait_ns"]
+            assert total([r for r in blame if r["holder"] == mine], "ns") == thread["blamed_ns"]
+
+    opens = [t["acquisitions"] - t["releases"] for t in threads]
+    assert all(n in (0, 1) for n in opens), "turns that never ended: %s" % opens
+    assert sum(opens) <= len(gils), "only one turn can be open in a GIL"
+    if not sum(opens):
+        assert gil["open_hold_ns"] == 0
+    for thread in threads:
+        assert thread["contended"] <= thread["acquisitions"]
+        assert thread["wait_p50_ns"] <= thread["wait_p99_ns"] <= thread["wait_max_ns"]
+        assert thread["wait_max_ns"] <= thread["wait_ns"]
+    indexes = [t["thread"] for t in threads]
+    assert len(set(indexes)) == len(indexes)
+
+
+def check_document(doc, processes=1, complete=True):
+    """All of the above, and that nothing is missing."""
+    capture = doc["capture"]
+    assert capture["lost_events"] == 0
+    assert capture["complete"] is complete
+    assert len(doc["processes"]) == processes
+    for process in doc["processes"]:
+        check_process(process)
+    wait_ns = sum(p["gil"]["wait_ns"] for p in doc["processes"])
+    hold_ns = sum(p["gil"]["hold_ns"] for p in doc["processes"])
+    assert total(doc["top_holders"], "blamed_ns") <= wait_ns
+    assert total(doc["top_holders"], "hold_ns") <= hold_ns
+    assert total(doc["top_waiters"], "wait_ns") <= wait_ns
