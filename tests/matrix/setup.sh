@@ -46,8 +46,8 @@ skip() { # NAME REASON
 
 # The last telling line of a log, for a reason that fits on one line.
 last_line() {
-    grep -E '^(E:|W:|error|.*[Ee]rror|.*failed)' "$1" 2>/dev/null | tail -n 1 | cut -c 1-160 |
-        grep . || tail -n 1 "$1" | sed 's/^ *cause: //' | cut -c 1-160
+    { grep -E '^E:|[Ee]rror|[Ff]ailed' "$1" || tail -n 1 "$1"; } 2>/dev/null | tail -n 1 |
+        sed 's/^ *cause: //' | cut -c 1-160
 }
 
 # Runs as root, directly or through sudo; fails where there is neither.
