@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ * Bit packing of one block. A full block (1024 values) lies in 32 lanes: value r*32+l is the r-th
+ * number of lane l, and word k of lane l stands at [k*32+l]. So one shift count serves 32 values
+ * side by side, for a vector unit as for a warp. A shorter block is one run of bits.
+ *
+ * Above 32 bits a block has two parts: all low 32-bit halves, then the high parts. The loops stay
+ * 32-bit that way; such widths are rare.
+ *
+ * The hot functions exist twice, for SSE2 and for AVX2, and are chosen by a plain branch.
+ */
+#include "preload/trace/trace_internal.h"
+
+#define LANES 32u
+#define ROWS  (GS_BLOCK_ROWS / LANES)
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Words in a chunk: any alignment, any declared type. */
+typedef uint32_t word_t __attribute__((aligned(1), may_alias));
+
+ALWAYS_INLINE uint32_t low_mask(unsigned width)
+{
+    return width >= 32 ? UINT32_MAX : (1u << width) - 1;
+}
+
+uint32_t gs__packed_words(unsigned width, unsigned n)
+{
+    if (width > 32)
+        return n + gs__packed_words(width - 32, n);
+    return (n * width + 31) / 32;
+}
+
+/* ---- 32 lanes ---- */
+
+ALWAYS_INLINE void lanes_pack(const uint32_t *v, unsigned width, word_t *out)
+{
+    for (unsigned r = 0; r < ROWS; r++, v += LANES) {
+        unsigned s = r * width & 31;
+        word_t *w = out + (r * width >> 5) * LANES;
+
+        if (s == 0)
+            for (unsigned l = 0; l < LANES; l++)
+                w[l] = v[l];
+        else
+            for (unsigned l = 0; l < LANES; l++)
+                w[l] |= v[l] << s;
+        if (s + width > 32)
+            for (unsigned l = 0; l < LANES; l++)
+                w[l + LANES] = v[l] >> (32 - s);
+    }
+}
+
+ALWAYS_INLINE void lanes_unpack(const word_t *in, unsigned width, uint32_t *out)
+{
+    uint32_t mask = low_mask(width);
+
+    for (unsigned r = 0; r < ROWS; r++, out += LANES) {
+        unsigned s = r * width & 31;
+        const word_t *w = in + (r * width >> 5) * LANES;
+
+        if (s + width <= 32)
+            for (unsigned l = 0; l < LANES; l++)
+                out[l] = w[l] >> s & mask;
+        else
+            for (unsigned l = 0; l < LANES; l++)
+                out[l] = (w[l] >> s | w[l + LANES] << (32 - s)) & mask;
+    }
+}
+
+/* ---- one run of bits, least significant first ---- */
+
+static void run_pack(const uint32_t *v, unsigned n, unsigned width, word_t *out)
+{
+    uint64_t acc = 0;
+    unsigned have = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        acc |= (uint64_t)v[i] << have;
+        have += width;
+        if (have >= 32) {
+            *out++ = (uint32_t)acc;
+            acc >>= 32;
+            have -= 32;
+        }
+    }
+    if (have)
+        *out = (uint32_t)acc;
+}
+
+static void run_unpack(const word_t *in, unsigned n, unsigned width, uint32_t *out)
+{
+    uint32_t mask = low_mask(width);
+    uint64_t acc = 0;
+    unsigned have = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (have < width) {
+            acc |= (uint64_t)*in++ << have;
+            have += 32;
+        }
+        out[i] = (uint32_t)acc & mask;
+        acc >>= width;
+        have -= width;
+    }
+}
+
+/* ---- both layouts ---- */
+
+ALWAYS_INLINE void part_pack(const uint32_t *v, unsigned n, unsigned width, word_t *out)
+{
+    if (n == GS_BLOCK_ROWS)
+        lanes_pack(v, width, out);
+    else
+        run_pack(v, n, width, out);
+}
+
+ALWAYS_INLINE void part_unpack(const word_t *in, unsigned n, unsigned width, uint32_t *out)
+{
+    if (width == 0)
+        memset(out, 0, n * sizeof(*out));
+    else if (n == GS_BLOCK_ROWS)
+        lanes_unpack(in, width, out);
+    else
+        run_unpack(in, n, width, out);
+}
+
+ALWAYS_INLINE void block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width,
+                              word_t *out)
+{
+    uint32_t part[GS_BLOCK_ROWS];
+    unsigned low = width < 32 ? width : 32;
+
+    for (unsigned i = 0; i < n; i++)
+        part[i] = (uint32_t)(v[i] - base);
+    part_pack(part, n, low, out);
+    if (width <= 32)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        part[i] = (uint32_t)((v[i] - base) >> 32);
+    part_pack(part, n, width - 32, out + gs__packed_words(32, n));
+}
+
+/* Leaves base + value in out. */
+ALWAYS_INLINE void block_unpack(const word_t *in, unsigned n, uint64_t base, unsigned width,
+                                uint64_t *out)
+{
+    uint32_t part[GS_BLOCK_ROWS];
+    unsigned low = width < 32 ? width : 32;
+
+    part_unpack(in, n, low, part);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = base + part[i];
+    if (width <= 32)
+        return;
+    part_unpack(in + gs__packed_words(32, n), n, width - 32, part);
+    for (unsigned i = 0; i < n; i++)
+        out[i] += (uint64_t)part[i] << 32;
+}
+
+/* Prefix sum of zig-zag differences, in place. */
+ALWAYS_INLINE void sum_zigzag(uint64_t *v, unsigned n, uint64_t sum)
+{
+    for (unsigned i = 0; i < n; i++) {
+        sum += v[i] >> 1 ^ (0 - (v[i] & 1));
+        v[i] = sum;
+    }
+}
+
+ALWAYS_INLINE struct gs__block_stats block_stats(const uint64_t *v, unsigned n)
+{
+    struct gs__block_stats s = {v[0], v[0]};
+
+    for (unsigned i = 1; i < n; i++) {
+        s.min = v[i] < s.min ? v[i] : s.min;
+        s.max = v[i] > s.max ? v[i] : s.max;
+    }
+    return s;
+}
+
+ALWAYS_INLINE uint64_t block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
+{
+    uint64_t any = 0;
+
+    zz[0] = 0;
+    for (unsigned i = 1; i < n; i++) {
+        uint64_t d = v[i] - v[i - 1];
+
+        zz[i] = d << 1 ^ (0 - (d >> 63));
+        any |= zz[i];
+    }
+    return any;
+}
+
+/* ---- the choice of instruction set ---- */
+
+#if defined(__x86_64__)
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static struct gs__block_stats block_stats_avx2(const uint64_t *v, unsigned n)
+{
+    return block_stats(v, n);
+}
+
+AVX2 static uint64_t block_zigzag_avx2(const uint64_t *v, unsigned n, uint64_t *zz)
+{
+    return block_zigzag(v, n, zz);
+}
+
+AVX2 static void block_pack_avx2(const uint64_t *v, unsigned n, uint64_t base, unsigned width,
+                                 word_t *out)
+{
+    block_pack(v, n, base, width, out);
+}
+
+AVX2 static void block_unpack_avx2(const word_t *in, unsigned n, uint64_t base, unsigned width,
+                                   uint64_t *out)
+{
+    block_unpack(in, n, base, width, out);
+}
+
+#define TRY_AVX2(call)                                                                            \
+    do {                                                                                          \
+        if (gs__cpu_has_avx2())                                                                   \
+            return call;                                                                          \
+    } while (0)
+#else
+#define TRY_AVX2(call) ((void)0)
+#endif
+
+struct gs__block_stats gs__block_stats(const uint64_t *v, unsigned n)
+{
+    TRY_AVX2(block_stats_avx2(v, n));
+    return block_stats(v, n);
+}
+
+uint64_t gs__block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
+{
+    TRY_AVX2(block_zigzag_avx2(v, n, zz));
+    return block_zigzag(v, n, zz);
+}
+
+void gs__block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width, void *out)
+{
+    TRY_AVX2(block_pack_avx2(v, n, base, width, out));
+    block_pack(v, n, base, width, out);
+}
+
+void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width,
+                          uint64_t *out)
+{
+    TRY_AVX2(block_unpack_avx2(in, n, base, width, out));
+    block_unpack(in, n, base, width, out);
+}
+
+void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned width,
+                            uint64_t *out)
+{
+    gs__block_unpack_for(in, n, 0, width, out);
+    sum_zigzag(out, n, base);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ * Reading chunks. Nothing in them is trusted: a checksum keeps accidents out, not malice, so every
+ * offset, length and index is checked again before it is used.
+ */
+#include "preload/trace/trace_internal.h"
+
+#define HDR_CRC_OFF offsetof(struct gs_chunk_hdr, crc_header)
+
+/* What holds for a columnar stream of this version. */
+static enum gs_status check_columnar(const struct gs_chunk_hdr *hdr)
+{
+    if (hdr->n_rows > GS_CHUNK_MAX_ROWS || hdr->n_cols > GS_CHUNK_MAX_COLS)
+        return GS_ERR_LIMIT;
+    if (hdr->n_rows == 0)
+        return GS_ERR_CORRUPT;
+    if (hdr->n_dict > (hdr->total_len - GS_CHUNK_TAIL_LEN - hdr->header_len) / 4)
+        return GS_ERR_CORRUPT;
+    return hdr->n_dict > 2 * GS_CHUNK_MAX_ROWS ? GS_ERR_LIMIT : GS_OK;
+}
+
+static enum gs_status check_ranges(const struct gs_chunk_hdr *hdr)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(hdr->stream);
+
+    if (hdr->total_len > GS_CHUNK_MAX_LEN)
+        return GS_ERR_LIMIT;
+    if (hdr->header_len < GS_CHUNK_HDR_LEN ||
+        hdr->total_len < (uint32_t)hdr->header_len + GS_CHUNK_TAIL_LEN)
+        return GS_ERR_CORRUPT;
+    return desc && desc->n_cols ? check_columnar(hdr) : GS_OK;
+}
+
+enum gs_status gs_chunk_hdr_decode(const void *data, size_t len, struct gs_chunk_hdr *out)
+{
+    const uint32_t magic = GS_CHUNK_MAGIC;
+    size_t n_magic = len < sizeof(magic) ? len : sizeof(magic);
+    enum gs_status status;
+
+    if (n_magic && memcmp(data, &magic, n_magic))
+        return GS_ERR_MAGIC;
+    if (len < GS_CHUNK_HDR_LEN)
+        return GS_ERR_TRUNCATED;
+    memcpy(out, data, sizeof(*out));
+    if (out->crc_header != gs_crc32c(0, data, HDR_CRC_OFF))
+        return GS_ERR_CRC;
+    status = check_ranges(out);
+    if (status)
+        return status;
+    return out->total_len > len ? GS_ERR_TRUNCATED : GS_OK;
+}
+
+/* The tail first: where it is wrong total_len cannot be trusted either, and the reader searches
+ * (GS_ERR_CORRUPT); where only the checksum is, the reader steps over the chunk (GS_ERR_CRC). */
+enum gs_status gs_chunk_check_payload(const void *chunk, const struct gs_chunk_hdr *hdr)
+{
+    const uint8_t *p = chunk;
+    size_t len = hdr->total_len - GS_CHUNK_TAIL_LEN;
+    uint32_t tail[2];
+
+    memcpy(tail, p + len, sizeof(tail));
+    if (tail[0] != hdr->total_len || tail[1] != GS_CHUNK_END)
+        return GS_ERR_CORRUPT;
+    if (gs_crc32c(0, p + GS_CHUNK_HDR_LEN, len - GS_CHUNK_HDR_LEN) != hdr->crc_payload)
+        return GS_ERR_CRC;
+    return GS_OK;
+}
+
+static enum gs_status decode_blocks(const uint8_t *in, const uint8_t *end, size_t n_rows,
+                                    uint64_t *out)
+{
+    for (size_t i = 0; i < n_rows; i += GS_BLOCK_ROWS) {
+        size_t n = n_rows - i < GS_BLOCK_ROWS ? n_rows - i : GS_BLOCK_ROWS;
+        enum gs_status status = gs__block_decode(&in, end, (unsigned)n, out + i);
+
+        if (status)
+            return status;
+    }
+    return GS_OK;
+}
+
+/* Dictionary indexes -> stack ids. */
+static enum gs_status look_up(const uint8_t *dict, uint32_t n_dict, size_t n_rows, uint64_t *v)
+{
+    for (size_t i = 0; i < n_rows; i++) {
+        uint32_t id;
+
+        if (v[i] >= n_dict)
+            return GS_ERR_CORRUPT;
+        memcpy(&id, dict + 4 * v[i], sizeof(id));
+        v[i] = id;
+    }
+    return GS_OK;
+}
+
+enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                      unsigned col, uint64_t *out)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(hdr->stream);
+    const uint8_t *p = chunk;
+    enum gs_status status;
+    uint32_t off, dict_off;
+
+    if (!desc || col >= desc->n_cols)
+        return GS_ERR_USAGE;
+    if (hdr->flags)
+        return GS_ERR_FEATURE;
+    status = check_ranges(hdr);
+    if (status)
+        return status;
+    off = col < hdr->n_cols ? hdr->col_off[col] : 0;
+    if (!off) { /* a column this writer did not know */
+        memset(out, 0, hdr->n_rows * sizeof(*out));
+        return GS_OK;
+    }
+    dict_off = hdr->total_len - GS_CHUNK_TAIL_LEN - 4 * hdr->n_dict;
+    if (off < hdr->header_len || off > dict_off)
+        return GS_ERR_CORRUPT;
+    status = decode_blocks(p + off, p + dict_off, hdr->n_rows, out);
+    if (status || desc->cols[col].kind != GS_COL_STACK)
+        return status;
+    return look_up(p + dict_off, hdr->n_dict, hdr->n_rows, out);
+}
