@@ -167,6 +167,11 @@ setup_debian() { # NAME
     fi
     for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
     rm -rf "$dir/debs" "$dir/root/usr/share"
+    # Its headers too, for the check of the offset tables; the tests can do without.
+    if (cd "$dir" && papt apt-get download "libpython$name-dev") >>"$log" 2>&1; then
+        dpkg-deb --fsys-tarfile "$dir"/libpython*-dev*.deb | tar x -C "$dir/root" ./usr/include
+        rm -f "$dir"/*.deb
+    fi
     lib=$(dirname "$(find "$dir/root" -name libc.so.6 | head -n 1)")
     "$patchelf" --set-interpreter "$(find "$dir/root" -name 'ld-linux*' | head -n 1)" \
         --force-rpath --set-rpath "$lib" "$dir/root/usr/bin/python$name" >>"$log" 2>&1

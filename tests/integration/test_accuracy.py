@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The agent's numbers against a CPython that times its own GIL (tests/matrix/timed_gil.patch).
+
+Counts must be equal in every run. Times must agree within 0.5 % for each thread that holds, or
+waits, more than 20 ms, in one run of three: the two stamps of an event lie some ten nanoseconds
+apart, and a machine that takes the CPU away just between them (others run on it) moves one of
+them by milliseconds. Every attempt is printed.
+"""
+
+import collections
+import json
+
+import pytest
+
+pytestmark = pytest.mark.serial
+
+ATTEMPTS = 3
+TOLERANCE = 0.005
+FROM_NS = 20_000_000
+COUNTS = ("acquisitions", "releases", "contended")
+TIMES = ("hold_ns", "wait_ns")
+
+OWN = ("accuracy_mixed.py", "accuracy_short_turns.py")
+SAMPLES = ("cpu_threads.py", "starved_io.py", "c_call_holds.py", "producer_consumer.py",
+           "asyncio_pool.py", "many_threads.py")
+
+
+def by_tid(threads):
+    """Sums per kernel thread id: ids are used again when threads come and go."""
+    sums = collections.defaultdict(lambda: dict.fromkeys(COUNTS + TIMES, 0))
+    for thread in threads:
+        for key in COUNTS + TIMES:
+            sums[thread["tid"]][key] += thread[key]
+    return {tid: total for tid, total in sums.items() if any(total.values())}
+
+
+def differences(truth, measured):
+    """(messages about counts, messages about times) of two by_tid() results."""
+    counts, times = [], []
+    for tid in sorted(truth.keys() | measured.keys()):
+        if tid not in truth or tid not in measured:
+            counts.append("thread %d: only in %s" % (tid, "truth" if tid in truth else "capture"))
+            continue
+        for key in COUNTS:
+            if truth[tid][key] != measured[tid][key]:
+                counts.append("thread %d: %s %d, measured %d"
+                              % (tid, key, truth[tid][key], measured[tid][key]))
+        for key in TIMES:
+            true, got = truth[tid][key], measured[tid][key]
+            if true > FROM_NS and abs(got - true) > TOLERANCE * true:
+                times.append("thread %d: %s %.3f ms, measured %.3f ms (%+.2f %%)"
+                             % (tid, key, true / 1e6, got / 1e6, 100 * (got - true) / true))
+    return counts, times
+
+
+def worst(truth, measured, key):
+    """The largest relative error among the threads that count, in per cent."""
+    errors = [abs(measured[tid][key] - t[key]) / t[key]
+              for tid, t in truth.items() if t[key] > FROM_NS and tid in measured]
+    return 100 * max(errors, default=0)
+
+
+def compare_once(record, stats, python, program, level, truth_file):
+    capture = record(python, [program], level=level, env={"GILTIMED_OUT": truth_file})
+    truth = by_tid(json.loads(truth_file.read_text())["threads"])
+    result = stats(capture)
+    assert result["capture"]["complete"] and result["capture"]["lost_events"] == 0
+    (process,) = result["processes"]
+    measured = by_tid(process["threads"])
+    counts, times = differences(truth, measured)
+    print("%s level %s: %d threads, %d turns, %d contended; worst hold %.3f %%, wait %.3f %%" % (
+        program.name, level, len(truth), sum(t["acquisitions"] for t in truth.values()),
+        sum(t["contended"] for t in truth.values()), worst(truth, measured, "hold_ns"),
+        worst(truth, measured, "wait_ns")))
+    assert not counts, "counts differ:\n" + "\n".join(counts)
+    return times
+
+
+def compare(record, stats, python, program, level, folder):
+    for attempt in range(ATTEMPTS):
+        truth_file = folder / ("truth-%d.json" % attempt)
+        times = compare_once(record, stats, python, program, level, truth_file)
+        if not times:
+            return
+        print("attempt %d:\n  %s" % (attempt + 1, "\n  ".join(times)))
+    pytest.fail("%s: times differ in each of %d runs; the last:\n%s"
+                % (program.name, ATTEMPTS, "\n".join(times)))
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("name", OWN)
+def test_agrees_on_programs_written_for_it(
+        record, stats, timed_python, targets, tmp_path, name, level):
+    compare(record, stats, timed_python, targets / name, level, tmp_path)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_agrees_on_samples(record, stats, timed_python, samples, tmp_path, name):
+    compare(record, stats, timed_python, samples / name, None, tmp_path)
