@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/agent_config.h"
+
+#include <string.h>
+
+#include "preload/raw_sys.h"
+
+static const char *env_get(char *const *envp, const char *name, size_t len)
+{
+    for (; envp && *envp; envp++)
+        if (!strncmp(*envp, name, len) && (*envp)[len] == '=')
+            return *envp + len + 1;
+    return NULL;
+}
+
+/* ---- values ---- */
+
+/* Digits with up to three decimals, in thousandths; then an optional suffix. */
+static bool parse_milli(const char *s, uint64_t *milli, const char **rest)
+{
+    uint64_t v = 0, scale = 1000;
+    bool any = false;
+    for (; *s >= '0' && *s <= '9'; s++, any = true) {
+        if (v > UINT64_MAX / 10000 - 10)
+            return false;
+        v = v * 10 + (uint64_t)(*s - '0');
+    }
+    v *= 1000;
+    if (*s == '.')
+        for (s++; *s >= '0' && *s <= '9'; s++, any = true)
+            v += (uint64_t)(*s - '0') * (scale /= 10);
+    *milli = v;
+    *rest = s;
+    return any;
+}
+
+static bool parse_whole(const char *s, uint64_t *out)
+{
+    const char *rest;
+    if (!parse_milli(s, out, &rest) || *rest || *out % 1000)
+        return false;
+    *out /= 1000;
+    return true;
+}
+
+static bool parse_size(const char *s, uint64_t *out)
+{
+    const char *rest;
+    static const char suffixes[] = "KMGkmg";
+    if (!parse_milli(s, out, &rest))
+        return false;
+    uint64_t unit = 1;
+    const char *at = *rest ? strchr(suffixes, *rest) : NULL;
+    if (*rest && !at)
+        return false;
+    if (at)
+        unit = (uint64_t)1 << (10 * ((at - suffixes) % 3 + 1));
+    if (at && rest[1] && strcmp(rest + 1, "B") && strcmp(rest + 1, "iB"))
+        return false;
+    *out = (uint64_t)((unsigned __int128)*out * unit / 1000);
+    return true;
+}
+
+static bool parse_thousandths(const char *s, uint64_t *out)
+{
+    const char *rest;
+    return parse_milli(s, out, &rest) && !*rest;
+}
+
+/* One of these per variable, by name: what a person types -> the field. */
+static bool set_GILSCOPE_OUT(struct gs_config *c, const char *v)
+{
+    c->out = v;
+    return *v != 0;
+}
+
+static bool set_GILSCOPE_LEVEL(struct gs_config *c, const char *v)
+{
+    if (v[0] < '0' || v[0] > '2' || v[1])
+        return false;
+    c->level = (uint32_t)(v[0] - '0');
+    return true;
+}
+
+static bool set_GILSCOPE_DURATION(struct gs_config *c, const char *v)
+{
+    return parse_thousandths(v, &c->duration_ms);
+}
+
+static bool set_GILSCOPE_CHILDREN(struct gs_config *c, const char *v)
+{
+    if (!strcmp(v, "python"))
+        c->children = GS_CHILDREN_python;
+    else if (!strcmp(v, "all"))
+        c->children = GS_CHILDREN_all;
+    else if (!strcmp(v, "none"))
+        c->children = GS_CHILDREN_none;
+    else
+        return false;
+    return true;
+}
+
+static bool set_GILSCOPE_MAX_SIZE(struct gs_config *c, const char *v)
+{
+    return parse_size(v, &c->max_size_bytes);
+}
+
+static bool parse_flag(const char *v, bool *out)
+{
+    *out = v[0] == '1';
+    return (v[0] == '0' || v[0] == '1') && !v[1];
+}
+
+static bool set_GILSCOPE_FORCE(struct gs_config *c, const char *v)
+{
+    return parse_flag(v, &c->force);
+}
+
+static bool set_GILSCOPE_BUDGET(struct gs_config *c, const char *v)
+{
+    uint64_t milli_percent;
+    if (!parse_thousandths(v, &milli_percent) || milli_percent > 100000)
+        return false;
+    c->budget_permille = (uint32_t)(milli_percent / 100);
+    return true;
+}
+
+static bool set_GILSCOPE_QUIET(struct gs_config *c, const char *v)
+{
+    return parse_flag(v, &c->quiet);
+}
+
+static bool set_GILSCOPE_SAMPLE_INTERVAL(struct gs_config *c, const char *v)
+{
+    return parse_whole(v, &c->sample_interval_us) && c->sample_interval_us;
+}
+
+/* ---- the output path ---- */
+
+struct text {
+    char *buf;
+    size_t cap, len;
+    bool overflow;
+};
+
+static void put(struct text *t, const char *s, size_t n)
+{
+    if (t->len + n >= t->cap) {
+        t->overflow = true;
+        return;
+    }
+    memcpy(t->buf + t->len, s, n);
+    t->len += n;
+}
+
+static void put_u32(struct text *t, uint32_t v)
+{
+    char digits[12];
+    size_t d = sizeof(digits);
+    do
+        digits[--d] = (char)('0' + v % 10);
+    while (v /= 10);
+    put(t, digits + d, sizeof(digits) - d);
+}
+
+static void put_host(struct text *t)
+{
+    char host[256];
+    long n = gs_read_file("/proc/sys/kernel/hostname", host, sizeof(host));
+    put(t, n > 1 ? host : "unknown", n > 1 ? (size_t)n - 1 : 7);
+}
+
+/* A value from the environment names a file, never a folder: its slashes are replaced. */
+static const char *put_variable(struct text *t, const char *p, char *const *envp)
+{
+    const char *end = strchr(p, '}');
+    if (!end)
+        return NULL;
+    const char *v = env_get(envp, p, (size_t)(end - p));
+    for (; v && *v; v++)
+        put(t, *v == '/' ? "_" : v, 1);
+    if (!v && end[1] == '-') /* an unset token collapses with the dash that follows it */
+        end++;
+    return end + 1;
+}
+
+static const char *put_token(struct text *t, const char *p, char *const *envp)
+{
+    if (*p == 'p' || *p == '%') { /* left for gs_config_out_path() */
+        put(t, p - 1, 2);
+        return p + 1;
+    }
+    if (*p == 'h') {
+        put_host(t);
+        return p + 1;
+    }
+    return p[0] == 'q' && p[1] == '{' ? put_variable(t, p + 2, envp) : NULL;
+}
+
+static bool put_cwd(struct text *t)
+{
+    long n = gs_sys2(SYS_getcwd, t->buf, t->cap);
+    if (n <= 1 || t->buf[0] != '/')
+        return false;
+    t->len = (size_t)n - 1;
+    if (t->buf[t->len - 1] != '/')
+        put(t, "/", 1);
+    return true;
+}
+
+static bool expand_pattern(const char *p, char *const *envp, char *buf, size_t len)
+{
+    struct text t = {buf, len, 0, false};
+    if (*p != '/' && !put_cwd(&t))
+        return false;
+    while (*p) {
+        const char *next = *p == '%' ? put_token(&t, p + 1, envp) : NULL;
+        if (!next) { /* an ordinary character, or a token nobody knows: as it is */
+            put(&t, p, 1);
+            next = p + 1;
+        }
+        p = next;
+    }
+    buf[t.len] = 0;
+    return !t.overflow;
+}
+
+bool gs_config_out_path(const struct gs_config *c, char *buf, size_t len)
+{
+    struct text t = {buf, len, 0, false};
+    for (const char *p = c->out; *p; p++) {
+        if (p[0] == '%' && p[1] == 'p')
+            put_u32(&t, gs_getpid());
+        else
+            put(&t, p, 1);
+        if (p[0] == '%' && (p[1] == 'p' || p[1] == '%'))
+            p++;
+    }
+    buf[t.len] = 0;
+    return !t.overflow && t.len;
+}
+
+/* ---- all of it ---- */
+
+#define GS_DEFAULT_string(v) v
+#define GS_DEFAULT_u32(v)    v
+#define GS_DEFAULT_u64(v)    v
+#define GS_DEFAULT_bool(v)   v
+#define GS_DEFAULT_enum(v)   GS_CHILDREN_##v
+
+void gs_config_parse(struct gs_config *out, char *const *envp)
+{
+    const char *v;
+    const char *bad = NULL;
+    uint64_t pid;
+    *out = (struct gs_config){
+#define GS_CONFIG(env, field, type, default_value, help) .field = GS_DEFAULT_##type(default_value),
+#include "preload/agent_config.def"
+#undef GS_CONFIG
+    };
+#define GS_CONFIG(env, field, type, default_value, help)                                          \
+    if ((v = env_get(envp, #env, sizeof(#env) - 1)) && *v && !set_##env(out, v))                  \
+        bad = #env;
+#include "preload/agent_config.def"
+#undef GS_CONFIG
+    if ((v = env_get(envp, "GILSCOPE_ROOT_PID", 17)) && parse_whole(v, &pid))
+        out->root_pid = (uint32_t)pid;
+    out->bad_name = bad;
+    static char path[4096];
+    if (!expand_pattern(out->out, envp, path, sizeof(path)))
+        path[0] = 0;
+    out->out = path;
+}
