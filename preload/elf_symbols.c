@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/elf_symbols.h"
+
+#include <link.h>
+#include <string.h>
+
+static uint32_t gnu_hash_of(const char *s)
+{
+    uint32_t h = 5381;
+    while (*s)
+        h = h * 33 + (uint8_t)*s++;
+    return h;
+}
+
+/* nbuckets, symoffset, bloom_size, bloom_shift, bloom[], buckets[], chain[] */
+uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol)
+{
+    if (!o->gnu_hash || !o->symtab || !o->strtab || !o->gnu_hash[0])
+        return 0;
+    const uint32_t *t = o->gnu_hash, hash = gnu_hash_of(symbol);
+    const ElfW(Addr) *bloom = (const ElfW(Addr) *)(t + 4);
+    const uint32_t *buckets = (const uint32_t *)(bloom + t[2]), *chain = buckets + t[0];
+    const ElfW(Sym) *syms = o->symtab;
+    uint32_t i = buckets[hash % t[0]];
+    if (i < t[1])
+        return 0;
+    for (;; i++) {
+        uint32_t h = chain[i - t[1]];
+        if ((h | 1) == (hash | 1) && syms[i].st_shndx != SHN_UNDEF &&
+            !strcmp(o->strtab + syms[i].st_name, symbol))
+            return o->base + syms[i].st_value;
+        if (h & 1)
+            return 0;
+    }
+}
+
+static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) *d)
+{
+    for (; d->d_tag != DT_NULL; d++) {
+        /* glibc relocates these pointers in place, the vdso and others do not */
+        uintptr_t p = d->d_un.d_ptr < o->base ? o->base + d->d_un.d_ptr : d->d_un.d_ptr;
+        if (d->d_tag == DT_SYMTAB)
+            o->symtab = (const void *)p;
+        else if (d->d_tag == DT_STRTAB)
+            o->strtab = (const char *)p;
+        else if (d->d_tag == DT_GNU_HASH)
+            o->gnu_hash = (const uint32_t *)p;
+    }
+}
+
+struct search {
+    const char *symbol;
+    struct gs_elf_object *out;
+};
+
+static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *s = arg;
+    struct gs_elf_object o = {.base = info->dlpi_addr, .name = info->dlpi_name};
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_DYNAMIC)
+            read_dynamic(&o, (const ElfW(Dyn) *)(info->dlpi_addr + p->p_vaddr));
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_X)) {
+            o.text_lo = info->dlpi_addr + p->p_vaddr;
+            o.text_len = p->p_memsz;
+        }
+    }
+    if (!gs_elf_symbol(&o, s->symbol))
+        return 0;
+    *s->out = o;
+    return 1;
+}
+
+bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out)
+{
+    struct search s = {symbol, out};
+    return dl_iterate_phdr(look_into, &s) == 1;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Symbols of loaded objects, read from their hash tables by dl_iterate_phdr: no dlsym, so that it
+ * works inside a hook and for a libpython opened RTLD_LOCAL.
+ */
+#ifndef GS_ELF_SYMBOLS_H
+#define GS_ELF_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gs_elf_object {
+    uintptr_t base;
+    uintptr_t text_lo, text_len; /* its executable segment */
+    const char *name;            /* path, "" for the program itself */
+    const void *symtab;
+    const char *strtab;
+    const uint32_t *gnu_hash;
+};
+
+/* The first loaded object that defines `symbol`; false when none does. */
+bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out);
+/* Address of a symbol the object defines, or 0. */
+uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol);
+
+#endif
