@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/thread_state.h"
+
+#include <string.h>
+
+#include "preload/agent_clock.h"
+#include "preload/gil.h"
+#include "preload/raw_sys.h"
+#include "preload/sampler.h"
+
+struct gs_thread *gs_threads;
+static uint32_t n_indexes;
+
+/* All of the agent's thread-local storage: one pointer, initial-exec, no destructor. */
+static __thread struct gs_thread *self_state __attribute__((tls_model("initial-exec")));
+
+struct gs_thread *gs_thread_self(void)
+{
+    return self_state;
+}
+
+uint32_t gs_thread_count(void)
+{
+    return __atomic_load_n(&n_indexes, __ATOMIC_RELAXED);
+}
+
+/* A kernel tid that comes again means its former owner has ended. */
+static void bury_namesakes(uint32_t tid)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next) {
+        uint32_t live = GS_THREAD_LIVE;
+        if (t->tid == tid)
+            __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED);
+    }
+}
+
+static struct gs_thread *take_recycled(void)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next) {
+        uint32_t is_free = GS_THREAD_FREE;
+        if (__atomic_load_n(&t->state, __ATOMIC_RELAXED) == GS_THREAD_FREE &&
+            __atomic_compare_exchange_n(&t->state, &is_free, GS_THREAD_LIVE, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            return t;
+    }
+    return NULL;
+}
+
+static struct gs_thread *map_new(void)
+{
+    struct gs_thread *t = gs_map(sizeof(*t));
+    if (!t)
+        return NULL;
+    t->tid = 0;
+    t->state = GS_THREAD_LIVE;
+    t->next = __atomic_load_n(&gs_threads, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(&gs_threads, &t->next, t, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
+        ;
+    return t;
+}
+
+/* `first` is the same thread's state on another GIL, or NULL for a thread not seen before. */
+static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
+{
+    uint32_t tid = gs_gettid();
+    if (!first)
+        bury_namesakes(tid);
+    struct gs_thread *t = take_recycled();
+    if (!t && !(t = map_new()))
+        return NULL;
+    t->idx = first ? first->idx : __atomic_fetch_add(&n_indexes, 1, __ATOMIC_RELAXED);
+    t->t_first = gs_now();
+    t->rng = t->t_first ^ ((uint64_t)tid << 32) ^ 0x9e3779b97f4a7c15u;
+    t->sample_left = gs_sampler_draw(&t->rng);
+    t->gil = gil;
+    t->next_gil = first ? first->next_gil : t; /* a circle of the thread's states */
+    if (first)
+        first->next_gil = t;
+    __atomic_store_n(&t->tid, tid, __ATOMIC_RELEASE);
+    return t;
+}
+
+struct gs_thread *gs_thread_get(struct gs_gil *gil)
+{
+    struct gs_thread *t = self_state;
+    if (__builtin_expect(t && t->gil == gil, 1))
+        return t;
+    struct gs_thread *other = t ? t->next_gil : NULL;
+    while (other && other != t && other->gil != gil)
+        other = other->next_gil;
+    if (!other || other == t)
+        other = create(gil, t);
+    if (other)
+        self_state = other;
+    return other;
+}
+
+void gs_threads_forget(void)
+{
+    gs_threads = NULL;
+    n_indexes = 0;
+    self_state = NULL;
+}
+
+/* Everything but the list link goes back to zero; `state` last, for it lets others in. */
+void gs_thread_recycle(struct gs_thread *t)
+{
+    struct gs_thread *next = t->next;
+    memset(t, 0, offsetof(struct gs_thread, next));
+    t->next_gil = NULL;
+    t->tid = 0;
+    t->t_first = t->stack_ticks = 0;
+    t->py_name_len = 0;
+    t->py_name_tries = 0;
+    memset(&t->written, 0, sizeof(t->written));
+    t->written_open = t->announced = 0;
+    t->cpu_ns = t->runqueue_ns = 0;
+    t->os_name[0] = 0;
+    t->next = next;
+    __atomic_store_n(&t->state, GS_THREAD_FREE, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * What the agent knows of one thread on one GIL: its ring, exact totals, open turn or wait.
+ * Written by the thread itself inside hooks; read by the drain thread (aligned words, no locks).
+ * A thread that uses several GILs has one of these for each, sharing `idx`. Memory is mapped, never
+ * malloc'ed, and recycled once the thread is dead and drained.
+ */
+#ifndef GS_THREAD_STATE_H
+#define GS_THREAD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "preload/pyabi/pyabi.h"
+#include "preload/ring.h"
+
+#define GS_SCRATCH_BYTES (48u << 10) /* frame walks and code copies inside hooks */
+#define GS_NAME_BYTES    64u
+#define GS_HIST_BUCKETS  64u
+
+struct gs_gil;
+
+/* Exact whatever happens to the ring. Ticks. */
+struct gs_totals {
+    uint64_t acquisitions, releases, contended, forced;
+    uint64_t folded_n, folded_hold;
+    uint64_t lost_n, lost_hold, lost_wait_n, lost_wait;
+};
+
+enum gs_open_kind { GS_OPEN_NONE, GS_OPEN_HOLDING, GS_OPEN_WAITING };
+enum gs_slot_state { GS_THREAD_FREE, GS_THREAD_LIVE, GS_THREAD_DEAD };
+
+struct gs_thread {
+    /* hot: touched at every turn */
+    uint32_t open_kind; /* enum gs_open_kind */
+    uint32_t idx;
+    uint64_t acq_t, acq_seq; /* of the turn being held */
+    uint64_t wait_t, wait_seq; /* of the wait that is open */
+    int64_t sample_left;     /* ticks of hold until the next Poisson point */
+    uintptr_t tstate;        /* own thread state, 0 unless frames of ours are on it */
+    uint32_t wait_stack;
+    bool waiting;
+    struct gs_totals tot;
+    uint32_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks */
+
+    /* cold */
+    struct gs_gil *gil;
+    struct gs_thread *next; /* list of all, only ever grows */
+    struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
+    uint32_t tid;
+    uint32_t state; /* enum gs_slot_state */
+    uint64_t t_first;
+    uint64_t rng;
+    uint64_t stack_ticks; /* spent on stacks */
+    uint8_t py_name_tries;
+    uint32_t py_name_len; /* set after py_name is complete */
+    char py_name[GS_NAME_BYTES];
+
+    /* the drain thread's own */
+    struct gs_totals written;
+    uint32_t written_open;
+    uint32_t announced; /* THREAD record written, and with which name */
+    uint64_t cpu_ns, runqueue_ns;
+    char os_name[GS_NAME_BYTES];
+
+    struct gs_ring ring;
+    struct gs_py_frame frames[GS_PY_MAX_DEPTH];
+    uint8_t scratch[GS_SCRATCH_BYTES];
+};
+
+/* All threads ever seen, newest first. */
+extern struct gs_thread *gs_threads;
+
+/* The calling thread's state on `gil`, made on first use; NULL when memory is refused.
+ * CTX: any hook; no malloc, no lock. */
+struct gs_thread *gs_thread_get(struct gs_gil *gil);
+/* The calling thread's most recent state, or NULL if it never met a GIL. CTX: any hook. */
+struct gs_thread *gs_thread_self(void);
+/* Forked child: forget the parent's threads (their memory is left alone). */
+void gs_threads_forget(void);
+/* Drain: the thread has ended and its ring is empty. */
+void gs_thread_recycle(struct gs_thread *t);
+uint32_t gs_thread_count(void);
+
+#endif
