@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/gil.h"
+
+#include "preload/agent.h"
+#include "preload/agent_clock.h"
+#include "preload/drain.h"
+#include "preload/pyabi/pyabi_probe.h"
+#include "preload/sampler.h"
+#include "preload/stack_take.h"
+#include "preload/thread_state.h"
+#include "preload/trace/trace_format.h"
+
+#define MAX_VIOLATIONS   16u
+#define SAMPLE_MIN_NS    1000000u /* at most one sample a millisecond of the holder, each kind */
+
+struct gs_gil gs_gils[GS_MAX_GILS];
+uint32_t gs_n_gils;
+bool gs_gils_refused;
+
+static void put(struct gs_thread *t, const struct gs_slot *s)
+{
+    gs_ring_put(&t->ring, s);
+    if (gs_ring_wants_drain(&t->ring))
+        gs_drain_kick();
+}
+
+/* Another thread holds: its frames change under us, so every read is fault-safe. gil->mutex is
+ * held, so it cannot let go meanwhile; hence the rate limits of the callers. */
+static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind, uint64_t now,
+                          uint64_t *next_allowed)
+{
+    struct gs_thread *holder = g->holder;
+    uint64_t cost;
+    if (!gs_agent.sample_holder || !holder || now < *next_allowed ||
+        !gs_ring_has_room(&me->ring, 2))
+        return;
+    uint32_t stack = gs_other_stack(me, gs_gil_last_holder(g), &cost);
+    uint64_t spacing = gs_ticks_of_ns(SAMPLE_MIN_NS), fair = gs_agent.begin_spacing * cost;
+    *next_allowed = now + (fair > spacing ? fair : spacing);
+    if (stack == GS_STACK_NONE)
+        return;
+    put(me, &(struct gs_slot){.t = now, .seq = (uint32_t)g->seq, .stack = stack, .a = holder->idx,
+                              .flags = kind, .gil = (uint8_t)g->idx,
+                              .kind = GS_SLOT_HOLDER_SAMPLE});
+}
+
+/* ---- acquire ---- */
+
+static void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
+{
+    uint64_t wait = now - t->wait_t;
+    t->waiting = false;
+    t->tot.contended++;
+    if (g->waiters)
+        g->waiters--;
+    if (gs_agent.level == 0 || !gs_ring_has_room(&t->ring, 2)) {
+        t->tot.lost_wait_n++;
+        t->tot.lost_wait += wait;
+        return;
+    }
+    put(t, &(struct gs_slot){.t = now, .dur = wait, .seq = (uint32_t)g->seq,
+                             .stack = t->wait_stack, .a = (uint32_t)(g->seq - t->wait_seq),
+                             .gil = (uint8_t)g->idx, .kind = GS_SLOT_WAIT});
+}
+
+static void on_acquire(struct gs_gil *g)
+{
+    struct gs_thread *t = gs_thread_get(g);
+    uint64_t now = gs_now();
+    uint64_t seq = g->seq + 1;
+    __atomic_store_n(&g->seq, seq, __ATOMIC_RELAXED);
+    if (!t)
+        return;
+    g->holder = t;
+    t->acq_t = now;
+    t->acq_seq = seq;
+    t->tot.acquisitions++;
+    if (__builtin_expect(t->waiting, 0))
+        end_wait(g, t, now);
+    __atomic_store_n(&t->open_kind, GS_OPEN_HOLDING, __ATOMIC_RELEASE);
+    if (__builtin_expect(gs_agent.live->mode == GS_LIVE_RESTART, 0))
+        gs_agent_restart(now);
+}
+
+/* ---- release ---- */
+
+static void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hold, uintptr_t tstate,
+                        uint16_t flags)
+{
+    if (!gs_ring_has_room(&t->ring, 2)) {
+        t->tot.lost_n++;
+        t->tot.lost_hold += hold;
+        return;
+    }
+    uint32_t stack = gs_own_stack(t, tstate);
+    put(t, &(struct gs_slot){.t = t->acq_t, .dur = hold, .seq = (uint32_t)t->acq_seq,
+                             .stack = stack, .flags = flags, .gil = (uint8_t)g->idx,
+                             .kind = GS_SLOT_TURN});
+}
+
+static void record_points(struct gs_thread *t, uint64_t now, uint64_t hold, uintptr_t tstate)
+{
+    uint32_t points = gs_sampler_points(&t->sample_left, &t->rng, hold);
+    uint32_t stack = points ? gs_own_stack(t, tstate) : GS_STACK_NONE;
+    if (stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, 2))
+        return;
+    put(t, &(struct gs_slot){.t = now, .dur = hold, .seq = (uint32_t)t->acq_seq, .stack = stack,
+                             .a = points, .gil = (uint8_t)t->gil->idx,
+                             .kind = GS_SLOT_HOLD_SAMPLE});
+}
+
+/* Nobody waited: exact totals, and now and then a sample. */
+static void fold_turn(struct gs_thread *t, uint64_t now, uint64_t hold, uintptr_t tstate)
+{
+    t->tot.folded_n++;
+    t->tot.folded_hold += hold;
+    t->fold_hist[63 - __builtin_clzll(hold | 1)]++;
+    if (__builtin_expect(t->sample_left > (int64_t)hold, 1))
+        t->sample_left -= (int64_t)hold;
+    else if (gs_agent.level > 0)
+        record_points(t, now, hold, tstate);
+}
+
+static void on_release(struct gs_gil *g)
+{
+    struct gs_thread *t = gs_thread_get(g);
+    uint64_t now = gs_now();
+    if (!t || t->open_kind != GS_OPEN_HOLDING || g->holder != t)
+        return; /* the turn began before we looked */
+    uint64_t hold = now - t->acq_t;
+    uintptr_t tstate = gs_gil_last_holder(g);
+    bool waited_for = g->waiters > __atomic_load_n(&g->dead_waiters, __ATOMIC_RELAXED);
+    bool forced = g->drop_asked_seq == t->acq_seq;
+    __atomic_store_n(&t->open_kind, GS_OPEN_NONE, __ATOMIC_RELAXED);
+    t->tot.releases++;
+    t->tot.forced += forced;
+    /* With frames of this thread on it, the thread state cannot be freed while we are away. */
+    t->tstate = gs_pyabi_has_frame(&gs_agent.abi, tstate) ? tstate : 0;
+    if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
+        record_turn(g, t, hold, t->tstate,
+                    (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
+                               (forced ? GS_SLICE_FORCED : 0)));
+    else
+        fold_turn(t, now, hold, t->tstate);
+    if (gs_wants_thread_name(t->py_name_tries) && t->tstate)
+        gs_learn_thread_name(t, t->tstate);
+}
+
+/* ---- which GIL ---- */
+
+/* An unknown condition variable signalled by Python is the switch_cond of a GIL not seen yet, if
+ * what lies before it looks held. Read fault-safely: it may be anything. */
+static struct gs_gil *discover(uintptr_t switch_cond)
+{
+    struct {
+        uintptr_t last_holder;
+        int locked;
+    } seen;
+    uintptr_t cond = switch_cond - GS_SWITCH_COND_GAP;
+    if (!gs_safe_read(&seen, cond + GS_LAST_HOLDER_OFF, sizeof(seen)) || seen.locked != 1 ||
+        !seen.last_holder || seen.last_holder % sizeof(void *))
+        return NULL;
+    uint32_t idx = __atomic_fetch_add(&gs_n_gils, 1, __ATOMIC_RELAXED);
+    if (idx >= GS_MAX_GILS) {
+        __atomic_store_n(&gs_n_gils, GS_MAX_GILS, __ATOMIC_RELAXED);
+        __atomic_store_n(&gs_gils_refused, true, __ATOMIC_RELAXED);
+        return NULL;
+    }
+    struct gs_gil *g = &gs_gils[idx];
+    g->idx = idx;
+    g->t_first = gs_now();
+    g->interpreter = gs_pyabi_interpreter_id(&gs_agent.abi, seen.last_holder);
+    __atomic_store_n(&g->cond, cond, __ATOMIC_RELEASE);
+    return g;
+}
+
+static struct gs_gil *find(uintptr_t cond)
+{
+    uint32_t n = __atomic_load_n(&gs_n_gils, __ATOMIC_RELAXED);
+    for (uint32_t i = 0; i < n && i < GS_MAX_GILS; i++)
+        if (gs_gils[i].cond == cond || gs_gils[i].cond + GS_SWITCH_COND_GAP == cond)
+            return &gs_gils[i];
+    return NULL;
+}
+
+/* The lock word must say what the signal says; a layout that does not is not ours to read. */
+static bool verifies(struct gs_gil *g, bool acquire)
+{
+    if (__builtin_expect(gs_gil_locked(g) == acquire, 1))
+        return true;
+    if (++g->violations == MAX_VIOLATIONS)
+        gs_agent_die("the GIL's layout does not verify");
+    return false;
+}
+
+void gs_gil_signal(uintptr_t cond)
+{
+    struct gs_thread *self = gs_thread_self();
+    struct gs_gil *g = self ? self->gil : NULL;
+    if (__builtin_expect(!g || (cond != g->cond && cond != g->cond + GS_SWITCH_COND_GAP), 0)) {
+        g = find(cond);
+        if (!g && !(g = discover(cond)))
+            return;
+    }
+    bool acquire = cond != g->cond;
+    if (!verifies(g, acquire))
+        return;
+    if (acquire)
+        on_acquire(g);
+    else
+        on_release(g);
+}
+
+/* ---- waiting ---- */
+
+struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
+{
+    struct gs_gil *g = find(cond);
+    if (!g || g->cond != cond)
+        return NULL;
+    struct gs_thread *t = gs_thread_get(g);
+    if (!t || t->waiting)
+        return g;
+    t->waiting = true;
+    t->wait_seq = g->seq;
+    g->waiters++;
+    t->wait_t = gs_now();
+    __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
+    if (gs_agent.level > 0) {
+        t->wait_stack = gs_own_stack(t, t->tstate);
+        sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
+    }
+    return g;
+}
+
+/* The switch interval passed and the same turn goes on: CPython asks for the drop now. */
+void gs_gil_wait_expired(struct gs_gil *g, uint64_t seq_before)
+{
+    struct gs_thread *t = gs_thread_get(g);
+    if (!t || g->seq != seq_before || !gs_gil_locked(g))
+        return;
+    g->drop_asked_seq = g->seq;
+    if (gs_agent.level > 0)
+        sample_holder(g, t, GS_HOLDER_AT_EXPIRY, gs_now(), &g->next_expiry_sample_t);
+}
+
+void gs_gils_forget(void)
+{
+    for (uint32_t i = 0; i < GS_MAX_GILS; i++)
+        gs_gils[i] = (struct gs_gil){0};
+    gs_n_gils = 0;
+}

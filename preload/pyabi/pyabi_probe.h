@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * The one look at a thread state that every release takes, inline.
+ */
+#ifndef GS_PYABI_PROBE_H
+#define GS_PYABI_PROBE_H
+
+#include "preload/pyabi/pyabi.h"
+
+/* Has the calling thread a Python frame on its own thread state? Such a state cannot be freed
+ * before those frames have returned. Direct reads. */
+static inline bool gs_pyabi_has_frame(const struct gs_pyabi *abi, uintptr_t tstate)
+{
+    uintptr_t p = *(const uintptr_t *)(tstate + (uintptr_t)abi->off.tstate_frame);
+    if (abi->off.cframe_frame != GS_PYABI_ABSENT && p)
+        p = *(const uintptr_t *)(p + (uintptr_t)abi->off.cframe_frame);
+    return p != 0;
+}
+
+#endif

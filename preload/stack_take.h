@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Stacks taken inside hooks, their cost counted in the thread that paid it.
+ */
+#ifndef GS_STACK_TAKE_H
+#define GS_STACK_TAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gs_thread;
+
+/* Stack id of the calling thread `t`, whose own thread state `tstate` is (0: none known); frames
+ * are read directly. GS_STACK_NONE when stacks are off or there is none. CTX: any hook. */
+uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate);
+
+/* Stack id of another, running thread, read fault-safely into me's buffers; *cost in ticks. */
+uint32_t gs_other_stack(struct gs_thread *me, uintptr_t tstate, uint64_t *cost);
+
+/* Python's own name of the calling thread, tried a few times. CTX: hooks that hold the GIL. */
+void gs_learn_thread_name(struct gs_thread *t, uintptr_t tstate);
+static inline bool gs_wants_thread_name(uint8_t tries)
+{
+    return __builtin_expect(tries < 8, 0);
+}
+
+#endif
