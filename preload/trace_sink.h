@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * The capture file. Held open only in the drain thread's private descriptor table; where the
+ * kernel refuses one, or another thread must write (exit without a drain thread), the file is
+ * reopened by path for each append and its identity compared.
+ */
+#ifndef GS_TRACE_SINK_H
+#define GS_TRACE_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gs_sink {
+    char path[4096];
+    long fd;          /* -1: reopen for each append */
+    bool created, failing;
+    uint64_t dev, ino;
+    uint64_t bytes;   /* written, whole chunks only */
+    uint64_t failed_writes;
+};
+
+/* Creates the file, 0600, O_EXCL|O_NOFOLLOW; a name that exists gets -1, -2, ... (or is replaced,
+ * with `force`). keep_open: the caller has a private table. 0 or -errno. */
+int gs_sink_create(struct gs_sink *s, bool force, bool keep_open);
+/* Appends all of it or nothing (a torn chunk is cut off again); false is counted. */
+bool gs_sink_append(struct gs_sink *s, const void *data, size_t len);
+/* Opens the file again and keeps it open, in a new thread's private table. */
+bool gs_sink_attach(struct gs_sink *s);
+/* From now on this sink's descriptor is not ours (the thread that held it has ended). */
+void gs_sink_detach(struct gs_sink *s);
+
+#endif
