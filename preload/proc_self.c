@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/proc_self.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "preload/raw_sys.h"
+
+static void task_path(char *out, uint32_t tid, const char *leaf)
+{
+    char digits[12];
+    size_t d = 0, len = sizeof("/proc/self/task/") - 1;
+    memcpy(out, "/proc/self/task/", len);
+    do
+        digits[d++] = (char)('0' + tid % 10);
+    while (tid /= 10);
+    while (d)
+        out[len++] = digits[--d];
+    memcpy(out + len, leaf, strlen(leaf) + 1);
+}
+
+uint32_t gs_proc_cpus(void)
+{
+    uint64_t mask[128] = {0};
+    uint32_t n = 0;
+    long len = gs_sys3(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+    for (long i = 0; i < len / 8; i++)
+        n += (uint32_t)__builtin_popcountll(mask[i]);
+    return n;
+}
+
+bool gs_proc_thread_name(uint32_t tid, char *buf, size_t len)
+{
+    char path[64];
+    task_path(path, tid, "/comm");
+    memset(buf, 0, len);
+    long n = gs_read_file(path, buf, len);
+    if (n <= 0)
+        return false;
+    if (buf[n - 1] == '\n')
+        buf[n - 1] = 0;
+    return true;
+}
+
+static uint64_t parse_u64(const char **p)
+{
+    uint64_t v = 0;
+    while (**p == ' ')
+        ++*p;
+    while (**p >= '0' && **p <= '9')
+        v = v * 10 + (uint64_t)(*(*p)++ - '0');
+    return v;
+}
+
+bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns)
+{
+    char path[64], text[96];
+    const char *p = text;
+    task_path(path, tid, "/schedstat");
+    if (gs_read_file(path, text, sizeof(text)) <= 0)
+        return false;
+    *cpu_ns = parse_u64(&p);
+    *runqueue_ns = parse_u64(&p);
+    return true;
+}
+
+/* The directory's link count is 2 + threads: one system call decides in the ordinary case. */
+bool gs_proc_only_task(void)
+{
+    struct stat st;
+    char text[512];
+    if (gs_syscall6(SYS_newfstatat, AT_FDCWD, (long)"/proc/self/task", (long)&st, 0, 0, 0) != 0 ||
+        st.st_nlink > 4 || gs_read_file("/proc/self/stat", text, sizeof(text)) <= 0)
+        return false;
+    const char *state = strrchr(text, ')'); /* the leader's state follows its name */
+    return state && state[1] == ' ' && (state[2] == 'Z' || st.st_nlink == 3);
+}

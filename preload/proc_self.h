@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernel tells about this process, read from /proc by the drain thread. No malloc.
+ */
+#ifndef GS_PROC_SELF_H
+#define GS_PROC_SELF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+uint32_t gs_proc_cpus(void); /* this process may run on */
+/* The thread's name (comm); false when it has ended. */
+bool gs_proc_thread_name(uint32_t tid, char *buf, size_t len);
+/* CPU and run-queue time since the thread's start; false when it has ended. */
+bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns);
+/* True when every other thread has ended: only the caller and a zombie leader are left. */
+bool gs_proc_only_task(void);
+
+#endif

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/trace_records.h"
+
+#include <string.h>
+
+#include "preload/agent.h"
+#include "preload/agent_clock.h"
+#include "preload/gil.h"
+#include "preload/proc_self.h"
+#include "preload/raw_sys.h"
+#include "preload/stack_intern.h"
+#include "preload/thread_state.h"
+#include "preload/trace_writer.h"
+
+uint32_t gs_hook_cost_ps;
+static uint64_t retired_stack_ticks, retired_events, retired_lost;
+
+#define MAX_ARGS_BYTES 8192u
+
+static struct gs_record_writer *begin(uint32_t tag, size_t bytes)
+{
+    struct gs_record_writer *w = gs_writer_records(bytes);
+    gs_record_begin(w, tag);
+    return w;
+}
+
+static void put_text(struct gs_record_writer *w, const char *s)
+{
+    gs_record_put_bytes(w, s, strlen(s));
+}
+
+/* ---- the process ---- */
+
+/* /proc/self/cmdline: strings with a zero after each. */
+static void put_cmdline(struct gs_record_writer *w)
+{
+    static char buf[MAX_ARGS_BYTES];
+    long len = gs_read_file("/proc/self/cmdline", buf, sizeof(buf));
+    uint64_t n = 0;
+    for (long i = 0; i < len; i++)
+        n += !buf[i];
+    if (len > 0 && buf[len - 1])
+        n++; /* cut */
+    gs_record_put_u(w, n);
+    for (long i = 0; i < len; i += (long)strlen(buf + i) + 1)
+        put_text(w, buf + i);
+}
+
+static void put_exe(struct gs_record_writer *w)
+{
+    char path[1024];
+    long n = gs_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof(path));
+    gs_record_put_bytes(w, path, n > 0 ? (size_t)n : 0);
+}
+
+static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
+{
+    char text[64], digits[24];
+    size_t len = strlen(key), d = 0;
+    memcpy(text, key, len);
+    text[len++] = '=';
+    do
+        digits[d++] = (char)('0' + v % 10);
+    while (v /= 10);
+    while (d)
+        text[len++] = digits[--d];
+    gs_record_put_bytes(w, text, len);
+}
+
+static void put_settings(struct gs_record_writer *w)
+{
+    const struct gs_config *c = &gs_agent.config;
+    gs_record_put_u(w, 8);
+    put_setting(w, "level", c->level);
+    put_setting(w, "duration_ms", c->duration_ms);
+    put_setting(w, "max_size_bytes", c->max_size_bytes);
+    put_setting(w, "budget_permille", c->budget_permille);
+    put_setting(w, "sample_interval_us", c->sample_interval_us);
+    put_setting(w, "holder_samples", gs_agent.safe_read);
+    put_setting(w, "private_fds", gs_writer.sink.fd >= 0);
+    put_setting(w, "tick_hz", gs_clock.hz);
+}
+
+void gs_records_process(void)
+{
+    char host[256];
+    struct gs_clock_triple now;
+    struct gs_record_writer *w = begin(GS_RECORD_PROCESS, MAX_ARGS_BYTES * 2 + 4096);
+    long n = gs_read_file("/proc/sys/kernel/hostname", host, sizeof(host));
+    gs_clock_sync(&now);
+    gs_record_put_u(w, gs_agent.pid);
+    gs_record_put_u(w, (uint64_t)gs_sys0(SYS_getppid));
+    gs_record_put_z(w, now.unix_ns - (int64_t)gs_ns_of_ticks(now.ticks - gs_agent.t_start));
+    gs_record_put_u(w, gs_agent.t_start);
+    gs_record_put_u(w, gs_agent.abi.version_hex);
+    gs_record_put_u(w, gs_agent.abi.free_threaded);
+    put_exe(w);
+    put_cmdline(w);
+    gs_record_put_bytes(w, host, n > 1 ? (size_t)n - 1 : 0);
+    put_text(w, GILSCOPE_VERSION);
+    gs_record_put_u(w, gs_agent.level);
+    gs_record_put_u(w, gs_proc_cpus());
+    gs_record_put_u(w, !gs_clock.use_tsc);
+    put_settings(w);
+    gs_writer_record_done();
+}
+
+void gs_records_clock(const struct gs_clock_triple *now)
+{
+    struct gs_record_writer *w = begin(GS_RECORD_CLOCK, 64);
+    gs_record_put_u(w, now->ticks);
+    gs_record_put_u(w, now->mono_raw_ns);
+    gs_record_put_z(w, now->unix_ns);
+    gs_writer_record_done();
+}
+
+/* ---- definitions ---- */
+
+static void put_code(const struct gs_def_code *d)
+{
+    size_t bytes = d->filename_len + d->qualname_len + d->linetable_len;
+    struct gs_record_writer *w = begin(GS_RECORD_CODE, bytes + 128);
+    gs_record_put_u(w, d->def.id);
+    gs_record_put_bytes(w, d->bytes, d->filename_len);
+    gs_record_put_bytes(w, d->bytes + d->filename_len, d->qualname_len);
+    gs_record_put_z(w, d->first_line);
+    gs_record_put_u(w, d->linetable_kind);
+    gs_record_put_bytes(w, d->bytes + d->filename_len + d->qualname_len, d->linetable_len);
+    gs_writer_record_done();
+}
+
+static void put_stack(const struct gs_def_stack *d)
+{
+    struct gs_record_writer *w = begin(GS_RECORD_STACK, d->def.n * 10 + 64);
+    gs_record_put_u(w, d->def.id);
+    gs_record_put_u(w, d->truncated);
+    gs_record_put_u(w, d->def.n);
+    for (uint32_t i = 0; i < d->def.n; i++) {
+        gs_record_put_u(w, d->frames[i].code);
+        gs_record_put_u(w, d->frames[i].instr_off);
+    }
+    gs_writer_record_done();
+}
+
+void gs_records_definitions(void)
+{
+    const struct gs_def *d;
+    while ((d = gs_defs_peek())) {
+        if (d->kind == GS_DEF_CODE)
+            put_code((const struct gs_def_code *)d);
+        else
+            put_stack((const struct gs_def_stack *)d);
+        gs_defs_pop(d);
+    }
+}
+
+/* ---- threads ---- */
+
+#define ANNOUNCED_OS 1u
+#define ANNOUNCED_PY 2u
+
+static void put_thread(struct gs_thread *t)
+{
+    uint32_t py_len = __atomic_load_n(&t->py_name_len, __ATOMIC_ACQUIRE);
+    struct gs_record_writer *w = begin(GS_RECORD_THREAD, 256);
+    gs_record_put_u(w, t->idx);
+    gs_record_put_u(w, t->tid);
+    gs_record_put_u(w, t->t_first);
+    put_text(w, t->os_name);
+    gs_record_put_bytes(w, t->py_name, py_len);
+    gs_writer_record_done();
+}
+
+static void announce_thread(struct gs_thread *t)
+{
+    char name[GS_NAME_BYTES];
+    uint32_t want = ANNOUNCED_OS | (t->py_name_len ? ANNOUNCED_PY : 0);
+    bool renamed = gs_proc_thread_name(t->tid, name, sizeof(name)) && strcmp(name, t->os_name);
+    if (t->announced == want && !renamed)
+        return;
+    if (renamed)
+        memcpy(t->os_name, name, sizeof(name));
+    t->announced = want;
+    put_thread(t);
+}
+
+static void put_totals(struct gs_thread *t, uint64_t now)
+{
+    struct gs_totals tot = t->tot;
+    uint32_t open = __atomic_load_n(&t->open_kind, __ATOMIC_ACQUIRE);
+    struct gs_record_writer *w = begin(GS_RECORD_TOTALS, 256);
+    gs_record_put_u(w, t->idx);
+    gs_record_put_u(w, t->gil->idx);
+    gs_record_put_u(w, now);
+    gs_record_put_u(w, tot.acquisitions);
+    gs_record_put_u(w, tot.releases);
+    gs_record_put_u(w, tot.contended);
+    gs_record_put_u(w, tot.forced);
+    gs_record_put_u(w, tot.folded_n);
+    gs_record_put_u(w, tot.folded_hold);
+    gs_record_put_u(w, tot.lost_n);
+    gs_record_put_u(w, tot.lost_hold);
+    gs_record_put_u(w, tot.lost_wait_n);
+    gs_record_put_u(w, tot.lost_wait);
+    gs_record_put_u(w, open);
+    gs_record_put_u(w, open == GS_OPEN_HOLDING ? t->acq_t : open == GS_OPEN_WAITING ? t->wait_t : 0);
+    gs_record_put_u(w, open == GS_OPEN_WAITING ? t->wait_stack : GS_STACK_NONE);
+    gs_writer_record_done();
+    t->written = tot;
+    t->written_open = open;
+}
+
+static void put_fold_hist(const struct gs_thread *t)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < GS_HIST_BUCKETS; i++)
+        n += t->fold_hist[i] != 0;
+    if (!n)
+        return;
+    struct gs_record_writer *w = begin(GS_RECORD_FOLD_HIST, GS_HIST_BUCKETS * 8);
+    gs_record_put_u(w, t->idx);
+    gs_record_put_u(w, t->gil->idx);
+    gs_record_put_u(w, n);
+    for (uint32_t i = 0; i < GS_HIST_BUCKETS; i++) {
+        if (t->fold_hist[i]) {
+            gs_record_put_u(w, i);
+            gs_record_put_u(w, t->fold_hist[i]);
+        }
+    }
+    gs_writer_record_done();
+}
+
+static void put_gils(void)
+{
+    for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
+        struct gs_gil *g = &gs_gils[i];
+        if (!__atomic_load_n(&g->cond, __ATOMIC_ACQUIRE) || g->announced)
+            continue;
+        g->announced = 1;
+        struct gs_record_writer *w = begin(GS_RECORD_GIL, 64);
+        gs_record_put_u(w, g->idx);
+        gs_record_put_z(w, g->interpreter);
+        gs_record_put_u(w, g->t_first);
+        gs_writer_record_done();
+    }
+}
+
+/* A dead thread's last words; its memory may then serve another. A thread that died waiting (as
+ * daemon threads do at interpreter exit) will not be signalled any more. */
+static void bury(struct gs_thread *t, uint64_t now)
+{
+    put_totals(t, now);
+    put_fold_hist(t);
+    struct gs_record_writer *w = begin(GS_RECORD_THREAD_END, 64);
+    gs_record_put_u(w, t->idx);
+    gs_record_put_u(w, now);
+    gs_writer_record_done();
+    if (t->waiting)
+        __atomic_fetch_add(&t->gil->dead_waiters, 1, __ATOMIC_RELAXED);
+    retired_stack_ticks += t->stack_ticks;
+    retired_events += t->tot.acquisitions + t->tot.releases + t->tot.contended;
+    retired_lost += t->tot.lost_n + t->tot.lost_wait_n;
+    gs_thread_recycle(t);
+}
+
+void gs_records_threads(int histograms)
+{
+    uint64_t now = gs_now();
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    put_gils();
+    for (; t; t = t->next) {
+        uint32_t state = __atomic_load_n(&t->state, __ATOMIC_ACQUIRE);
+        if (state == GS_THREAD_FREE || !__atomic_load_n(&t->tid, __ATOMIC_ACQUIRE))
+            continue;
+        if (histograms || t->announced == 0 || (t->py_name_len && !(t->announced & ANNOUNCED_PY)))
+            announce_thread(t);
+        if (state == GS_THREAD_DEAD && t->ring.head == t->ring.tail) {
+            bury(t, now);
+            continue;
+        }
+        if (memcmp(&t->tot, &t->written, sizeof(t->tot)) || t->written_open != t->open_kind)
+            put_totals(t, now);
+        if (histograms)
+            put_fold_hist(t);
+    }
+}
+
+/* ---- events ---- */
+
+void gs_records_event(uint32_t kind, uint64_t value, const char *text)
+{
+    struct gs_record_writer *w = begin(GS_RECORD_EVENT, 512);
+    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, kind);
+    gs_record_put_u(w, value);
+    put_text(w, text);
+    gs_writer_record_done();
+}
+
+void gs_records_end(uint32_t reason)
+{
+    struct gs_record_writer *w = begin(GS_RECORD_END, 64);
+    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, reason);
+    gs_writer_record_done();
+}
+
+void gs_records_level(uint32_t old_level, uint32_t new_level, const char *reason)
+{
+    struct gs_record_writer *w = begin(GS_RECORD_LEVEL, 512);
+    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, old_level);
+    gs_record_put_u(w, new_level);
+    put_text(w, reason);
+    gs_writer_record_done();
+}
+
+/* ---- accounts ---- */
+
+static uint64_t sum_threads(uint64_t (*value)(const struct gs_thread *), uint64_t retired)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next)
+        retired += value(t);
+    return retired;
+}
+
+static uint64_t lost_of(const struct gs_thread *t)
+{
+    return t->tot.lost_n + t->tot.lost_wait_n;
+}
+
+static uint64_t events_of(const struct gs_thread *t)
+{
+    return t->tot.acquisitions + t->tot.releases + t->tot.contended;
+}
+
+static uint64_t stack_ticks_of(const struct gs_thread *t)
+{
+    return t->stack_ticks;
+}
+
+uint64_t gs_records_lost_rows(void)
+{
+    return sum_threads(lost_of, retired_lost);
+}
+
+/* The drain thread's CPU time ends with the thread: kept when it leaves for a fork. */
+static uint64_t retired_drain_ns;
+static uint32_t drain_tid;
+
+void gs_cost_drain_begins(void)
+{
+    drain_tid = gs_gettid();
+}
+
+void gs_cost_drain_ends(void)
+{
+    retired_drain_ns += gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    drain_tid = 0;
+}
+
+static uint64_t drain_cpu_ns(void)
+{
+    bool is_drain = drain_tid == gs_gettid();
+    return retired_drain_ns + (is_drain ? gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0);
+}
+
+void gs_cost_forget(void)
+{
+    retired_stack_ticks = retired_events = retired_lost = retired_drain_ns = 0;
+    drain_tid = 0;
+}
+
+struct gs_cost gs_cost_now(void)
+{
+    uint64_t events = sum_threads(events_of, retired_events);
+    return (struct gs_cost){
+        .hook_ns = (uint64_t)((unsigned __int128)events * gs_hook_cost_ps / 1000),
+        .stack_ns = gs_ns_of_ticks(sum_threads(stack_ticks_of, retired_stack_ticks)),
+        .drain_cpu_ns = drain_cpu_ns(),
+        .process_cpu_ns = gs_clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+    };
+}
+
+void gs_records_accounts(void)
+{
+    struct gs_cost c = gs_cost_now();
+    struct gs_intern_losses lost = gs_intern_losses();
+    struct gs_record_writer *w = begin(GS_RECORD_OVERHEAD, 128);
+    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, c.hook_ns);
+    gs_record_put_u(w, c.stack_ns);
+    gs_record_put_u(w, c.drain_cpu_ns);
+    gs_record_put_u(w, c.process_cpu_ns);
+    gs_writer_record_done();
+    w = begin(GS_RECORD_LOST, 128);
+    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, gs_records_lost_rows());
+    gs_record_put_u(w, lost.definitions);
+    gs_record_put_u(w, lost.stacks);
+    gs_record_put_u(w, gs_writer.sink.failed_writes);
+    gs_writer_record_done();
+}

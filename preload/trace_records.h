@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * The tagged records of a capture: who and what is recorded, definitions, totals, losses, cost.
+ * Same thread rules as trace_writer.h.
+ */
+#ifndef GS_TRACE_RECORDS_H
+#define GS_TRACE_RECORDS_H
+
+#include <stdint.h>
+
+struct gs_clock_triple;
+
+void gs_records_process(void);
+void gs_records_clock(const struct gs_clock_triple *now);
+void gs_records_definitions(void);
+/* THREAD, GIL, TOTALS of whatever is new or changed; FOLD_HIST too if `histograms`. */
+void gs_records_threads(int histograms);
+void gs_records_event(uint32_t kind, uint64_t value, const char *text);
+void gs_records_end(uint32_t reason);
+void gs_records_level(uint32_t old_level, uint32_t new_level, const char *reason);
+/* OVERHEAD and LOST. */
+void gs_records_accounts(void);
+
+/* Rows no ring had room for, so far. */
+uint64_t gs_records_lost_rows(void);
+
+/* The agent's own cost so far. */
+struct gs_cost {
+    uint64_t hook_ns, stack_ns, drain_cpu_ns, process_cpu_ns;
+};
+struct gs_cost gs_cost_now(void);
+void gs_cost_drain_begins(void);
+void gs_cost_drain_ends(void);
+void gs_cost_forget(void); /* forked child */
+extern uint32_t gs_hook_cost_ps; /* of one hook call without stack, measured in the constructor */
+
+#endif
