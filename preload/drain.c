@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/drain.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "preload/agent.h"
+#include "preload/agent_clock.h"
+#include "preload/agent_log.h"
+#include "preload/gil.h"
+#include "preload/governor.h"
+#include "preload/hold_watch.h"
+#include "preload/proc_self.h"
+#include "preload/raw_sys.h"
+#include "preload/thread_state.h"
+#include "preload/trace_records.h"
+#include "preload/trace_writer.h"
+
+#define TICK_NS        10000000u  /* while the GIL is in use */
+#define FLUSH_NS       100000000u /* the file is never further behind than this */
+#define SECOND_NS      1000000000u
+#define FINISH_WAIT_NS 250000000u
+#define LEAVE_WAIT_NS  2000000u
+#define SCHED_PER_TICK 16u
+#define CLOSE_RANGE_UNSHARE_FLAG 2u
+
+/* glibc only, hence weak: see hooks_real.c. */
+extern int pthread_clockjoin_np(pthread_t, void **, clockid_t, const struct timespec *)
+    __attribute__((weak));
+extern int pthread_timedjoin_np(pthread_t, void **, const struct timespec *) __attribute__((weak));
+extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
+
+enum request { REQ_NONE, REQ_LEAVE, REQ_CHECKPOINT, REQ_FINISH, REQ_BEING_POSTED };
+
+static struct {
+    uint32_t kick;    /* futex: bumped to wake the thread */
+    uint32_t running; /* 1 from start until the thread's last action */
+    uint32_t request, event, done; /* futex `done`: requests served */
+    const char *text;
+    bool joinable;
+    pthread_t thread;
+    uint64_t last_flush_t, last_second_t;
+    struct gs_thread *sched_cursor;
+} d;
+
+void gs_drain_kick(void)
+{
+    __atomic_fetch_add(&d.kick, 1, __ATOMIC_RELEASE);
+    gs_futex_wake(&d.kick);
+}
+
+void gs_drain_forget(void)
+{
+    d = (__typeof__(d)){0};
+    gs_writer_forget();
+    gs_hold_watch_forget();
+}
+
+/* ---- the file ---- */
+
+static bool open_file(bool keep_open)
+{
+    struct gs_clock_triple now;
+    if (gs_writer.sink.created) { /* a drain thread before us made it */
+        if (keep_open)
+            gs_sink_attach(&gs_writer.sink);
+        return true;
+    }
+    int rc = gs_writer_open(keep_open);
+    if (rc < 0) {
+        gs_log_errno("cannot write", gs_writer.sink.path, -rc);
+        gs_agent_die(NULL);
+        return false;
+    }
+    gs_records_process();
+    gs_clock_sync(&now);
+    gs_records_clock(&now);
+    gs_writer_flush_records();
+    return true;
+}
+
+/* Our own table of descriptors, empty: nothing the process opens or closes is ours, or the other
+ * way round. False where the kernel refuses; the file is then reopened for each append. */
+static bool take_private_fds(void)
+{
+    return gs_sys3(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE_FLAG) == 0;
+}
+
+/* ---- the periodic work ---- */
+
+static void sched_row(struct gs_thread *t, uint32_t *n, uint64_t now)
+{
+    uint64_t cpu, runqueue;
+    uint32_t live = GS_THREAD_LIVE;
+    if (!gs_proc_schedstat(t->tid, &cpu, &runqueue)) {
+        __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED);
+        return;
+    }
+    if (cpu == t->cpu_ns && runqueue == t->runqueue_ns)
+        return;
+    t->cpu_ns = cpu;
+    t->runqueue_ns = runqueue;
+    gs_writer_column(0)[*n] = now;
+    gs_writer_column(1)[*n] = t->idx;
+    gs_writer_column(2)[*n] = cpu;
+    gs_writer_column(3)[(*n)++] = runqueue;
+}
+
+/* A few threads a tick, in turn; all of them (as far as a chunk holds) at the end. */
+static void write_sched(uint32_t max)
+{
+    uint32_t n = 0;
+    uint64_t now = gs_now();
+    struct gs_thread *first = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    struct gs_thread *t = d.sched_cursor ? d.sched_cursor : first;
+    for (; t && max; t = t->next) {
+        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_LIVE && t->tid) {
+            sched_row(t, &n, now);
+            max--;
+        }
+    }
+    d.sched_cursor = t;
+    if (n)
+        gs_writer_chunk(GS_STREAM_SCHED, GS_NO_GIL, n);
+}
+
+static void every_second(void)
+{
+    struct gs_clock_triple now;
+    gs_clock_sync(&now);
+    gs_clock_refine(&now);
+    gs_records_clock(&now);
+    gs_records_threads(1);
+    gs_records_accounts();
+    gs_governor_tick(gs_now());
+}
+
+static void flush(bool second)
+{
+    gs_writer_drain();
+    gs_records_threads(0);
+    if (second)
+        every_second();
+    gs_writer_flush_records();
+}
+
+static void stop_recording(uint32_t reason)
+{
+    gs_agent.state = GS_STATE_DEAD;
+    gs_agent.live->mode = GS_LIVE_NO;
+    d.sched_cursor = NULL;
+    write_sched(GS_CHUNK_MAX_ROWS);
+    flush(true);
+    gs_records_end(reason);
+    gs_writer_flush_records();
+}
+
+static void check_limits(uint64_t now)
+{
+    const struct gs_config *c = &gs_agent.config;
+    if (c->duration_ms && now - gs_agent.t_start > gs_ticks_of_ns(c->duration_ms * 1000000u))
+        stop_recording(GS_EVENT_DURATION);
+    else if (c->max_size_bytes && gs_writer.sink.bytes > c->max_size_bytes)
+        stop_recording(GS_EVENT_MAX_SIZE);
+    else if (gs_proc_only_task())
+        stop_recording(GS_EVENT_ONLY_TASK);
+}
+
+static void tick(bool kicked)
+{
+    uint64_t now = gs_now();
+    gs_hold_watch(now);
+    if (!kicked && now - d.last_flush_t < gs_ticks_of_ns(FLUSH_NS))
+        return;
+    bool second = now - d.last_second_t > gs_ticks_of_ns(SECOND_NS);
+    if (now - d.last_flush_t >= gs_ticks_of_ns(FLUSH_NS)) {
+        write_sched(SCHED_PER_TICK);
+        check_limits(now);
+    }
+    flush(second);
+    d.last_flush_t = now;
+    if (second)
+        d.last_second_t = now;
+}
+
+/* ---- requests ---- */
+
+static void serve(uint32_t request)
+{
+    if (request == REQ_FINISH) {
+        stop_recording(d.event);
+    } else if (request == REQ_CHECKPOINT) {
+        flush(true);
+        gs_records_event(d.event, 0, d.text);
+        gs_writer_flush_records();
+    } else {
+        flush(false);
+    }
+    __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&d.done, 1, __ATOMIC_RELEASE);
+    gs_futex_wake(&d.done);
+}
+
+/* False when it is time to end. */
+static bool drain_once(uint32_t *kick_seen)
+{
+    uint32_t kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
+    if (kick == *kick_seen)
+        gs_futex_wait(&d.kick, kick, gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+    kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
+    bool kicked = kick != *kick_seen;
+    *kick_seen = kick;
+    uint32_t request = __atomic_load_n(&d.request, __ATOMIC_ACQUIRE);
+    if (request && request != REQ_BEING_POSTED) {
+        serve(request);
+        return request == REQ_CHECKPOINT;
+    }
+    tick(kicked);
+    return gs_agent.state == GS_STATE_ON;
+}
+
+static void *drain_main(void *arg)
+{
+    uint32_t kick_seen = 0;
+    (void)arg;
+    gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
+    gs_cost_drain_begins();
+    if (open_file(take_private_fds())) {
+        d.last_flush_t = d.last_second_t = gs_now();
+        while (drain_once(&kick_seen))
+            ;
+    }
+    gs_cost_drain_ends();
+    gs_sink_detach(&gs_writer.sink);
+    __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+/* ---- from other threads ---- */
+
+static bool previous_has_ended(void)
+{
+    if (!d.joinable)
+        return true;
+    if (!pthread_tryjoin_np || pthread_tryjoin_np(d.thread, NULL) != 0)
+        return false;
+    d.joinable = false;
+    return true;
+}
+
+bool gs_drain_start(void)
+{
+    sigset_t all, old;
+    uint32_t idle = 0;
+    if (!previous_has_ended() ||
+        !__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return false;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int rc = pthread_create(&d.thread, NULL, drain_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    d.joinable = rc == 0;
+    if (rc != 0)
+        __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    return rc == 0;
+}
+
+static int join_until(uint64_t timeout_ns)
+{
+    struct timespec ts;
+    clockid_t clock = pthread_clockjoin_np ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+    uint64_t t = gs_clock_ns(clock) + timeout_ns;
+    ts.tv_sec = (time_t)(t / SECOND_NS);
+    ts.tv_nsec = (long)(t % SECOND_NS);
+    if (pthread_clockjoin_np)
+        return pthread_clockjoin_np(d.thread, NULL, clock, &ts);
+    return pthread_timedjoin_np ? pthread_timedjoin_np(d.thread, NULL, &ts) : -1;
+}
+
+static bool post_request(enum request request, uint32_t event, const char *text)
+{
+    uint32_t none = REQ_NONE;
+    if (!__atomic_compare_exchange_n(&d.request, &none, REQ_BEING_POSTED, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return false; /* somebody ends the process already */
+    d.event = event;
+    d.text = text;
+    __atomic_store_n(&d.request, request, __ATOMIC_RELEASE);
+    gs_drain_kick();
+    return true;
+}
+
+void gs_drain_leave(void)
+{
+    if (!d.joinable || !post_request(REQ_LEAVE, 0, ""))
+        return;
+    if (join_until(LEAVE_WAIT_NS) == 0)
+        d.joinable = false;
+}
+
+/* Without a drain thread the caller writes itself; nobody else can be in the writer then. */
+static void serve_inline(enum request request, uint32_t event, const char *text)
+{
+    uint32_t idle = 0;
+    if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
+        return;
+    d.event = event;
+    d.text = text;
+    if (open_file(false))
+        serve(request);
+    __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+}
+
+static void ask(enum request request, uint32_t event, const char *text)
+{
+    uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
+    if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
+        serve_inline(request, event, text);
+        return;
+    }
+    if (!post_request(request, event, text))
+        return;
+    uint64_t end = gs_clock_ns(CLOCK_MONOTONIC) + FINISH_WAIT_NS, now;
+    while (__atomic_load_n(&d.done, __ATOMIC_ACQUIRE) == done &&
+           __atomic_load_n(&d.running, __ATOMIC_ACQUIRE) &&
+           (now = gs_clock_ns(CLOCK_MONOTONIC)) < end)
+        gs_futex_wait(&d.done, done, end - now);
+}
+
+void gs_drain_finish(uint32_t event)
+{
+    ask(REQ_FINISH, event, "");
+}
+
+void gs_drain_checkpoint(uint32_t event, const char *text)
+{
+    ask(REQ_CHECKPOINT, event, text);
+}

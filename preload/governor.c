@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/governor.h"
+
+#include "preload/agent.h"
+#include "preload/agent_clock.h"
+#include "preload/sampler.h"
+#include "preload/trace_records.h"
+
+#define WINDOW_NS 5000000000u
+
+static struct {
+    uint64_t window_t;
+    struct gs_cost at;
+    uint32_t step;
+} gov;
+
+void gs_governor_forget(void)
+{
+    gov.window_t = 0;
+    gov.step = 0;
+}
+
+static void fewer_samples(void)
+{
+    gs_agent.begin_spacing *= 10;
+    gs_sampler_mean_ticks *= 10;
+}
+
+static void no_stacks(void)
+{
+    gs_agent.stacks = false;
+    gs_agent.sample_holder = false;
+}
+
+/* In the order they are taken; the last leaves only exact totals. */
+static const struct {
+    void (*shed)(void);
+    uint32_t level;
+    const char *reason;
+} steps[] = {
+    {fewer_samples, 2, "over budget: ten times fewer samples"},
+    {no_stacks, 1, "over budget: no stacks"},
+    {NULL, 0, "over budget: totals only"},
+};
+
+static void step_down(void)
+{
+    uint32_t old = gs_agent.level;
+    uint32_t limit = steps[gov.step].level;
+    if (steps[gov.step].shed)
+        steps[gov.step].shed();
+    gs_agent.level = old < limit ? old : limit;
+    gs_records_level(old, gs_agent.level, steps[gov.step].reason);
+    gov.step++;
+}
+
+void gs_governor_tick(uint64_t now)
+{
+    struct gs_cost c = gs_cost_now();
+    if (gov.window_t && now - gov.window_t < gs_ticks_of_ns(WINDOW_NS))
+        return;
+    uint64_t shed = c.stack_ns - gov.at.stack_ns + c.drain_cpu_ns - gov.at.drain_cpu_ns;
+    uint64_t cpu = c.process_cpu_ns - gov.at.process_cpu_ns;
+    bool over = gov.window_t && shed * 1000 > cpu * gs_agent.config.budget_permille;
+    gov.window_t = now;
+    gov.at = c;
+    /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
+    if (over && shed > 10000000 && gov.step < sizeof(steps) / sizeof(steps[0]))
+        step_down();
+}
