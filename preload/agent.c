@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/agent.h"
+
+#include <string.h>
+
+#include "preload/agent_clock.h"
+#include "preload/agent_log.h"
+#include "preload/drain.h"
+#include "preload/edges.h"
+#include "preload/elf_symbols.h"
+#include "preload/gil.h"
+#include "preload/governor.h"
+#include "preload/hooks_real.h"
+#include "preload/lifecycle.h"
+#include "preload/raw_sys.h"
+#include "preload/sampler.h"
+#include "preload/stack_intern.h"
+#include "preload/thread_state.h"
+#include "preload/trace_records.h"
+#include "preload/trace_writer.h"
+
+#define RESTART_NS      20000000u /* after a fork: CPython has counted its threads by then */
+#define BEGIN_SPACING   100u      /* samples at the beginning of waits: at most 1 % of the time */
+#define MADV_WIPEONFORK_FLAG 18
+#define HOOK_REST_PS    8000u     /* a hook beside its stamp, as tests/bench/overhead finds it */
+
+struct gs_agent gs_agent;
+
+void gs_agent_die(const char *why)
+{
+    gs_agent.state = GS_STATE_DEAD;
+    if (gs_agent.live)
+        gs_agent.live->mode = GS_LIVE_NO;
+    if (why)
+        gs_log(why, "recording is off; run `gilscope doctor`");
+}
+
+/* ---- finding Python ---- */
+
+/* "3.9.18 (main, ...)" -> 0x030912f0, for versions that do not export Py_Version. */
+static uint32_t parse_version(const char *s)
+{
+    uint32_t part[3] = {0}, level = 0xf0;
+    for (int i = 0; i < 3; i++, s += *s == '.')
+        while (*s >= '0' && *s <= '9')
+            part[i] = part[i] * 10 + (uint32_t)(*s++ - '0');
+    if (*s == 'a' || *s == 'b' || *s == 'r')
+        level = *s == 'a' ? 0xa0 : *s == 'b' ? 0xb0 : 0xc0;
+    return part[0] << 24 | part[1] << 16 | part[2] << 8 | level;
+}
+
+/* Py_Version from 3.11 on. Before it the text, but the C API is not called from a hook: a library
+ * that was loaded late has its version in its name. */
+static uint32_t python_version(const struct gs_elf_object *o, bool in_hook)
+{
+    const unsigned long *hex = (const unsigned long *)gs_elf_symbol(o, "Py_Version");
+    const char *(*text)(void) = (const char *(*)(void))gs_elf_symbol(o, "Py_GetVersion");
+    const char *soname = strstr(o->name, "libpython3.");
+    if (hex)
+        return (uint32_t)*hex;
+    if (in_hook || !text)
+        return soname ? parse_version(soname + sizeof("libpython") - 1) : 0;
+    return parse_version(text());
+}
+
+static bool find_python(struct gs_pyabi_inputs *in, bool in_hook)
+{
+    struct gs_elf_object o;
+    if (!gs_elf_find_object("_PyRuntime", &o) || !o.text_len)
+        return false;
+    gs_agent.text_lo = o.text_lo;
+    gs_agent.text_len = o.text_len;
+    in->py_runtime = gs_elf_symbol(&o, "_PyRuntime");
+    in->code_type = gs_elf_symbol(&o, "PyCode_Type");
+    in->dict_type = gs_elf_symbol(&o, "PyDict_Type");
+    in->unicode_type = gs_elf_symbol(&o, "PyUnicode_Type");
+    in->version_hex = python_version(&o, in_hook);
+    return true;
+}
+
+/* ---- starting ---- */
+
+static uint64_t random_key(void)
+{
+    uint64_t key = 0;
+    gs_sys3(SYS_getrandom, &key, sizeof(key), 1 /* GRND_NONBLOCK */);
+    return key ^ gs_now() ^ ((uint64_t)gs_getpid() << 40);
+}
+
+static void measure_hook_cost(void)
+{
+    uint64_t t0 = gs_now();
+    for (int i = 0; i < 256; i++)
+        (void)gs_now();
+    gs_hook_cost_ps = (uint32_t)(gs_ns_of_ticks(gs_now() - t0) * 1000 / 256) + HOOK_REST_PS;
+}
+
+static bool map_live(void)
+{
+    if (!gs_agent.live)
+        gs_agent.live = gs_map(4096);
+    return gs_agent.live &&
+           gs_sys3(SYS_madvise, gs_agent.live, 4096, MADV_WIPEONFORK_FLAG) == 0;
+}
+
+/* What a new process image and a forked child have in common. */
+static void begin_recording(void)
+{
+    const struct gs_config *c = &gs_agent.config;
+    gs_agent.pid = gs_getpid();
+    gs_agent.level = c->level;
+    gs_agent.stacks = true;
+    gs_agent.sample_holder = gs_agent.safe_read;
+    gs_agent.begin_spacing = BEGIN_SPACING;
+    gs_agent.t_start = gs_now();
+    gs_agent.process_key = random_key();
+    gs_sampler_mean_ticks = gs_ticks_of_ns(c->sample_interval_us * 1000);
+    gs_agent.state = GS_STATE_ON;
+}
+
+static bool wanted_here(void)
+{
+    const struct gs_config *c = &gs_agent.config;
+    return c->children != GS_CHILDREN_none || !c->root_pid || c->root_pid == gs_getpid();
+}
+
+static bool may_read_memory(void)
+{
+    uint64_t probe = 42, copy = 0;
+    return gs_safe_read(&copy, (uintptr_t)&probe, sizeof(copy)) && copy == 42;
+}
+
+/* Everything that can refuse, before anything is switched on. */
+static bool prepare(bool in_hook)
+{
+    struct gs_pyabi_inputs in = {0};
+    if (!find_python(&in, in_hook))
+        return false;
+    gs_agent.state = GS_STATE_DEAD; /* until all of it has worked */
+    if (!wanted_here())
+        return false;
+    if (gs_agent.config.bad_name)
+        gs_log(gs_agent.config.bad_name, "value not understood, default taken");
+    if (gs_pyabi_resolve(&gs_agent.abi, &in) != GS_OK) {
+        gs_log("this Python is not supported", "recording is off; run `gilscope doctor`");
+        return false;
+    }
+    if (!gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path))) {
+        gs_log("GILSCOPE_OUT", "the path is too long or the working directory is gone");
+        return false;
+    }
+    gs_agent.safe_read = may_read_memory();
+    return map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init();
+}
+
+static void start(bool in_hook)
+{
+    if (!prepare(in_hook))
+        return;
+    gs_clock_init();
+    measure_hook_cost();
+    gs_writer.sink.fd = -1;
+    begin_recording();
+    gs_agent.live->mode = GS_LIVE_YES;
+    gs_lifecycle_init();
+    if (!gs_drain_start())
+        gs_agent_die("no thread could be started");
+}
+
+/* ---- waking ---- */
+
+/* A forked child is alone in its process: nothing of the parent's is locked or freed, all of it is
+ * made anew. The drain thread follows from a hook, once CPython has counted threads. */
+static bool begin_child(void)
+{
+    gs_agent.state = GS_STATE_DEAD;
+    gs_threads_forget();
+    gs_gils_forget();
+    gs_edges_forget();
+    gs_drain_forget();
+    gs_governor_forget();
+    gs_cost_forget();
+    if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
+        !gs_writer_init() ||
+        !gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path)))
+        return false;
+    begin_recording();
+    gs_agent.restart_after = gs_agent.t_start + gs_ticks_of_ns(RESTART_NS);
+    __atomic_store_n(&gs_agent.live->mode, GS_LIVE_RESTART, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* An embedder may load libpython late. Looking costs microseconds: at calls 1, 2, 4, 8, ... and
+ * then at every 4096th. */
+static bool look_for_python(void)
+{
+    static uint32_t calls;
+    uint32_t n = __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED);
+    static uint32_t busy;
+    if ((n & (n - 1) && n % 4096) || __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+        return false;
+    if (gs_agent.state == GS_STATE_UNSEEN)
+        start(true);
+    __atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+    return gs_agent.state == GS_STATE_ON;
+}
+
+bool gs_agent_wake(uintptr_t caller)
+{
+    gs_hooks_resolve();
+    if (gs_agent.state == GS_STATE_UNSEEN)
+        return look_for_python() && gs_from_python(caller);
+    return gs_from_python(caller) && gs_agent.pid != gs_getpid() && begin_child();
+}
+
+void gs_agent_restart(uint64_t now)
+{
+    uint32_t wanted = GS_LIVE_RESTART;
+    if (now < gs_agent.restart_after ||
+        !__atomic_compare_exchange_n(&gs_agent.live->mode, &wanted, GS_LIVE_YES, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return;
+    if (!gs_drain_start())
+        gs_agent.live->mode = GS_LIVE_RESTART;
+}
+
+void gs_agent_before_fork(void)
+{
+    gs_agent.restart_after = UINT64_MAX;
+    gs_agent.live->mode = GS_LIVE_RESTART;
+}
+
+void gs_agent_after_fork(void)
+{
+    gs_agent.restart_after = gs_now() + gs_ticks_of_ns(RESTART_NS);
+}
+
+__attribute__((constructor)) static void agent_init(int argc, char **argv, char **envp)
+{
+    (void)argc;
+    (void)argv;
+    gs_hooks_resolve();
+    gs_config_parse(&gs_agent.config, envp);
+    start(false);
+}
+
+__attribute__((destructor)) static void agent_fini(void)
+{
+    if (gs_lifecycle_is_ours())
+        gs_drain_finish(GS_EVENT_EXIT);
+}
