@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * gilscope export FORMAT: files for other tools.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "analyzer/cmd.h"
+#include "analyzer/cmd_load.h"
+#include "analyzer/export.h"
+#include "analyzer/out_file.h"
+#include "analyzer/profile_build.h"
+
+enum { ALL_METRICS = -1 };
+
+static bool export_collapsed(const struct gs_profile *p, int metric, FILE *out)
+{
+    return gs_export_collapsed(p, metric == ALL_METRICS ? GS_METRIC_HOLD : (enum gs_metric)metric,
+                               out);
+}
+
+static const struct format {
+    const char *name;
+    bool (*write)(const struct gs_profile *p, int metric, FILE *out);
+} formats[] = {
+    {"collapsed", export_collapsed},
+    {"speedscope", gs_export_speedscope},
+};
+enum { N_FORMATS = sizeof(formats) / sizeof(formats[0]) };
+
+static const struct format *find_format(const char *name)
+{
+    for (int i = 0; i < N_FORMATS; i++) {
+        if (strcmp(formats[i].name, name) == 0)
+            return &formats[i];
+    }
+    return NULL;
+}
+
+static int unknown_format(const char *name)
+{
+    struct gs_nearest near;
+    gs_nearest_start(&near, name);
+    for (int i = 0; i < N_FORMATS; i++)
+        gs_nearest_offer(&near, formats[i].name);
+    const char *best = gs_nearest_word(&near);
+    return gs_cmd_fail(GS_EXIT_USAGE,
+                       "export: '%s' is no format%s%s%s; type gilscope export collapsed|speedscope "
+                       "CAPTURE",
+                       name, best ? ", did you mean " : "", best ? best : "", best ? "?" : "");
+}
+
+static int metric_number(const char *name)
+{
+    for (int m = 0; name && m < GS_N_METRICS; m++) {
+        if (strcmp(gs_metric_names[m], name) == 0)
+            return m;
+    }
+    return ALL_METRICS;
+}
+
+static int write_export(const struct gs_profile *p, const struct format *format,
+                        const struct gs_args *args)
+{
+    struct gs_error err = {0};
+    struct gs_out out;
+    const char *given = args->value[GS_OPT_export_output];
+    int metric = metric_number(args->value[GS_OPT_export_metric]);
+    if (gs_out_open(&out, given ? given : "-", args->value[GS_OPT_export_force], &err) != GS_OK)
+        return gs_cmd_fail_error(&err);
+    bool ok = format->write(p, metric, out.file);
+    if (gs_out_commit(&out, ok, &err) != GS_OK)
+        return gs_cmd_fail_error(&err);
+    return GS_EXIT_OK;
+}
+
+int gs_cmd_export(int argc, char **argv)
+{
+    struct gs_args args;
+    struct gs_profile profile = {0};
+    int code = gs_args_parse(gs_cmd_find("export"), argc, argv, &args);
+    if (code != GS_ARGS_GO_ON)
+        return code;
+    if (args.n_rest < 1)
+        return gs_cmd_fail(GS_EXIT_USAGE, "export: name a format and a capture: gilscope export "
+                                          "collapsed|speedscope CAPTURE");
+    const struct format *format = find_format(args.rest[0]);
+    if (!format)
+        return unknown_format(args.rest[0]);
+    code = gs_cmd_load("export", args.rest + 1, args.n_rest - 1, args.value[GS_OPT_export_engine],
+                       &profile);
+    if (code == GS_EXIT_OK)
+        code = write_export(&profile, format, &args);
+    if (code == GS_EXIT_OK)
+        code = gs_cmd_load_verdict(&profile);
+    gs_profile_free(&profile);
+    return code;
+}

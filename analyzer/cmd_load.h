@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * What the commands that read captures share: from operands to a profile, and from what is wrong
+ * with the captures to an exit code.
+ */
+#ifndef GS_CMD_LOAD_H
+#define GS_CMD_LOAD_H
+
+#include "analyzer/error.h"
+#include "analyzer/options.h"
+#include "analyzer/profile.h"
+
+/* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. */
+int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine,
+                struct gs_profile *out);
+/* The exit code after a result was written: GS_EXIT_DAMAGED, with a message, if a part of the
+ * captures could not be read. */
+int gs_cmd_load_verdict(const struct gs_profile *p);
+/* Prints the error; GS_EXIT_USAGE or GS_EXIT_FAILED. */
+int gs_cmd_fail_error(const struct gs_error *err);
+
+#endif

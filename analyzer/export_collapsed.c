@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * Collapsed stacks, for flamegraph.pl and everything that reads its input. Integers only:
+ * speedscope drops a line with a decimal point without a word. No comments: they would be read as
+ * stacks.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/export.h"
+#include "analyzer/utf8.h"
+#include "analyzer/xalloc.h"
+
+enum { MAX_DEPTH = 100000 };
+
+const char *const gs_metric_names[GS_N_METRICS] = {"hold", "wait", "blame"};
+
+char *gs_export_thread_label(const struct gs_profile *p, const struct gs_prof_row *row)
+{
+    const struct gs_prof_process *process = &p->processes[row->process];
+    const struct gs_prof_thread *thread = &process->threads[row->thread];
+    const char *name = thread->name && *thread->name ? thread->name : "thread";
+    if (p->n_processes > 1)
+        return gs_xasprintf("pid %" PRIu32 " %s (%" PRIu32 ")", process->pid, name, thread->tid);
+    return gs_xasprintf("%s (%" PRIu32 ")", name, thread->tid);
+}
+
+size_t gs_export_stack(const struct gs_profile *p, uint32_t node, uint32_t *path, size_t cap)
+{
+    size_t depth = 0;
+    for (uint32_t n = node; n != 0; n = p->nodes[n].parent)
+        depth++;
+    size_t at = depth < cap ? depth : cap;
+    for (uint32_t n = node; n != 0 && at > 0; n = p->nodes[n].parent)
+        path[--at] = p->nodes[n].frame;
+    return depth;
+}
+
+static bool is_bidi_control(uint32_t cp)
+{
+    return (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
+/* A name may hold anything; here ';' and line ends are syntax, and the file is read in terminals.
+ */
+static void put_name(FILE *out, const char *s)
+{
+    size_t len = strlen(s);
+    while (len > 0) {
+        uint32_t cp;
+        size_t n = gs_utf8_decode(s, len, &cp);
+        if (cp == ';')
+            fputc(':', out);
+        else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || is_bidi_control(cp))
+            fputc('?', out);
+        else if (cp == GS_UTF8_BAD)
+            fputs("\xef\xbf\xbd", out);
+        else
+            fwrite(s, 1, n, out);
+        s += n;
+        len -= n;
+    }
+}
+
+static void put_frame(FILE *out, const struct gs_prof_frame *f)
+{
+    fputc(';', out);
+    put_name(out, f->func);
+    if (!*f->file) /* synthetic */
+        return;
+    fputs(" (", out);
+    put_name(out, f->file);
+    if (f->line >= 0)
+        fprintf(out, ":%" PRId32, f->line);
+    fputc(')', out);
+}
+
+bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out)
+{
+    uint32_t *path = gs_xmalloc(MAX_DEPTH, sizeof(*path));
+    for (size_t i = 0; i < p->n_rows && !ferror(out); i++) {
+        const struct gs_prof_row *row = &p->rows[i];
+        uint64_t weight = gs_row_weight(row, metric);
+        if (!weight)
+            continue;
+        char *label = gs_export_thread_label(p, row);
+        size_t depth = gs_export_stack(p, row->node, path, MAX_DEPTH);
+        put_name(out, label);
+        free(label);
+        if (depth == 0) /* Firefox wants a ';' in the first line */
+            fputs(";(no stack)", out);
+        for (size_t d = 0; d < depth && d < MAX_DEPTH; d++)
+            put_frame(out, &p->frames[path[d]]);
+        fprintf(out, " %" PRIu64 "\n", weight);
+    }
+    free(path);
+    return !ferror(out);
+}

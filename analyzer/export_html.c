@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * The report: the page of viz/ with the profile's JSON in it, gzipped and in base64. Bytes of the
+ * capture appear in the page only there, and escaped in <noscript>.
+ */
+#include "analyzer/export.h"
+
+#include <string.h>
+#include <sys/types.h>
+#include <zlib.h>
+
+#include "analyzer/stats.h"
+#include "analyzer/utf8.h"
+
+#ifdef GS_HAVE_VIZ
+#include "viz/viz_bundle.h"
+#else
+static const unsigned char gs_viz_html[] = "";
+static const size_t gs_viz_html_len = 0;
+#endif
+
+static const char MARKER[] = "<!--GILSCOPE-DATA-->";
+
+/* A <script> block holds at most this much: V8 silently empties one beyond 2^29 - 24 characters.
+ * A multiple of four characters, so that each block can be decoded alone. */
+enum { BLOCK_CHARS = 4 << 20 };
+#define BLOCK_OPEN  "<script type=\"application/octet-stream\" class=\"gs-data\">"
+#define BLOCK_CLOSE "</script>\n"
+
+/* ---- base64 in blocks ---- */
+struct base64 {
+    FILE *out;
+    unsigned char rest[3];
+    size_t n_rest, chars; /* chars: in the open block */
+};
+
+static void put_quad(struct base64 *b, const unsigned char in[3], size_t n)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char quad[4] = {alphabet[in[0] >> 2], alphabet[(in[0] & 3) << 4 | in[1] >> 4],
+                    n > 1 ? alphabet[(in[1] & 15) << 2 | in[2] >> 6] : '=',
+                    n > 2 ? alphabet[in[2] & 63] : '='};
+    if (b->chars == 0)
+        fputs(BLOCK_OPEN, b->out);
+    fwrite(quad, 1, sizeof(quad), b->out);
+    b->chars += sizeof(quad);
+    if (b->chars == BLOCK_CHARS) {
+        fputs(BLOCK_CLOSE, b->out);
+        b->chars = 0;
+    }
+}
+
+static void base64_put(struct base64 *b, const unsigned char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        b->rest[b->n_rest++] = p[i];
+        if (b->n_rest == 3) {
+            put_quad(b, b->rest, 3);
+            b->n_rest = 0;
+        }
+    }
+}
+
+static void base64_end(struct base64 *b)
+{
+    memset(b->rest + b->n_rest, 0, sizeof(b->rest) - b->n_rest);
+    if (b->n_rest)
+        put_quad(b, b->rest, b->n_rest);
+    if (b->chars)
+        fputs(BLOCK_CLOSE, b->out);
+}
+
+/* ---- gzip, as a stream that the JSON writer can print to ---- */
+struct gzip {
+    z_stream z;
+    struct base64 base64;
+};
+
+static bool deflate_all(struct gzip *g, const char *data, size_t n, int flush)
+{
+    unsigned char buf[16384];
+    g->z.next_in = (unsigned char *)data; /* zlib does not write to it */
+    g->z.avail_in = (uInt)n;
+    do {
+        g->z.next_out = buf;
+        g->z.avail_out = sizeof(buf);
+        if (deflate(&g->z, flush) == Z_STREAM_ERROR)
+            return false;
+        base64_put(&g->base64, buf, sizeof(buf) - g->z.avail_out);
+    } while (g->z.avail_out == 0);
+    return true;
+}
+
+static ssize_t gzip_write(void *cookie, const char *data, size_t n)
+{
+    struct gzip *g = cookie;
+    return deflate_all(g, data, n, Z_NO_FLUSH) ? (ssize_t)n : 0;
+}
+
+static bool put_data(const struct gs_profile *p, FILE *out)
+{
+    struct gzip g = {.base64 = {.out = out}};
+    if (deflateInit2(&g.z, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
+    FILE *json = fopencookie(&g, "w", (cookie_io_functions_t){.write = gzip_write});
+    bool ok = json && gs_report_json(p, json);
+    if (json && fclose(json) != 0)
+        ok = false;
+    ok = ok && deflate_all(&g, NULL, 0, Z_FINISH);
+    base64_end(&g.base64);
+    deflateEnd(&g.z);
+    return ok && !ferror(out);
+}
+
+/* ---- what a browser without scripts shows ---- */
+static bool is_invisible(uint32_t cp)
+{
+    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x202a && cp <= 0x202e) ||
+           (cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void put_escaped(FILE *out, const char *s)
+{
+    size_t len = s ? strlen(s) : 0;
+    while (len > 0) {
+        uint32_t cp;
+        size_t n = gs_utf8_decode(s, len, &cp);
+        if (is_invisible(cp))
+            fprintf(out, "\\u%04x", (unsigned)cp);
+        else if (cp < 0x80 && strchr("&<>\"'", (int)cp))
+            fprintf(out, "&#%u;", (unsigned)cp);
+        else if (cp == GS_UTF8_BAD)
+            fputs("&#65533;", out);
+        else
+            fwrite(s, 1, n, out);
+        s += n;
+        len -= n;
+    }
+}
+
+static void put_noscript(const struct gs_profile *p, FILE *out)
+{
+    fputs("<noscript><p>", out);
+    put_escaped(out, p->verdict);
+    fputs("</p>\n<ol>\n", out);
+    for (size_t i = 0; i < p->n_findings; i++) {
+        fputs("<li>", out);
+        put_escaped(out, p->findings[i].claim);
+        fputs(" ", out);
+        put_escaped(out, p->findings[i].suggestion);
+        fputs("</li>\n", out);
+    }
+    fputs("</ol>\n<p>The graphs need JavaScript.</p></noscript>\n", out);
+}
+
+bool gs_export_html_available(void)
+{
+    return gs_viz_html_len > 0;
+}
+
+bool gs_export_html(const struct gs_profile *p, FILE *out)
+{
+    const unsigned char *marker =
+        gs_viz_html_len ? memmem(gs_viz_html, gs_viz_html_len, MARKER, strlen(MARKER)) : NULL;
+    if (!marker)
+        return false;
+    size_t head = (size_t)(marker - gs_viz_html);
+    const unsigned char *tail = marker + strlen(MARKER);
+    fwrite(gs_viz_html, 1, head, out);
+    put_noscript(p, out);
+    bool ok = put_data(p, out);
+    fwrite(tail, 1, gs_viz_html_len - head - strlen(MARKER), out);
+    return ok && !ferror(out);
+}

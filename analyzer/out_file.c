@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/out_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool is_stdout(const struct gs_out *out)
+{
+    return strcmp(out->path, "-") == 0;
+}
+
+/* /dev/full, a terminal, a pipe: written as it is. */
+static bool is_device(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static int open_temp(struct gs_out *out)
+{
+    const char *slash = strrchr(out->path, '/');
+    int dir = slash ? (int)(slash - out->path) + 1 : 0;
+    int n = snprintf(out->temp, sizeof(out->temp), "%.*s.gilscope-XXXXXX", dir, out->path);
+    if (n >= (int)sizeof(out->temp)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = mkostemp(out->temp, O_CLOEXEC);
+    if (fd < 0)
+        out->temp[0] = '\0';
+    return fd;
+}
+
+static int open_path(struct gs_out *out, bool force)
+{
+    struct stat st;
+    if (is_device(out->path))
+        return open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (stat(out->path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        return -1;
+    }
+    if (force)
+        return open_temp(out);
+    int fd = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    out->created = fd >= 0;
+    return fd;
+}
+
+enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, struct gs_error *err)
+{
+    *out = (struct gs_out){.path = path};
+    if (is_stdout(out)) {
+        out->file = stdout;
+        return GS_OK;
+    }
+    int fd = open_path(out, force);
+    if (fd < 0 && errno == EEXIST)
+        return gs_error_set(err, GS_ERR_IO,
+                            "%s: exists already; replace it with -f, or name "
+                            "another with -o",
+                            path);
+    if (fd < 0)
+        return gs_error_set(err, GS_ERR_IO, "%s: %s; name another file with -o", path,
+                            strerror(errno));
+    out->file = fdopen(fd, "w");
+    if (!out->file) {
+        close(fd);
+        return gs_error_set(err, GS_ERR_NOMEM, "%s: %s", path, strerror(errno));
+    }
+    return GS_OK;
+}
+
+/* Flushes and closes; errno of the first failure, or 0. */
+static int close_file(struct gs_out *out)
+{
+    errno = 0;
+    int failed = 0;
+    if (fflush(out->file) != 0 || ferror(out->file))
+        failed = errno ? errno : EIO;
+    if (!is_stdout(out) && fclose(out->file) != 0 && !failed)
+        failed = errno;
+    out->file = NULL;
+    return failed;
+}
+
+enum gs_status gs_out_commit(struct gs_out *out, bool ok, struct gs_error *err)
+{
+    int failed = close_file(out);
+    const char *name = is_stdout(out) ? "standard output" : out->path;
+    if (!failed && ok && out->temp[0] && rename(out->temp, out->path) != 0)
+        failed = errno;
+    if (!failed && ok)
+        return GS_OK;
+    if (out->temp[0])
+        unlink(out->temp);
+    else if (out->created)
+        unlink(out->path);
+    return gs_error_set(err, GS_ERR_IO, "%s: %s; the output is incomplete", name,
+                        strerror(failed ? failed : EIO));
+}
