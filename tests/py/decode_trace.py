@@ -40,7 +40,7 @@ order of the input; several inputs are decoded one after another, each on its ow
    "bytes"        any other run of bytes that is nothing (without them)
    Zero bytes between items are padding: no line.
 6. At the end of each input, per process_key in order of its first sound chunk, each gap in the
-   chunk numbers, which count from 1: {"damage":"lost_chunks","process_key":K,"first":N,"count":C}
+   chunk numbers, which count from 0: {"damage":"lost_chunks","process_key":K,"first":N,"count":C}
    A chunk skipped by (4) is there; one that is "crc_payload" is not; "corrupt" is there.
 7. Refusal, the last line of an input (no (6) then): {"refused":WHY,"offset":O}
    "version" or "feature" follows the file header line it is about; "magic", offset 0, comes when
@@ -472,7 +472,7 @@ class Decoder:
 
     def lost_chunks(self):
         for process_key, numbers in self.seen.items():
-            expected = 1
+            expected = 0
             for number in sorted(numbers):
                 if number > expected:
                     self.emit({"damage": "lost_chunks", "process_key": process_key,
