@@ -14,11 +14,10 @@
 #ifdef GS_HAVE_VIZ
 #include "viz/viz_bundle.h"
 #else
+#define GS_VIZ_DATA_MARK ""
 static const unsigned char gs_viz_html[] = "";
 static const size_t gs_viz_html_len = 0;
 #endif
-
-static const char MARKER[] = "<!--GILSCOPE-DATA-->";
 
 /* A <script> block holds at most this much: V8 silently empties one beyond 2^29 - 24 characters.
  * A multiple of four characters, so that each block can be decoded alone. */
@@ -161,14 +160,16 @@ bool gs_export_html_available(void)
 bool gs_export_html(const struct gs_profile *p, FILE *out)
 {
     const unsigned char *marker =
-        gs_viz_html_len ? memmem(gs_viz_html, gs_viz_html_len, MARKER, strlen(MARKER)) : NULL;
+        gs_viz_html_len
+            ? memmem(gs_viz_html, gs_viz_html_len, GS_VIZ_DATA_MARK, strlen(GS_VIZ_DATA_MARK))
+            : NULL;
     if (!marker)
         return false;
     size_t head = (size_t)(marker - gs_viz_html);
-    const unsigned char *tail = marker + strlen(MARKER);
+    const unsigned char *tail = marker + strlen(GS_VIZ_DATA_MARK);
     fwrite(gs_viz_html, 1, head, out);
-    put_noscript(p, out);
     bool ok = put_data(p, out);
-    fwrite(tail, 1, gs_viz_html_len - head - strlen(MARKER), out);
+    put_noscript(p, out);
+    fwrite(tail, 1, gs_viz_html_len - head - strlen(GS_VIZ_DATA_MARK), out);
     return ok && !ferror(out);
 }
