@@ -153,6 +153,8 @@ struct gs_profile {
     struct gs_finding *findings; /* most important first, at most 7 */
     size_t n_findings;
     char *verdict; /* one sentence */
+    char **strings; /* owns what frames[] point to */
+    size_t n_strings;
 };
 
 #endif

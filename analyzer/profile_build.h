@@ -19,6 +19,10 @@ struct gs_load_options {
 enum gs_status gs_profile_load(const char *const *paths, size_t n_paths,
                                const struct gs_load_options *options, struct gs_profile *out,
                                struct gs_error *err);
+/* The same from captures that are open already. */
+struct gs_captures;
+enum gs_status gs_profile_build(const struct gs_captures *c, const struct gs_load_options *options,
+                                struct gs_profile *out, struct gs_error *err);
 /* Safe on an empty profile ({0}). */
 void gs_profile_free(struct gs_profile *p);
 

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * Columnar chunks -> rows of the engines. A chunk whose columns do not decode is damage: its rows
+ * are counted as lost.
+ */
+#include <string.h>
+
+#include "analyzer/columns.h"
+#include "analyzer/xalloc.h"
+
+struct decoder {
+    struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    const struct gs_chunk_ref *c;
+    uint64_t *scratch; /* column k at scratch + k * GS_CHUNK_MAX_ROWS */
+    size_t n, hint;
+};
+
+static const uint64_t *col(const struct decoder *d, unsigned k)
+{
+    return d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS;
+}
+
+static uint64_t to_ns(struct decoder *d, uint64_t ticks)
+{
+    return gs_clock_ns_hint(&d->r->clock, d->c->hdr.clock_epoch, ticks, &d->hint);
+}
+
+static uint64_t add_sat(uint64_t a, uint64_t b)
+{
+    return a + b < a ? UINT64_MAX : a + b;
+}
+
+static uint64_t sub_sat(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static uint32_t to_u32(uint64_t v)
+{
+    return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+/* Neighbouring rows repeat threads and stacks: remember the last answer. */
+struct actor_cache {
+    uint64_t stack;
+    uint32_t thread, actor;
+    bool valid;
+};
+
+static uint32_t actor_of(struct decoder *d, struct gs_gil_columns *g, struct actor_cache *cache,
+                         uint32_t thread, uint64_t stack)
+{
+    if (cache->valid && cache->thread == thread && cache->stack == stack)
+        return cache->actor;
+    uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, stack);
+    cache->actor = gs_idmap_add(&g->actors, gs_pack32(thread, node));
+    cache->thread = thread;
+    cache->stack = stack;
+    cache->valid = true;
+    return cache->actor;
+}
+
+static struct gs_gil_columns *gil_of(struct decoder *d)
+{
+    uint32_t id = d->c->hdr.gil == GS_NO_GIL ? 0 : d->c->hdr.gil;
+    struct gs_gil_columns *g = &d->r->gils[gs_recording_gil(d->r, id)];
+    g->no_stack = d->stacks->no_stack;
+    return g;
+}
+
+enum slice_col {
+    S_SEQ,
+    S_T_ACQ,
+    S_THREAD,
+    S_FLAGS,
+    S_HOLD,
+    S_HOLD_STACK,
+    S_WAIT,
+    S_WAIT_DS,
+    S_WAIT_STACK
+};
+
+static void slice_times(struct decoder *d, size_t i, struct gs_slice *s)
+{
+    uint64_t t = col(d, S_T_ACQ)[i];
+    s->acq_ns = to_ns(d, t);
+    s->rel_ns = s->acq_ns;
+    s->begin_ns = s->acq_ns;
+    if (s->flags & GS_SLICE_TURN)
+        s->rel_ns = to_ns(d, add_sat(t, col(d, S_HOLD)[i]));
+    if (s->flags & GS_SLICE_WAIT)
+        s->begin_ns = to_ns(d, sub_sat(t, col(d, S_WAIT)[i]));
+    gs_recording_saw(d->r, s->rel_ns);
+}
+
+static void on_slices(struct decoder *d)
+{
+    struct gs_gil_columns *g = gil_of(d);
+    struct actor_cache hold = {0}, wait = {0};
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_slice s = {.seq = col(d, S_SEQ)[i], .flags = (uint32_t)col(d, S_FLAGS)[i]};
+        s.thread = gs_recording_thread(d->r, to_u32(col(d, S_THREAD)[i]));
+        if ((s.flags & (GS_SLICE_TURN | GS_SLICE_WAIT)) == 0)
+            continue;
+        slice_times(d, i, &s);
+        s.hold_actor = actor_of(d, g, &hold, s.thread,
+                                s.flags & GS_SLICE_TURN ? col(d, S_HOLD_STACK)[i] : GS_STACK_NONE);
+        if (s.flags & GS_SLICE_WAIT) {
+            s.wait_actor = actor_of(d, g, &wait, s.thread, col(d, S_WAIT_STACK)[i]);
+            s.ds = to_u32(col(d, S_WAIT_DS)[i]);
+        }
+        GS_PUSH(g->slices, g->n_slices, g->cap_slices, s);
+    }
+}
+
+enum hold_col { H_T_REL, H_THREAD, H_HOLD, H_WEIGHT, H_STACK };
+
+static void on_hold_samples(struct decoder *d)
+{
+    struct gs_gil_columns *g = gil_of(d);
+    for (size_t i = 0; i < d->n; i++) {
+        uint32_t thread = gs_recording_thread(d->r, to_u32(col(d, H_THREAD)[i]));
+        uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, col(d, H_STACK)[i]);
+        gs_summap_add(&g->weights, gs_pack32(thread, node), 0, to_u32(col(d, H_WEIGHT)[i]));
+        gs_recording_saw(d->r, to_ns(d, col(d, H_T_REL)[i]));
+    }
+}
+
+enum holder_col { P_SEQ, P_T, P_THREAD, P_KIND, P_STACK };
+
+static void on_holder_samples(struct decoder *d)
+{
+    struct gs_gil_columns *g = gil_of(d);
+    struct actor_cache cache = {0};
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_holder_sample s = {.seq = col(d, P_SEQ)[i], .kind = to_u32(col(d, P_KIND)[i])};
+        if (col(d, P_STACK)[i] == GS_STACK_NONE)
+            continue; /* the walk failed: it says nothing */
+        s.t_ns = to_ns(d, col(d, P_T)[i]);
+        s.actor = actor_of(d, g, &cache, gs_recording_thread(d->r, to_u32(col(d, P_THREAD)[i])),
+                           col(d, P_STACK)[i]);
+        GS_PUSH(g->samples, g->n_samples, g->cap_samples, s);
+    }
+}
+
+enum edge_col { E_T_WAKE, E_BLOCKED, E_WAKEE, E_WAKER };
+
+static void on_edges(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint32_t waker = to_u32(col(d, E_WAKER)[i]), wakee = to_u32(col(d, E_WAKEE)[i]);
+        uint64_t t = col(d, E_T_WAKE)[i], t_ns = to_ns(d, t);
+        uint64_t blocked = t_ns - to_ns(d, sub_sat(t, col(d, E_BLOCKED)[i]));
+        gs_summap_add(&d->r->edges, gs_pack32(waker, wakee), blocked, 1);
+        gs_recording_saw(d->r, t_ns);
+    }
+}
+
+enum sched_col { C_T, C_THREAD, C_CPU, C_RUNQUEUE };
+
+/* Cumulative since the thread began, in order of time. */
+static void on_sched(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_rec_thread *t =
+            &d->r->threads[gs_recording_thread(d->r, to_u32(col(d, C_THREAD)[i]))];
+        t->cpu_ns = col(d, C_CPU)[i];
+        t->runqueue_ns = col(d, C_RUNQUEUE)[i];
+        gs_recording_saw(d->r, to_ns(d, col(d, C_T)[i]));
+    }
+}
+
+static bool decode(struct decoder *d)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
+    d->n = d->c->hdr.n_rows;
+    if (!desc || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS)
+        return false;
+    for (unsigned k = 0; k < desc->n_cols; k++)
+        if (gs_chunk_decode_column(d->c->data, &d->c->hdr, k,
+                                   d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) != GS_OK)
+            return false;
+    return true;
+}
+
+void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
+                       const struct gs_chunk_ref *c, uint64_t *scratch)
+{
+    static void (*const table[])(struct decoder *) = {
+        [GS_STREAM_SLICE] = on_slices,
+        [GS_STREAM_HOLD_SAMPLE] = on_hold_samples,
+        [GS_STREAM_HOLDER_SAMPLE] = on_holder_samples,
+        [GS_STREAM_EDGE] = on_edges,
+        [GS_STREAM_SCHED] = on_sched,
+    };
+    struct decoder d = {.r = r, .stacks = s, .c = c, .scratch = scratch};
+    if (c->hdr.stream >= sizeof(table) / sizeof(*table) || !table[c->hdr.stream])
+        return;
+    if (decode(&d)) {
+        table[c->hdr.stream](&d);
+    } else {
+        r->damaged_chunks++;
+        r->damaged_rows += c->hdr.n_rows < GS_CHUNK_MAX_ROWS ? c->hdr.n_rows : GS_CHUNK_MAX_ROWS;
+    }
+}

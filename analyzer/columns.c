@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/columns.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/xalloc.h"
+
+#define MAX_NOTES 16384 /* bytes; a capture full of events must not fill memory */
+
+uint32_t gs_recording_thread(struct gs_recording *r, uint32_t id)
+{
+    uint32_t at = gs_idmap_add(&r->thread_map, id);
+    if (at == r->n_threads) {
+        struct gs_rec_thread t = {.id = id, .first_ns = UINT64_MAX};
+        GS_PUSH(r->threads, r->n_threads, r->cap_threads, t);
+    }
+    return at;
+}
+
+uint32_t gs_recording_gil(struct gs_recording *r, uint32_t id)
+{
+    uint32_t at = gs_idmap_add(&r->gil_map, id);
+    if (at == r->n_gils) {
+        struct gs_gil_columns g = {.id = id, .interpreter = id == 0 ? 0 : -1};
+        GS_PUSH(r->gils, r->n_gils, r->cap_gils, g);
+    }
+    return at;
+}
+
+struct gs_rec_totals *gs_recording_totals(struct gs_recording *r, uint32_t thread, uint32_t gil)
+{
+    uint32_t at = gs_idmap_add(&r->totals_map, gs_pack32(thread, gil));
+    if (at == r->n_totals) {
+        struct gs_rec_totals t = {.thread = thread, .gil = gil};
+        GS_PUSH(r->totals, r->n_totals, r->cap_totals, t);
+    }
+    return &r->totals[at];
+}
+
+uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor)
+{
+    return (uint32_t)(g->actors.keys[actor] >> 32);
+}
+
+uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor)
+{
+    return (uint32_t)g->actors.keys[actor];
+}
+
+void gs_recording_saw(struct gs_recording *r, uint64_t t_ns)
+{
+    if (t_ns > r->end_ns)
+        r->end_ns = t_ns;
+    if (t_ns < r->min_ns)
+        r->min_ns = t_ns;
+}
+
+void gs_recording_note(struct gs_recording *r, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    for (char *p = line; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    if (r->notes && (strlen(r->notes) > MAX_NOTES || strstr(r->notes, line)))
+        return; /* said already */
+    char *all = r->notes ? gs_xasprintf("%s\n%s", r->notes, line) : gs_xasprintf("%s", line);
+    free(r->notes);
+    r->notes = all;
+}
+
+static uint64_t setting_number(const struct gs_recording *r, const char *key)
+{
+    size_t len = strlen(key);
+    for (size_t i = 0; i < r->n_settings; i++)
+        if (strncmp(r->settings[i], key, len) == 0 && r->settings[i][len] == '=')
+            return strtoull(r->settings[i] + len + 1, NULL, 10);
+    return 0;
+}
+
+void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
+{
+    bool ticks_are_ns = false;
+    memset(r, 0, sizeof(*r));
+    r->key = chunks[0].hdr.process_key;
+    r->min_ns = UINT64_MAX;
+    gs_definitions_init(&r->defs);
+    for (size_t i = 0; i < n; i++)
+        if (chunks[i].hdr.stream == GS_STREAM_RECORDS)
+            gs__records_first_pass(r, &chunks[i], &ticks_are_ns);
+    gs_clock_build(&r->clock, ticks_are_ns, setting_number(r, "tick_hz"));
+}
+
+/* A gap in the numbers is a chunk that was written and is not here. */
+static void count_lost_chunks(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        r->dropped_rows += chunks[i].hdr.lost_before;
+        if (i > 0)
+            r->lost_chunks += chunks[i].hdr.chunk_no - chunks[i - 1].hdr.chunk_no - 1;
+    }
+    if (chunks[0].hdr.chunk_no > 1)
+        r->lost_chunks += chunks[0].hdr.chunk_no - 1;
+    if (r->lost_chunks)
+        gs_recording_note(r, "%llu chunks of the capture are missing",
+                          (unsigned long long)r->lost_chunks);
+}
+
+void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
+                       const struct gs_chunk_ref *chunks, size_t n)
+{
+    uint64_t *scratch = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*scratch));
+    count_lost_chunks(r, chunks, n);
+    for (size_t i = 0; i < n; i++)
+        if (chunks[i].hdr.stream == GS_STREAM_RECORDS)
+            gs__records_definitions(r, stacks, &chunks[i]);
+    for (size_t i = 0; i < n; i++)
+        if (chunks[i].hdr.stream != GS_STREAM_RECORDS)
+            gs__chunk_columns(r, stacks, &chunks[i], scratch);
+    free(scratch);
+    if (r->clock.guessed)
+        gs_recording_note(r, "the clock was recorded only once; times are scaled by its "
+                             "nominal rate");
+    if (!r->clock_started)
+        r->start_ns = r->min_ns < r->end_ns ? r->min_ns : r->end_ns;
+    if (r->end_ns < r->start_ns)
+        r->end_ns = r->start_ns;
+}
+
+static void free_strings(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+static void free_gil(struct gs_gil_columns *g)
+{
+    free(g->slices);
+    free(g->samples);
+    gs_idmap_free(&g->actors);
+    gs_summap_free(&g->weights);
+}
+
+void gs_recording_free(struct gs_recording *r)
+{
+    free(r->exe);
+    free(r->hostname);
+    free(r->agent_version);
+    free_strings(r->cmdline, r->n_cmdline);
+    free_strings(r->settings, r->n_settings);
+    free(r->notes);
+    gs_clock_free(&r->clock);
+    gs_definitions_free(&r->defs);
+    for (size_t i = 0; i < r->n_threads; i++) {
+        free(r->threads[i].os_name);
+        free(r->threads[i].python_name);
+    }
+    free(r->threads);
+    for (size_t i = 0; i < r->n_gils; i++)
+        free_gil(&r->gils[i]);
+    free(r->gils);
+    free(r->totals);
+    gs_idmap_free(&r->thread_map);
+    gs_idmap_free(&r->gil_map);
+    gs_idmap_free(&r->totals_map);
+    gs_summap_free(&r->edges);
+    memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * One recorded process as the engines see it: times in ns, threads and stacks as dense indexes, one
+ * table of rows per GIL. Built from the process's chunks in the order of their numbers.
+ */
+#ifndef GS_COLUMNS_H
+#define GS_COLUMNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyzer/clock.h"
+#include "analyzer/stacks.h"
+#include "analyzer/trace_reader.h"
+
+/* An actor is a stack in a thread: what holds, waits and is blamed. Dense per GIL. */
+
+/* One row of SLICE, in file order. */
+struct gs_slice {
+    uint64_t seq;
+    uint64_t acq_ns;     /* as the clock says; order comes from seq */
+    uint64_t rel_ns;     /* TURN: >= acq_ns; else acq_ns */
+    uint64_t begin_ns;   /* WAIT: <= acq_ns; else acq_ns */
+    uint64_t a_ns;       /* set by the engine: acq_ns made monotone in order of seq */
+    uint32_t hold_actor; /* always valid; its node is no_stack when the stack is not known */
+    uint32_t wait_actor; /* WAIT */
+    uint32_t ds;         /* WAIT */
+    uint32_t flags;      /* enum gs_slice_flag */
+    uint32_t thread;
+};
+struct gs_holder_sample {
+    uint64_t seq, t_ns;
+    uint32_t actor;
+    uint32_t kind;
+};
+
+struct gs_gil_columns {
+    uint32_t id;
+    bool defined; /* a GIL record was there */
+    int64_t interpreter;
+    uint32_t no_stack; /* node of an unknown stack */
+    struct gs_slice *slices;
+    size_t n_slices, cap_slices;
+    struct gs_holder_sample *samples;
+    size_t n_samples, cap_samples;
+    struct gs_idmap actors;   /* thread, node */
+    struct gs_summap weights; /* thread, node -> points in uncontended holds (count) */
+};
+
+struct gs_rec_thread {
+    uint32_t id, tid;
+    uint64_t first_ns, end_ns; /* end 0: not seen */
+    char *os_name, *python_name;
+    uint64_t cpu_ns, runqueue_ns;
+};
+/* TOTALS of one thread and GIL: the last one. Durations are ns. */
+struct gs_rec_totals {
+    uint32_t thread, gil; /* dense */
+    bool seen;
+    uint64_t t_ns;
+    uint64_t acquisitions, releases, contended, forced;
+    uint64_t folded_n, folded_ticks, lost_n, lost_ticks, lost_wait_n;
+    uint64_t folded_ns, lost_ns, lost_wait_ns;
+    uint64_t open_kind, open_since_ns, open_stack;
+    struct gs_record fold_hist; /* the last FOLD_HIST, in the capture; tag 0 if none */
+};
+
+struct gs_recording {
+    uint64_t key;
+    bool has_process, clock_started;
+    uint32_t pid, ppid, python_hex, level, level_end;
+    bool free_threaded;
+    int64_t start_unix_ns;
+    char *exe, *hostname, *agent_version;
+    char **cmdline, **settings;
+    size_t n_cmdline, n_settings;
+    struct gs_clock clock;
+    uint64_t min_ns;           /* earliest time in any record */
+    uint64_t start_ns, end_ns; /* first and last known time, CLOCK_MONOTONIC_RAW */
+    bool ended;
+    uint64_t lost_slots, lost_definitions, lost_stacks, lost_writes, lost_chunks;
+    uint64_t dropped_rows; /* sum of the chunks' lost_before: the same losses as lost_slots */
+    uint64_t damaged_rows;
+    uint64_t damaged_records, damaged_chunks;
+    uint64_t overhead_ns, process_cpu_ns;
+    char *notes;
+
+    struct gs_definitions defs;
+    struct gs_idmap thread_map; /* id -> threads[] */
+    struct gs_rec_thread *threads;
+    size_t n_threads, cap_threads;
+    struct gs_idmap gil_map; /* id -> gils[] */
+    struct gs_gil_columns *gils;
+    size_t n_gils, cap_gils;
+    struct gs_idmap totals_map; /* thread, gil (dense) -> totals[] */
+    struct gs_rec_totals *totals;
+    size_t n_totals, cap_totals;
+    struct gs_summap edges; /* waker, wakee (ids; GS_EDGE_NO_WAKER) -> blocked ns, count */
+};
+
+/* Clock and PROCESS record only: enough to put the processes of a job in order. */
+void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n);
+/* Everything else. The chunks must outlive the recording (line tables, FOLD_HIST). */
+void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
+                       const struct gs_chunk_ref *chunks, size_t n);
+void gs_recording_free(struct gs_recording *r);
+
+/* Dense index of an id, made on first sight. */
+uint32_t gs_recording_thread(struct gs_recording *r, uint32_t id);
+uint32_t gs_recording_gil(struct gs_recording *r, uint32_t id);
+struct gs_rec_totals *gs_recording_totals(struct gs_recording *r, uint32_t thread, uint32_t gil);
+void gs_recording_note(struct gs_recording *r, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void gs_recording_saw(struct gs_recording *r, uint64_t t_ns);
+uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor);
+uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor);
+
+/* records.c: one RECORDS chunk, the two passes. */
+void gs__records_first_pass(struct gs_recording *r, const struct gs_chunk_ref *c,
+                            bool *ticks_are_ns);
+void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
+                             const struct gs_chunk_ref *c);
+/* chunk_columns.c: one columnar chunk. */
+void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
+                       const struct gs_chunk_ref *c, uint64_t *scratch);
+
+#endif

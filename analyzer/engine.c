@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_reference};
+
+enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
+                                struct gs_error *err)
+{
+    *out = engines[0];
+    if (!name || strcmp(name, "auto") == 0)
+        return GS_OK;
+    for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++)
+        if (strcmp(name, engines[i]->name) == 0) {
+            *out = engines[i];
+            return GS_OK;
+        }
+    return gs_error_set(err, GS_ERR_USAGE, "no engine named '%s': use auto, cpu or reference",
+                        name);
+}
+
+void gs_gil_result_free(struct gs_gil_result *r)
+{
+    free(r->actors);
+    gs_summap_free(&r->pairs);
+    gs_summap_free(&r->wait_hists);
+    memset(r, 0, sizeof(*r));
+}
+
+void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns)
+{
+    if (b->n == 0)
+        return;
+    uint64_t limit = b->origin_ns + b->bin_ns * b->n;
+    if (from_ns < b->origin_ns)
+        from_ns = b->origin_ns;
+    if (to_ns > limit)
+        to_ns = limit;
+    if (from_ns >= to_ns)
+        return;
+    for (size_t i = (from_ns - b->origin_ns) / b->bin_ns; from_ns < to_ns; i++) {
+        uint64_t end = b->origin_ns + (i + 1) * b->bin_ns;
+        if (end > to_ns)
+            end = to_ns;
+        into[i] += end - from_ns;
+        from_ns = end;
+    }
+}
+
+void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t)
+{
+    struct gs_actor_sums *a = &out->actors[t->wait_actor];
+    uint64_t ns = t->a_ns - t->begin_ns;
+    unsigned bucket = gs_hist_bucket_of(ns);
+    a->wait_ns += ns;
+    a->wait_count++;
+    if (ns > a->wait_max_ns)
+        a->wait_max_ns = ns;
+    out->wait_ns += ns;
+    out->wait_hist[bucket]++;
+    gs_summap_add(&out->wait_hists, (uint64_t)t->thread << 10 | bucket, 0, 1);
+}

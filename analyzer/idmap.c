@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/idmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "analyzer/xalloc.h"
+
+static uint64_t seed(void)
+{
+    static uint64_t value;
+    if (!value) {
+        if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
+            value = (uint64_t)(uintptr_t)&value;
+        value |= 1;
+    }
+    return value;
+}
+
+static inline uint64_t mix(uint64_t v)
+{
+    v ^= v >> 32;
+    v *= 0xd6e8feb86659fd93u;
+    v ^= v >> 32;
+    v *= 0xd6e8feb86659fd93u;
+    return v ^ v >> 32;
+}
+
+uint64_t gs_hash64(uint64_t v)
+{
+    return mix(v ^ seed());
+}
+
+uint64_t gs_hash_bytes(const void *p, size_t len)
+{
+    const unsigned char *b = p;
+    uint64_t h = seed() ^ len;
+    for (; len >= 8; b += 8, len -= 8) {
+        uint64_t word;
+        memcpy(&word, b, 8);
+        h = mix(h ^ word);
+    }
+    uint64_t word = 0;
+    memcpy(&word, b, len);
+    return mix(h ^ word ^ seed());
+}
+
+static void insert_slot(struct gs_idmap *m, uint32_t index)
+{
+    size_t mask = m->n_slots - 1, at = gs_hash64(m->keys[index]) & mask;
+    while (m->slots[at] != GS_IDMAP_NONE)
+        at = (at + 1) & mask;
+    m->slots[at] = index;
+}
+
+static void grow(struct gs_idmap *m)
+{
+    m->n_slots = m->n_slots ? 2 * m->n_slots : 32;
+    free(m->slots);
+    m->slots = gs_xmalloc(m->n_slots, sizeof(*m->slots));
+    memset(m->slots, 0xff, m->n_slots * sizeof(*m->slots));
+    for (size_t i = 0; i < m->n; i++)
+        insert_slot(m, (uint32_t)i);
+}
+
+uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key)
+{
+    if (m->n_slots == 0)
+        return GS_IDMAP_NONE;
+    size_t mask = m->n_slots - 1;
+    for (size_t at = gs_hash64(key) & mask;; at = (at + 1) & mask) {
+        uint32_t index = m->slots[at];
+        if (index == GS_IDMAP_NONE || m->keys[index] == key)
+            return index;
+    }
+}
+
+uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key)
+{
+    uint32_t index = gs_idmap_find(m, key);
+    if (index != GS_IDMAP_NONE)
+        return index;
+    if (2 * (m->n + 1) > m->n_slots)
+        grow(m);
+    GS_PUSH(m->keys, m->n, m->cap, key);
+    insert_slot(m, (uint32_t)(m->n - 1));
+    return (uint32_t)(m->n - 1);
+}
+
+void gs_idmap_free(struct gs_idmap *m)
+{
+    free(m->keys);
+    free(m->slots);
+    memset(m, 0, sizeof(*m));
+}
+
+void gs_summap_add(struct gs_summap *m, uint64_t key, uint64_t ns, uint64_t count)
+{
+    uint32_t index = gs_idmap_add(&m->map, key);
+    if (index >= m->cap) {
+        size_t old = m->cap;
+        m->sums = gs_xgrow(m->sums, index, &m->cap, sizeof(*m->sums));
+        memset(m->sums + old, 0, (m->cap - old) * sizeof(*m->sums));
+    }
+    m->sums[index].ns += ns;
+    m->sums[index].count += count;
+}
+
+void gs_summap_free(struct gs_summap *m)
+{
+    gs_idmap_free(&m->map);
+    free(m->sums);
+    memset(m, 0, sizeof(*m));
+}

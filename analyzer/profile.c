@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ * Captures -> profile: groups chunks by process, puts the processes in order, builds each, then
+ * everything that spans them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/profile_build.h"
+#include "analyzer/profile_process.h"
+#include "analyzer/xalloc.h"
+
+struct process_chunks {
+    struct gs_recording rec;
+    const struct gs_chunk_ref *chunks;
+    size_t n;
+};
+
+static int process_order(const void *pa, const void *pb)
+{
+    const struct gs_recording *a = &(*(struct process_chunks *const *)pa)->rec;
+    const struct gs_recording *b = &(*(struct process_chunks *const *)pb)->rec;
+    if (a->start_unix_ns != b->start_unix_ns)
+        return a->start_unix_ns < b->start_unix_ns ? -1 : 1;
+    if (a->pid != b->pid)
+        return a->pid < b->pid ? -1 : 1;
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
+/* Chunks are sorted by process key: one run each. */
+static struct process_chunks **open_processes(const struct gs_captures *c, size_t *n_out)
+{
+    struct process_chunks **all = NULL;
+    size_t n = 0, cap = 0;
+    for (size_t i = 0, end; i < c->n_chunks; i = end) {
+        struct process_chunks *p = gs_xcalloc(1, sizeof(*p));
+        for (end = i; end < c->n_chunks; end++)
+            if (c->chunks[end].hdr.process_key != c->chunks[i].hdr.process_key)
+                break;
+        p->chunks = c->chunks + i;
+        p->n = end - i;
+        gs_recording_open(&p->rec, p->chunks, p->n);
+        GS_PUSH(all, n, cap, p);
+    }
+    if (n)
+        qsort(all, n, sizeof(*all), process_order);
+    *n_out = n;
+    return all;
+}
+
+static enum gs_status build_processes(struct process_chunks **all, size_t n,
+                                      const struct gs_engine_ops *ops, struct gs_stacks *stacks,
+                                      struct gs_profile *out, struct gs_error *err)
+{
+    struct gs_engine *engine;
+    enum gs_status s = ops->open(&engine, err);
+    if (s != GS_OK)
+        return s;
+    out->processes = gs_xcalloc(n, sizeof(*out->processes));
+    for (size_t i = 0; i < n && s == GS_OK; i++) {
+        out->n_processes = i + 1;
+        gs_recording_read(&all[i]->rec, stacks, all[i]->chunks, all[i]->n);
+        out->damaged_chunks += all[i]->rec.damaged_chunks + all[i]->rec.damaged_records;
+        s = gs_process_build(&all[i]->rec, stacks, ops, engine, out, &out->processes[i], err);
+        gs_recording_free(&all[i]->rec); /* only one process's rows are in memory at a time */
+    }
+    ops->close(engine);
+    return s;
+}
+
+static void close_processes(struct process_chunks **all, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        gs_recording_free(&all[i]->rec);
+        free(all[i]);
+    }
+    free(all);
+}
+
+static int64_t end_unix_ns(const struct gs_prof_process *p)
+{
+    int64_t end, ns = p->duration_ns < INT64_MAX ? (int64_t)p->duration_ns : INT64_MAX;
+    return __builtin_add_overflow(p->start_unix_ns, ns, &end) ? INT64_MAX : end;
+}
+
+static void sum_processes(struct gs_profile *p)
+{
+    int64_t first = INT64_MAX, last = INT64_MIN, span;
+    p->complete = p->n_processes > 0 && p->damaged_chunks == 0;
+    for (size_t i = 0; i < p->n_processes; i++) {
+        const struct gs_prof_process *q = &p->processes[i];
+        p->complete &= q->complete;
+        p->lost_events += q->lost_events;
+        p->overhead_ns += q->overhead_ns;
+        p->process_cpu_ns += q->process_cpu_ns;
+        if (q->start_unix_ns < first)
+            first = q->start_unix_ns;
+        if (end_unix_ns(q) > last)
+            last = end_unix_ns(q);
+    }
+    if (p->n_processes == 1)
+        p->duration_ns = p->processes[0].duration_ns;
+    else if (p->n_processes > 1)
+        p->duration_ns = __builtin_sub_overflow(last, first, &span) ? INT64_MAX : (uint64_t)span;
+}
+
+static enum gs_status build(const struct gs_captures *c, const struct gs_engine_ops *ops,
+                            struct gs_profile *out, struct gs_error *err)
+{
+    struct gs_stacks stacks;
+    size_t n;
+    struct process_chunks **all = open_processes(c, &n);
+    out->engine = ops->name;
+    out->format_major = c->major;
+    out->format_minor = c->minor;
+    out->n_files = n; /* one a recorded process image, however the chunks lie in files now */
+    out->damaged_chunks = c->damaged_runs;
+    out->skipped_bytes = c->skipped_bytes;
+    gs_stacks_init(&stacks);
+    enum gs_status s = build_processes(all, n, ops, &stacks, out, err);
+    close_processes(all, n);
+    gs_stacks_move(&stacks, out);
+    if (s != GS_OK)
+        return s;
+    sum_processes(out);
+    gs_profile_rank(out);
+    s = gs_profile_check(out, err);
+    if (s == GS_OK)
+        gs_findings_make(out);
+    return s;
+}
+
+enum gs_status gs_profile_build(const struct gs_captures *c, const struct gs_load_options *options,
+                                struct gs_profile *out, struct gs_error *err)
+{
+    const struct gs_engine_ops *ops;
+    memset(out, 0, sizeof(*out));
+    enum gs_status s = gs_engine_select(options ? options->engine : NULL, &ops, err);
+    if (s == GS_OK)
+        s = build(c, ops, out, err);
+    if (s != GS_OK)
+        gs_profile_free(out);
+    return s;
+}
+
+enum gs_status gs_profile_load(const char *const *paths, size_t n_paths,
+                               const struct gs_load_options *options, struct gs_profile *out,
+                               struct gs_error *err)
+{
+    struct gs_captures captures;
+    memset(out, 0, sizeof(*out));
+    enum gs_status s = gs_captures_open(&captures, paths, n_paths, err);
+    if (s != GS_OK)
+        return s;
+    s = gs_profile_build(&captures, options, out, err);
+    gs_captures_close(&captures);
+    return s;
+}
+
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+static void free_gil(struct gs_prof_gil *g)
+{
+    free(g->wait_hist.buckets);
+    free(g->hold_hist.buckets);
+}
+
+static void free_process(struct gs_prof_process *p)
+{
+    free(p->exe);
+    free(p->hostname);
+    free(p->python);
+    free(p->agent_version);
+    free_list(p->cmdline, p->n_cmdline);
+    free_list(p->settings, p->n_settings);
+    free_gil(&p->gil);
+    for (size_t i = 0; i < p->n_gils; i++)
+        free_gil(&p->gils[i]);
+    free(p->gils);
+    for (size_t i = 0; i < p->n_threads; i++)
+        free(p->threads[i].name);
+    free(p->threads);
+    free(p->blame);
+    free(p->edges);
+    free(p->timeline.hold_ns);
+    free(p->timeline.wait_ns);
+    free(p->notes);
+}
+
+void gs_profile_free(struct gs_profile *p)
+{
+    for (size_t i = 0; i < p->n_processes; i++)
+        free_process(&p->processes[i]);
+    free(p->processes);
+    free(p->frames);
+    free(p->nodes);
+    free(p->rows);
+    free(p->chains);
+    free(p->holders);
+    free(p->waiters);
+    for (size_t i = 0; i < p->n_findings; i++) {
+        free(p->findings[i].claim);
+        free(p->findings[i].suggestion);
+    }
+    free(p->findings);
+    free(p->verdict);
+    free_list(p->strings, p->n_strings);
+    memset(p, 0, sizeof(*p));
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * One GIL: the engine's sums by actor -> rows, threads, pairs, chains; then what TOTALS add.
+ */
+#include <stdlib.h>
+
+#include "analyzer/profile_process.h"
+#include "analyzer/xalloc.h"
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor,
+                      const struct gs_actor_sums *a)
+{
+    const struct gs_gil_columns *g = &b->r->gils[gil];
+    uint32_t at = gs_builder_thread(b, gs_actor_thread(g, actor), gil);
+    struct gs_prof_thread *t = &b->threads[at];
+    t->acquisitions += a->acquires;
+    t->releases += a->releases;
+    t->forced_drops += a->forced;
+    t->contended += a->wait_count;
+    t->hold_ns += a->hold_ns;
+    t->wait_ns += a->wait_ns;
+    t->blamed_ns += a->blamed_ns;
+    t->wait_max_ns = max_u64(t->wait_max_ns, a->wait_max_ns);
+    if (!(a->hold_ns | a->blamed_ns | a->wait_ns | a->hold_count | a->wait_count))
+        return;
+    struct gs_prof_row *row = gs_row_at(&b->rows, at, gs_actor_node(g, actor));
+    row->hold_ns += a->hold_ns;
+    row->blamed_ns += a->blamed_ns;
+    row->wait_ns += a->wait_ns;
+    row->hold_count += a->hold_count;
+    row->wait_count += a->wait_count;
+}
+
+static void add_pairs(struct gs_process_builder *b, uint32_t gil, const struct gs_summap *pairs)
+{
+    const struct gs_gil_columns *g = &b->r->gils[gil];
+    for (size_t i = 0; i < pairs->map.n; i++) {
+        uint32_t w = (uint32_t)(pairs->map.keys[i] >> 32), h = (uint32_t)pairs->map.keys[i];
+        uint32_t wt = b->r->threads[gs_actor_thread(g, w)].id;
+        uint32_t ht = b->r->threads[gs_actor_thread(g, h)].id;
+        const struct gs_sum *s = &pairs->sums[i];
+        gs_summap_add(&b->pairs, gs_pack32(wt, ht), s->ns, s->count);
+        gs_summap_add(&b->chains, gs_pack32(gs_actor_node(g, w), gs_actor_node(g, h)), s->ns,
+                      s->count);
+    }
+}
+
+struct thread_bucket {
+    uint64_t key, count; /* dense thread * 1024 + bucket */
+};
+
+static int by_key(const void *pa, const void *pb)
+{
+    const struct thread_bucket *a = pa, *b = pb;
+    return a->key < b->key ? -1 : a->key > b->key;
+}
+
+static void set_percentiles(struct gs_prof_thread *t, const struct thread_bucket *from, size_t n)
+{
+    struct gs_hist h = {gs_xmalloc(n, sizeof(*h.buckets)), n};
+    for (size_t i = 0; i < n; i++)
+        h.buckets[i] = (struct gs_hist_bucket){gs_hist_lower_ns(from[i].key & 1023), from[i].count};
+    t->wait_p50_ns = gs_hist_percentile(&h, 50);
+    t->wait_p99_ns = gs_hist_percentile(&h, 99);
+    free(h.buckets);
+}
+
+static void add_percentiles(struct gs_process_builder *b, uint32_t gil, const struct gs_summap *m)
+{
+    size_t n = m->map.n;
+    struct thread_bucket *all = gs_xmalloc(n, sizeof(*all));
+    for (size_t i = 0; i < n; i++)
+        all[i] = (struct thread_bucket){m->map.keys[i], m->sums[i].count};
+    if (n)
+        qsort(all, n, sizeof(*all), by_key);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && all[end].key >> 10 == all[i].key >> 10;)
+            end++;
+        uint32_t at = gs_builder_thread(b, (uint32_t)(all[i].key >> 10), gil);
+        set_percentiles(&b->threads[at], all + i, end - i);
+    }
+    free(all);
+}
+
+/* ---- TOTALS ---- */
+
+/* The rows may be newer than the last TOTALS (the process was killed): what was open then may have
+ * been closed since. closed[i] belongs to open[i]. */
+static void find_closed(const struct gs_gil_columns *g, const struct gs_idmap *open,
+                        struct gs_rec_totals *const *totals, bool *closed)
+{
+    for (size_t i = 0; i < g->n_slices; i++) {
+        const struct gs_slice *s = &g->slices[i];
+        uint32_t at = gs_idmap_find(open, s->thread);
+        if (at == GS_IDMAP_NONE)
+            continue;
+        const struct gs_rec_totals *t = totals[at];
+        if (t->open_kind == 1 && (s->flags & GS_SLICE_TURN) && s->acq_ns >= t->open_since_ns)
+            closed[at] = true;
+        if (t->open_kind == 2 && s->acq_ns > t->open_since_ns)
+            closed[at] = true;
+    }
+}
+
+static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t)
+{
+    uint64_t end = b->r->end_ns;
+    uint64_t ns = end > t->open_since_ns ? end - t->open_since_ns : 0;
+    struct gs_prof_thread *row = &b->threads[gs_builder_thread(b, t->thread, t->gil)];
+    if (t->open_kind == 1)
+        row->open_hold_ns += ns;
+    else
+        row->open_wait_ns += ns;
+}
+
+static void add_open_cells(struct gs_process_builder *b, uint32_t gil)
+{
+    struct gs_idmap open = {0};
+    struct gs_rec_totals **totals = gs_xmalloc(b->r->n_totals, sizeof(*totals));
+    for (size_t i = 0; i < b->r->n_totals; i++) {
+        struct gs_rec_totals *t = &b->r->totals[i];
+        if (t->gil == gil && t->seen && (t->open_kind == 1 || t->open_kind == 2))
+            totals[gs_idmap_add(&open, t->thread)] = t;
+    }
+    bool *closed = gs_xcalloc(open.n, sizeof(*closed));
+    if (open.n)
+        find_closed(&b->r->gils[gil], &open, totals, closed);
+    for (size_t i = 0; i < open.n; i++)
+        if (!closed[i])
+            add_open(b, totals[i]);
+    free(closed);
+    free(totals);
+    gs_idmap_free(&open);
+}
+
+/* Counts are exact in TOTALS; the rows may be newer. */
+static void add_totals(struct gs_process_builder *b, const struct gs_rec_totals *t)
+{
+    uint32_t at = gs_builder_thread(b, t->thread, t->gil);
+    struct gs_prof_thread *row = &b->threads[at];
+    row->acquisitions = max_u64(row->acquisitions, t->acquisitions);
+    row->releases = max_u64(row->releases, t->releases);
+    row->contended = max_u64(row->contended, t->contended);
+    row->forced_drops = max_u64(row->forced_drops, t->forced);
+    row->hold_ns += t->folded_ns + t->lost_ns;
+    row->wait_ns += t->lost_wait_ns;
+    if (!(t->lost_ns | t->lost_wait_ns | t->lost_n | t->lost_wait_n))
+        return;
+    struct gs_prof_row *lost = gs_row_at(&b->rows, at, b->stacks->lost);
+    lost->hold_ns += t->lost_ns;
+    lost->wait_ns += t->lost_wait_ns;
+    lost->hold_count += t->lost_n;
+    lost->wait_count += t->lost_wait_n;
+}
+
+static void add_fold_hist(const struct gs_process_builder *b, struct gs_record rec,
+                          uint64_t *hold_hist)
+{
+    if (rec.tag == 0)
+        return;
+    for (uint64_t n = gs_record_get_u(&rec); n > 0 && rec.pos < rec.end; n--) {
+        uint64_t log2_ticks = gs_record_get_u(&rec), count = gs_record_get_u(&rec);
+        if (log2_ticks > 63)
+            continue;
+        uint64_t ns = gs_clock_duration_ns(&b->r->clock, UINT64_C(1) << log2_ticks);
+        hold_hist[gs_hist_bucket_of(ns)] += count;
+    }
+}
+
+static void sum_gil(const struct gs_process_builder *b, uint32_t gil, struct gs_prof_gil *out)
+{
+    for (size_t i = 0; i < b->n_threads; i++) {
+        const struct gs_prof_thread *t = &b->threads[i];
+        if ((uint32_t)b->thread_rows.keys[i] != gil)
+            continue;
+        out->hold_ns += t->hold_ns;
+        out->wait_ns += t->wait_ns;
+        out->open_hold_ns += t->open_hold_ns;
+        out->open_wait_ns += t->open_wait_ns;
+        out->acquisitions += t->acquisitions;
+        out->contended += t->contended;
+        out->forced_drops += t->forced_drops;
+    }
+}
+
+void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct gs_gil_result *res)
+{
+    struct gs_prof_gil *out = &b->out->gils[b->gil_rank[gil]];
+    uint64_t *hold_hist = gs_xmalloc(GS_HIST_BUCKETS, sizeof(*hold_hist));
+    for (unsigned i = 0; i < GS_HIST_BUCKETS; i++)
+        hold_hist[i] = res->hold_hist[i];
+    out->interpreter = b->r->gils[gil].interpreter;
+    out->unknown_holder_ns = res->unknown_holder_ns;
+    for (size_t i = 0; i < res->n_actors; i++)
+        add_actor(b, gil, (uint32_t)i, &res->actors[i]);
+    add_pairs(b, gil, &res->pairs);
+    add_percentiles(b, gil, &res->wait_hists);
+    gs_builder_add_folded(b, gil);
+    for (size_t i = 0; i < b->r->n_totals; i++) {
+        const struct gs_rec_totals *t = &b->r->totals[i];
+        if (t->gil != gil)
+            continue;
+        if (t->seen) {
+            add_totals(b, t);
+            out->unknown_holder_ns += t->lost_wait_ns;
+        }
+        add_fold_hist(b, t->fold_hist, hold_hist);
+    }
+    add_open_cells(b, gil);
+    sum_gil(b, gil, out);
+    gs_hist_compact(hold_hist, &out->hold_hist);
+    gs_hist_compact(res->wait_hist, &out->wait_hist);
+    free(hold_hist);
+}

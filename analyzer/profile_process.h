@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * What the files that build a profile share: the rows of one process while they are being summed.
+ */
+#ifndef GS_PROFILE_PROCESS_H
+#define GS_PROFILE_PROCESS_H
+
+#include "analyzer/columns.h"
+#include "analyzer/engine.h"
+#include "analyzer/profile.h"
+
+/* Rows by (thread row, node), in order of appearance. */
+struct gs_row_table {
+    struct gs_idmap map;
+    struct gs_prof_row *rows;
+    size_t n, cap;
+};
+struct gs_prof_row *gs_row_at(struct gs_row_table *t, uint32_t thread_row, uint32_t node);
+void gs_row_table_free(struct gs_row_table *t);
+
+struct gs_process_builder {
+    struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    struct gs_prof_process *out;
+    uint32_t *gil_rank;          /* of dense GIL indexes: position in out->gils */
+    struct gs_idmap thread_rows; /* dense thread, dense GIL -> row */
+    struct gs_prof_thread *threads;
+    size_t n_threads, cap_threads;
+    struct gs_row_table rows;
+    struct gs_summap pairs;  /* thread ids */
+    struct gs_summap chains; /* nodes */
+    struct gs_bins bins;
+};
+uint32_t gs_builder_thread(struct gs_process_builder *b, uint32_t thread, uint32_t gil);
+
+/* profile_gil.c: engine result and exact totals of one GIL (dense index) into the builder. */
+void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil,
+                        const struct gs_gil_result *res);
+/* profile_fold.c: uncontended time of one thread and GIL, shared among its samples. */
+void gs_builder_add_folded(struct gs_process_builder *b, uint32_t gil);
+
+/* profile_process.c: one recording -> *out, its rows and chains appended to the profile. */
+enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *stacks,
+                                const struct gs_engine_ops *ops, struct gs_engine *engine,
+                                struct gs_profile *profile, struct gs_prof_process *out,
+                                struct gs_error *err);
+/* profile_tops.c: holders, waiters and chains over the whole job. */
+void gs_profile_rank(struct gs_profile *p);
+void gs_chains_sort_and_cut(struct gs_profile *p);
+/* findings.c: findings and verdict. */
+void gs_findings_make(struct gs_profile *p);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ * Tagged records of one chunk -> the recording. Missing trailing fields read as 0, unknown tags are
+ * skipped; ids beyond 32 bits are damage.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/columns.h"
+#include "analyzer/utf8.h"
+#include "analyzer/xalloc.h"
+
+struct context {
+    struct gs_recording *r;
+    struct gs_stacks *stacks;
+    uint32_t epoch;
+    bool *ticks_are_ns;
+};
+typedef void record_fn(struct context *ctx, struct gs_record *rec);
+
+static void for_each_record(struct context *ctx, const struct gs_chunk_ref *c,
+                            record_fn *const *table, size_t n)
+{
+    const uint8_t *cursor = c->data + GS_CHUNK_HDR_LEN;
+    const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
+    struct gs_record rec;
+    enum gs_status status = GS_OK;
+    ctx->epoch = c->hdr.clock_epoch;
+    while (gs_record_next(&cursor, end, &rec, &status))
+        if (rec.tag < n && table[rec.tag])
+            table[rec.tag](ctx, &rec);
+    if (status != GS_OK)
+        ctx->r->damaged_records++;
+}
+
+static char *get_string(struct gs_record *rec)
+{
+    size_t len;
+    const uint8_t *p = gs_record_get_bytes(rec, &len);
+    return gs_utf8_clean((const char *)p, len, GS_NAME_MAX_BYTES);
+}
+
+static void get_strings(struct gs_record *rec, char ***list, size_t *n_out)
+{
+    size_t cap = 0;
+    for (uint64_t n = gs_record_get_u(rec); n > 0 && rec->pos < rec->end; n--)
+        GS_PUSH(*list, *n_out, cap, get_string(rec));
+}
+
+static uint64_t get_ns(struct context *ctx, struct gs_record *rec)
+{
+    return gs_clock_ns(&ctx->r->clock, ctx->epoch, gs_record_get_u(rec));
+}
+
+/* A time that the process was alive at. */
+static uint64_t get_seen_ns(struct context *ctx, struct gs_record *rec)
+{
+    uint64_t ns = get_ns(ctx, rec);
+    gs_recording_saw(ctx->r, ns);
+    return ns;
+}
+
+static uint32_t get_u32(struct gs_record *rec)
+{
+    uint64_t v = gs_record_get_u(rec);
+    return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+/* ---- first pass: what the clock and the order of processes need ---- */
+
+static void on_process(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    if (r->has_process)
+        return;
+    r->has_process = true;
+    r->pid = get_u32(rec);
+    r->ppid = get_u32(rec);
+    r->start_unix_ns = gs_record_get_z(rec);
+    r->start_ns = gs_record_get_u(rec); /* ticks until the clock is built */
+    r->python_hex = get_u32(rec);
+    r->free_threaded = gs_record_get_u(rec) != 0;
+    r->exe = get_string(rec);
+    get_strings(rec, &r->cmdline, &r->n_cmdline);
+    r->hostname = get_string(rec);
+    r->agent_version = get_string(rec);
+    r->level = r->level_end = get_u32(rec);
+    gs_record_get_u(rec); /* n_cpus */
+    *ctx->ticks_are_ns = gs_record_get_u(rec) == 1;
+    get_strings(rec, &r->settings, &r->n_settings);
+}
+
+static void on_clock(struct context *ctx, struct gs_record *rec)
+{
+    uint64_t ticks = gs_record_get_u(rec), ns = gs_record_get_u(rec);
+    gs_clock_add(&ctx->r->clock, ctx->epoch, ticks, ns);
+}
+
+void gs__records_first_pass(struct gs_recording *r, const struct gs_chunk_ref *c,
+                            bool *ticks_are_ns)
+{
+    static record_fn *const table[] = {
+        [GS_RECORD_PROCESS] = on_process,
+        [GS_RECORD_CLOCK] = on_clock,
+    };
+    struct context ctx = {.r = r, .ticks_are_ns = ticks_are_ns};
+    for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
+}
+
+/* ---- second pass: all the others ---- */
+
+static void on_process_again(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    if (r->clock_started)
+        return;
+    r->clock_started = true;
+    gs_record_get_u(rec);
+    gs_record_get_u(rec);
+    gs_record_get_z(rec);
+    r->start_ns = get_seen_ns(ctx, rec);
+}
+
+static void on_clock_again(struct context *ctx, struct gs_record *rec)
+{
+    get_seen_ns(ctx, rec);
+}
+
+static void replace_string(char **into, char *s)
+{
+    if (!*s) {
+        free(s);
+        return;
+    }
+    free(*into);
+    *into = s;
+}
+
+static void on_thread(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_rec_thread *t = &ctx->r->threads[gs_recording_thread(ctx->r, get_u32(rec))];
+    t->tid = get_u32(rec);
+    uint64_t first = get_ns(ctx, rec);
+    if (first < t->first_ns)
+        t->first_ns = first;
+    replace_string(&t->os_name, get_string(rec));
+    replace_string(&t->python_name, get_string(rec));
+}
+
+static void on_thread_end(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_rec_thread *t = &ctx->r->threads[gs_recording_thread(ctx->r, get_u32(rec))];
+    t->end_ns = get_seen_ns(ctx, rec);
+}
+
+static void on_gil(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_gil_columns *g = &ctx->r->gils[gs_recording_gil(ctx->r, get_u32(rec))];
+    g->interpreter = gs_record_get_z(rec);
+    g->defined = true;
+}
+
+static void on_code(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_py_code_info info = {0};
+    uint32_t id = get_u32(rec);
+    info.filename = (const char *)gs_record_get_bytes(rec, &info.filename_len);
+    info.qualname = (const char *)gs_record_get_bytes(rec, &info.qualname_len);
+    int64_t first = gs_record_get_z(rec);
+    info.first_line = first > INT32_MAX || first < -1 ? -1 : (int32_t)first;
+    uint64_t kind = gs_record_get_u(rec);
+    info.linetable_kind =
+        kind <= GS_LINETABLE_LOCATIONS ? (enum gs_linetable_kind)kind : GS_LINETABLE_NONE;
+    info.linetable = gs_record_get_bytes(rec, &info.linetable_len);
+    gs_definitions_add_code(&ctx->r->defs, ctx->stacks, id, &info);
+}
+
+static void on_stack(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_place places[GS_STACK_MAX_DEPTH + 1];
+    size_t n = 0;
+    uint32_t id = get_u32(rec);
+    bool truncated = gs_record_get_u(rec) != 0;
+    for (uint64_t left = gs_record_get_u(rec); left > 0 && rec->pos < rec->end; left--) {
+        if (n == GS_STACK_MAX_DEPTH + 1)
+            break;
+        places[n].code = get_u32(rec);
+        places[n++].instr_off = get_u32(rec);
+    }
+    gs_definitions_add_stack(&ctx->r->defs, ctx->stacks, id, truncated, places, n);
+}
+
+static void on_level(struct context *ctx, struct gs_record *rec)
+{
+    uint64_t ns = get_seen_ns(ctx, rec);
+    uint32_t from = get_u32(rec), to = get_u32(rec);
+    char *reason = get_string(rec);
+    ctx->r->level_end = to;
+    gs_recording_note(ctx->r, "after %.3f s the recording level went from %u to %u: %s",
+                      (double)(ns - (ns < ctx->r->start_ns ? ns : ctx->r->start_ns)) / 1e9, from,
+                      to, reason);
+    free(reason);
+}
+
+static uint64_t get_duration_ns(struct context *ctx, struct gs_record *rec)
+{
+    return gs_clock_duration_ns(&ctx->r->clock, gs_record_get_u(rec));
+}
+
+static uint64_t get_sum_ns(struct context *ctx, uint64_t ticks)
+{
+    return gs_clock_duration_ns(&ctx->r->clock, ticks);
+}
+
+/* Cumulative: the record with the greatest time says it all; of two alike, the later one. */
+static void on_totals(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    uint32_t thread = gs_recording_thread(r, get_u32(rec));
+    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
+    uint64_t ns = get_seen_ns(ctx, rec);
+    if (t->seen && ns < t->t_ns)
+        return;
+    t->seen = true;
+    t->t_ns = ns;
+    t->acquisitions = gs_record_get_u(rec);
+    t->releases = gs_record_get_u(rec);
+    t->contended = gs_record_get_u(rec);
+    t->forced = gs_record_get_u(rec);
+    t->folded_n = gs_record_get_u(rec);
+    t->folded_ticks = gs_record_get_u(rec);
+    t->lost_n = gs_record_get_u(rec);
+    t->lost_ticks = gs_record_get_u(rec);
+    t->lost_wait_n = gs_record_get_u(rec);
+    t->lost_wait_ns = get_duration_ns(ctx, rec);
+    t->open_kind = gs_record_get_u(rec);
+    t->open_since_ns = get_ns(ctx, rec);
+    t->open_stack = gs_record_get_u(rec);
+    /* One conversion of the sum, so that folded + lost is what TOTALS means to the tick. */
+    uint64_t both = t->folded_ticks + t->lost_ticks;
+    if (both < t->folded_ticks)
+        both = UINT64_MAX;
+    t->lost_ns = get_sum_ns(ctx, t->lost_ticks);
+    t->folded_ns = get_sum_ns(ctx, both) - t->lost_ns;
+}
+
+static void on_fold_hist(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    uint32_t thread = gs_recording_thread(r, get_u32(rec));
+    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    gs_recording_totals(r, thread, gil)->fold_hist = *rec;
+}
+
+static void on_event(struct context *ctx, struct gs_record *rec)
+{
+    static const char *const names[] = {
+#define X(NAME, number, text) [number] = text,
+        GS_EVENT_LIST(X)
+#undef X
+    };
+    uint64_t ns = get_seen_ns(ctx, rec), kind = gs_record_get_u(rec);
+    uint64_t value = gs_record_get_u(rec);
+    char *text = get_string(rec);
+    bool known = kind > 0 && kind < sizeof(names) / sizeof(*names);
+    (void)ns;
+    if (kind == GS_EVENT_EXEC)
+        ctx->r->ended = true;
+    else if (kind == GS_EVENT_EXEC_FAILED)
+        ctx->r->ended = false;
+    if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
+        gs_recording_note(ctx->r, "%s%s%s", names[kind], *text ? ": " : "", text);
+    (void)value;
+    free(text);
+}
+
+static void on_end(struct context *ctx, struct gs_record *rec)
+{
+    get_seen_ns(ctx, rec);
+    ctx->r->ended = true;
+}
+
+static void on_overhead(struct context *ctx, struct gs_record *rec)
+{
+    get_seen_ns(ctx, rec);
+    uint64_t hook = gs_record_get_u(rec), stack = gs_record_get_u(rec);
+    uint64_t drain = gs_record_get_u(rec), cpu = gs_record_get_u(rec);
+    ctx->r->overhead_ns = hook + stack + drain;
+    ctx->r->process_cpu_ns = cpu;
+}
+
+static void on_lost(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    get_seen_ns(ctx, rec);
+    r->lost_slots = gs_record_get_u(rec);
+    r->lost_definitions = gs_record_get_u(rec);
+    r->lost_stacks = gs_record_get_u(rec);
+    r->lost_writes = gs_record_get_u(rec);
+}
+
+void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
+                             const struct gs_chunk_ref *c)
+{
+    static record_fn *const table[] = {
+        [GS_RECORD_PROCESS] = on_process_again,
+        [GS_RECORD_CLOCK] = on_clock_again,
+        [GS_RECORD_THREAD] = on_thread,
+        [GS_RECORD_THREAD_END] = on_thread_end,
+        [GS_RECORD_GIL] = on_gil,
+        [GS_RECORD_CODE] = on_code,
+        [GS_RECORD_STACK] = on_stack,
+        [GS_RECORD_LEVEL] = on_level,
+        [GS_RECORD_TOTALS] = on_totals,
+        [GS_RECORD_FOLD_HIST] = on_fold_hist,
+        [GS_RECORD_EVENT] = on_event,
+        [GS_RECORD_END] = on_end,
+        [GS_RECORD_OVERHEAD] = on_overhead,
+        [GS_RECORD_LOST] = on_lost,
+    };
+    struct context ctx = {.r = r, .stacks = s};
+    for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
+}

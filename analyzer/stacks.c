@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/stacks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/utf8.h"
+#include "analyzer/xalloc.h"
+
+/* ---- strings ---- */
+
+static void place_string(struct gs_strings *t, uint32_t index)
+{
+    const char *s = t->text[index];
+    size_t mask = t->n_slots - 1, at = gs_hash_bytes(s, strlen(s)) & mask;
+    while (t->slots[at] != GS_IDMAP_NONE)
+        at = (at + 1) & mask;
+    t->slots[at] = index;
+}
+
+static void grow_strings(struct gs_strings *t)
+{
+    t->n_slots = t->n_slots ? 2 * t->n_slots : 64;
+    free(t->slots);
+    t->slots = gs_xmalloc(t->n_slots, sizeof(*t->slots));
+    memset(t->slots, 0xff, t->n_slots * sizeof(*t->slots));
+    for (size_t i = 0; i < t->n; i++)
+        place_string(t, (uint32_t)i);
+}
+
+static uint32_t find_string(const struct gs_strings *t, const char *s)
+{
+    size_t mask = t->n_slots - 1;
+    for (size_t at = gs_hash_bytes(s, strlen(s)) & mask;; at = (at + 1) & mask)
+        if (t->slots[at] == GS_IDMAP_NONE || strcmp(t->text[t->slots[at]], s) == 0)
+            return t->slots[at];
+}
+
+uint32_t gs_strings_add(struct gs_strings *t, const char *s, size_t len)
+{
+    if (2 * (t->n + 1) > t->n_slots)
+        grow_strings(t);
+    char *clean = gs_utf8_clean(s, len, GS_NAME_MAX_BYTES);
+    uint32_t index = find_string(t, clean);
+    if (index != GS_IDMAP_NONE) {
+        free(clean);
+        return index;
+    }
+    char *kept = gs_xstrndup(clean, strlen(clean)); /* the clean copy is three times too long */
+    free(clean);
+    GS_PUSH(t->text, t->n, t->cap, kept);
+    place_string(t, (uint32_t)(t->n - 1));
+    return (uint32_t)(t->n - 1);
+}
+
+void gs_strings_free(struct gs_strings *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->text[i]);
+    free(t->text);
+    free(t->slots);
+    memset(t, 0, sizeof(*t));
+}
+
+/* ---- frames and nodes ---- */
+
+void gs_stacks_init(struct gs_stacks *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->n_nodes = 1;
+    s->no_stack = gs_stacks_synthetic(s, "(no stack)");
+    s->not_sampled = gs_stacks_synthetic(s, "(not sampled)");
+    s->lost = gs_stacks_synthetic(s, "(lost)");
+}
+
+uint32_t gs_stacks_name(struct gs_stacks *s, const char *file, size_t file_len, const char *func,
+                        size_t func_len)
+{
+    uint32_t f = gs_strings_add(&s->strings, file, file_len);
+    uint32_t q = gs_strings_add(&s->strings, func, func_len);
+    return gs_idmap_add(&s->names, gs_pack32(f, q));
+}
+
+uint32_t gs_stacks_frame(struct gs_stacks *s, uint32_t name, int32_t line)
+{
+    return gs_idmap_add(&s->frame_map, gs_pack32(name, (uint32_t)line));
+}
+
+uint32_t gs_stacks_child(struct gs_stacks *s, uint32_t parent, uint32_t frame)
+{
+    uint32_t node = gs_idmap_add(&s->node_map, gs_pack32(parent, frame)) + 1;
+    if (node >= s->n_nodes)
+        s->n_nodes = node + 1;
+    return node;
+}
+
+uint32_t gs_stacks_synthetic(struct gs_stacks *s, const char *func)
+{
+    uint32_t name = gs_stacks_name(s, "", 0, func, strlen(func));
+    return gs_stacks_child(s, 0, gs_stacks_frame(s, name, -1));
+}
+
+static void move_frames(struct gs_stacks *s, struct gs_profile *out)
+{
+    out->n_frames = s->frame_map.n;
+    out->frames = gs_xcalloc(out->n_frames, sizeof(*out->frames));
+    for (size_t i = 0; i < out->n_frames; i++) {
+        uint64_t key = s->frame_map.keys[i], name = s->names.keys[key >> 32];
+        out->frames[i].file = s->strings.text[name >> 32];
+        out->frames[i].func = s->strings.text[(uint32_t)name];
+        out->frames[i].line = (int32_t)(uint32_t)key;
+    }
+}
+
+void gs_stacks_move(struct gs_stacks *s, struct gs_profile *out)
+{
+    move_frames(s, out);
+    out->n_nodes = s->n_nodes;
+    out->nodes = gs_xcalloc(out->n_nodes, sizeof(*out->nodes));
+    for (size_t i = 1; i < out->n_nodes; i++) {
+        out->nodes[i].parent = (uint32_t)(s->node_map.keys[i - 1] >> 32);
+        out->nodes[i].frame = (uint32_t)s->node_map.keys[i - 1];
+    }
+    out->n_strings = s->strings.n;
+    out->strings = s->strings.text;
+    s->strings.text = NULL;
+    s->strings.n = 0;
+    gs_stacks_free(s);
+}
+
+void gs_stacks_free(struct gs_stacks *s)
+{
+    gs_strings_free(&s->strings);
+    gs_idmap_free(&s->names);
+    gs_idmap_free(&s->frame_map);
+    gs_idmap_free(&s->node_map);
+    memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * Strings, frames and the tree of stacks, shared by all processes of a job and addressed by
+ * content: equal stacks of two processes are one node. Stacks are named by their innermost node.
+ */
+#ifndef GS_STACKS_H
+#define GS_STACKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyzer/idmap.h"
+#include "analyzer/profile.h"
+#include "preload/pyabi/pyabi.h"
+#include "preload/trace/trace_format.h"
+
+#define GS_NAME_MAX_BYTES  1000 /* longer names are cut */
+#define GS_STACK_MAX_DEPTH 512  /* deeper stacks keep their innermost frames */
+
+struct gs_strings {
+    char **text;
+    size_t n, cap;
+    uint32_t *slots;
+    size_t n_slots;
+};
+/* Cleaned (UTF-8, cut) and shared; the index is dense. */
+uint32_t gs_strings_add(struct gs_strings *t, const char *s, size_t len);
+void gs_strings_free(struct gs_strings *t);
+
+struct gs_stacks {
+    struct gs_strings strings;
+    struct gs_idmap names;                /* file string, function string -> name */
+    struct gs_idmap frame_map;            /* name, line -> frame */
+    struct gs_idmap node_map;             /* parent, frame -> node - 1 */
+    uint32_t n_nodes;                     /* node 0 is the root */
+    uint32_t no_stack, not_sampled, lost; /* synthetic nodes under the root */
+};
+void gs_stacks_init(struct gs_stacks *s);
+uint32_t gs_stacks_name(struct gs_stacks *s, const char *file, size_t file_len, const char *func,
+                        size_t func_len);
+uint32_t gs_stacks_frame(struct gs_stacks *s, uint32_t name, int32_t line);
+uint32_t gs_stacks_child(struct gs_stacks *s, uint32_t parent, uint32_t frame);
+/* A node "(…)" without file under the root. */
+uint32_t gs_stacks_synthetic(struct gs_stacks *s, const char *func);
+/* Moves frames, nodes and strings into the profile and frees the rest. */
+void gs_stacks_move(struct gs_stacks *s, struct gs_profile *out);
+void gs_stacks_free(struct gs_stacks *s);
+
+/* ---- one process's definitions: CODE and STACK records ---- */
+struct gs_code {
+    uint32_t name;
+    int32_t first_line;
+    enum gs_linetable_kind kind;
+    const uint8_t *linetable; /* in the capture */
+    size_t linetable_len;
+};
+struct gs_definitions {
+    struct gs_idmap code_map; /* code id -> codes[] */
+    struct gs_code *codes;
+    size_t n_codes, cap_codes;
+    struct gs_idmap place_map; /* code, offset -> place_frame[] */
+    uint32_t *place_frame;
+    size_t n_places, cap_places;
+    struct gs_idmap stack_map; /* stack id -> stack_node[] */
+    uint32_t *stack_node;
+    size_t n_stacks, cap_stacks;
+    uint64_t line_budget; /* line table bytes still decoded; hostile tables cost no more */
+};
+void gs_definitions_init(struct gs_definitions *d);
+void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
+                             const struct gs_py_code_info *info);
+/* Frames innermost first, as recorded; the first definition of an id stays. */
+struct gs_place {
+    uint32_t code, instr_off;
+};
+void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
+                              bool truncated, const struct gs_place *places, size_t n);
+/* The node of a stack id; "(no stack)" for 0 and for ids never defined. */
+uint32_t gs_definitions_node(const struct gs_definitions *d, const struct gs_stacks *s,
+                             uint64_t id);
+void gs_definitions_free(struct gs_definitions *d);
+
+#endif

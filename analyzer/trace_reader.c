@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/trace_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analyzer/xalloc.h"
+
+static enum gs_status map_fd(struct gs_mapped_file *out, int fd, const char *path,
+                             struct gs_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return gs_error_set(err, GS_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return gs_error_set(err, GS_ERR_IO, "%s is not a regular file", path);
+    out->path = gs_xstrndup(path, strlen(path));
+    out->len = (size_t)st.st_size;
+    if (out->len == 0)
+        return GS_OK;
+    void *p = mmap(NULL, out->len, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (p == MAP_FAILED) {
+        free(out->path);
+        memset(out, 0, sizeof(*out));
+        return gs_error_set(err, GS_ERR_IO, "cannot map %s: %s", path, strerror(errno));
+    }
+    out->data = p;
+    return GS_OK;
+}
+
+enum gs_status gs_file_map(struct gs_mapped_file *out, const char *path, struct gs_error *err)
+{
+    memset(out, 0, sizeof(*out));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return gs_error_set(err, GS_ERR_IO, "cannot open %s: %s", path, strerror(errno));
+    enum gs_status s = map_fd(out, fd, path, err);
+    close(fd);
+    return s;
+}
+
+void gs_file_unmap(struct gs_mapped_file *f)
+{
+    if (f->data && f->path)
+        munmap((void *)f->data, f->len);
+    free(f->path);
+    memset(f, 0, sizeof(*f));
+}
+
+static enum gs_status refuse(const struct gs_walk_item *it, const char *name, struct gs_error *err)
+{
+    if (it->status == GS_ERR_VERSION)
+        return gs_error_set(err, it->status,
+                            "%s has format %u.%u, this gilscope reads %d.x: use the gilscope that "
+                            "recorded it",
+                            name, it->file.major, it->file.minor, GS_FORMAT_MAJOR);
+    return gs_error_set(err, it->status,
+                        "%s uses features this gilscope does not know (0x%x): use a newer one",
+                        name, it->file.feat_incompat);
+}
+
+static void add_item(struct gs_captures *c, const struct gs_walk_item *it)
+{
+    switch (it->kind) {
+    case GS_WALK_CHUNK: {
+        struct gs_chunk_ref ref = {it->data, it->chunk};
+        GS_PUSH(c->chunks, c->n_chunks, c->cap_chunks, ref);
+        break;
+    }
+    case GS_WALK_UNKNOWN:
+        c->unknown_chunks++;
+        break;
+    case GS_WALK_DAMAGED:
+        c->damaged_runs++;
+        c->skipped_bytes += it->len;
+        break;
+    case GS_WALK_FILE_HDR:
+        if (it->file.minor > c->minor)
+            c->minor = it->file.minor;
+        break;
+    }
+}
+
+enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
+                               const char *name, struct gs_error *err)
+{
+    struct gs_walk w;
+    struct gs_walk_item it;
+    bool any = false;
+    c->major = GS_FORMAT_MAJOR;
+    gs_walk_init(&w, data, len);
+    while (gs_walk_next(&w, &it)) {
+        if (it.status == GS_ERR_VERSION || it.status == GS_ERR_FEATURE)
+            if (it.kind == GS_WALK_FILE_HDR)
+                return refuse(&it, name, err);
+        any |= it.kind != GS_WALK_DAMAGED;
+        add_item(c, &it);
+    }
+    if (!any && len > 0)
+        return gs_error_set(err, GS_ERR_MAGIC, "%s is not a gilscope capture", name);
+    return GS_OK;
+}
+
+static int by_process_and_number(const void *pa, const void *pb)
+{
+    const struct gs_chunk_hdr *a = &((const struct gs_chunk_ref *)pa)->hdr;
+    const struct gs_chunk_hdr *b = &((const struct gs_chunk_ref *)pb)->hdr;
+#define CMP(field)                                                                                 \
+    if (a->field != b->field)                                                                      \
+    return a->field < b->field ? -1 : 1
+    CMP(process_key);
+    CMP(chunk_no);
+    CMP(crc_header); /* only for two different chunks under one number */
+    CMP(crc_payload);
+#undef CMP
+    return 0;
+}
+
+/* The same chunk twice (a copied or overlapping file) counts once. */
+void gs_captures_sort(struct gs_captures *c)
+{
+    if (c->n_chunks == 0)
+        return;
+    qsort(c->chunks, c->n_chunks, sizeof(*c->chunks), by_process_and_number);
+    size_t kept = 1;
+    for (size_t i = 1; i < c->n_chunks; i++) {
+        const struct gs_chunk_hdr *last = &c->chunks[kept - 1].hdr, *h = &c->chunks[i].hdr;
+        if (h->process_key != last->process_key || h->chunk_no != last->chunk_no)
+            c->chunks[kept++] = c->chunks[i];
+    }
+    c->n_chunks = kept;
+}
+
+static enum gs_status open_files(struct gs_captures *out, const struct gs_path_list *list,
+                                 struct gs_error *err)
+{
+    out->files = gs_xcalloc(list->n, sizeof(*out->files));
+    for (size_t i = 0; i < list->n; i++) {
+        struct gs_mapped_file *f = &out->files[i];
+        enum gs_status s = gs_file_map(f, list->paths[i], err);
+        if (s != GS_OK)
+            return s;
+        out->n_files = i + 1;
+        s = gs_captures_add(out, f->data, f->len, f->path, err);
+        if (s != GS_OK)
+            return s;
+    }
+    if (out->n_chunks == 0)
+        return gs_error_set(err, GS_ERR_TRUNCATED,
+                            "%s holds no data: the program ended before anything was recorded",
+                            list->paths[0]);
+    return GS_OK;
+}
+
+enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
+                                struct gs_error *err)
+{
+    struct gs_path_list list;
+    memset(out, 0, sizeof(*out));
+    enum gs_status s = gs_paths_expand(paths, n, &list, err);
+    if (s == GS_OK)
+        s = open_files(out, &list, err);
+    gs_path_list_free(&list);
+    if (s != GS_OK) {
+        gs_captures_close(out);
+        return s;
+    }
+    gs_captures_sort(out);
+    return GS_OK;
+}
+
+void gs_captures_close(struct gs_captures *c)
+{
+    for (size_t i = 0; i < c->n_files; i++)
+        gs_file_unmap(&c->files[i]);
+    free(c->files);
+    free(c->chunks);
+    memset(c, 0, sizeof(*c));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * From files to chunks. gs_walk goes over one block of memory and survives any damage; gs_captures
+ * maps files, walks all of them and orders what they hold, so that nothing behind it can depend on
+ * the order of the paths or on how chunks are spread over files.
+ */
+#ifndef GS_TRACE_READER_H
+#define GS_TRACE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analyzer/error.h"
+#include "preload/trace/trace_codec.h"
+
+/* ---- one block of memory ---- */
+enum gs_walk_kind {
+    GS_WALK_FILE_HDR, /* `file` is valid */
+    GS_WALK_CHUNK,    /* `chunk` is valid, checksums are right */
+    GS_WALK_UNKNOWN,  /* a sound chunk of a stream or flag we do not know; `chunk` is valid */
+    GS_WALK_DAMAGED,  /* bytes that are neither; `status` says why */
+};
+struct gs_walk_item {
+    enum gs_walk_kind kind;
+    uint64_t off, len; /* bytes from the block's start */
+    enum gs_status status;
+    const uint8_t *data;
+    struct gs_file_hdr file;
+    struct gs_chunk_hdr chunk;
+};
+struct gs_walk {
+    const uint8_t *data;
+    size_t len, pos;
+    uint64_t search_budget; /* bytes of payload still checked while resynchronising */
+};
+void gs_walk_init(struct gs_walk *w, const void *data, size_t len);
+/* The next item; false at the end. Items cover the block without gaps. After damage it resumes at
+ * the next sound header, at any byte. */
+bool gs_walk_next(struct gs_walk *w, struct gs_walk_item *out);
+
+/* ---- one file ---- */
+struct gs_mapped_file {
+    char *path;
+    const uint8_t *data;
+    size_t len;
+};
+enum gs_status gs_file_map(struct gs_mapped_file *out, const char *path, struct gs_error *err);
+void gs_file_unmap(struct gs_mapped_file *f);
+
+/* Files named by the paths: a file as it is, a directory searched for *.gsc at any depth. Sorted,
+ * without repetition. GS_ERR_IO when there is nothing. */
+struct gs_path_list {
+    char **paths;
+    size_t n, cap;
+};
+enum gs_status gs_paths_expand(const char *const *paths, size_t n, struct gs_path_list *out,
+                               struct gs_error *err);
+void gs_path_list_free(struct gs_path_list *l);
+
+/* ---- all of them ---- */
+struct gs_chunk_ref {
+    const uint8_t *data; /* lives as long as the captures */
+    struct gs_chunk_hdr hdr;
+};
+struct gs_captures {
+    struct gs_mapped_file *files;
+    size_t n_files;
+    struct gs_chunk_ref *chunks; /* by process_key, then chunk_no; each pair once */
+    size_t n_chunks, cap_chunks;
+    uint64_t damaged_runs, skipped_bytes, unknown_chunks;
+    uint16_t major, minor;
+};
+enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
+                                struct gs_error *err);
+/* The same from memory that the caller keeps (tests, fuzzing). */
+enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
+                               const char *name, struct gs_error *err);
+void gs_captures_sort(struct gs_captures *c);
+void gs_captures_close(struct gs_captures *c);
+
+#endif
