@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * Exporters, on a profile made by hand: sums, hostile names, very deep stacks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analyzer/export.h"
+
+enum { DEPTH = 800, N_NODES = DEPTH + 3 };
+
+static struct gs_prof_frame frames[] = {
+    {.file = "/app/main.py", .func = "main", .line = 3},
+    {.file = "", .func = "(not sampled)", .line = -1},
+    {.file = "/app/e;vil.py", .func = "a\n\x1b[31m;b \xff\xe2\x80\xae 7", .line = 9},
+    {.file = "/app/deep.py", .func = "deeper", .line = -1},
+    {.file = "/app/unused.py", .func = "unused", .line = 1},
+};
+static struct gs_prof_node nodes[N_NODES];
+static struct gs_prof_row rows[] = {
+    {.process = 0, .thread = 0, .node = 0, .hold_ns = 7},
+    {.process = 0, .thread = 0, .node = 1, .hold_ns = 100, .blamed_ns = 30},
+    {.process = 0, .thread = 1, .node = 2, .hold_ns = 20, .wait_ns = 30},
+    {.process = 0, .thread = 1, .node = N_NODES - 1, .wait_ns = UINT64_C(1) << 60},
+};
+static char name_0[] = "Main;Thread", name_1[] = "";
+static struct gs_prof_thread threads[] = {
+    {.thread = 0, .tid = 41, .name = name_0},
+    {.thread = 1, .tid = 42, .name = name_1},
+};
+static struct gs_prof_process process = {.pid = 41, .threads = threads, .n_threads = 2};
+
+static struct gs_profile make_profile(void)
+{
+    nodes[1] = (struct gs_prof_node){.parent = 0, .frame = 0};
+    nodes[2] = (struct gs_prof_node){.parent = 1, .frame = 2};
+    for (uint32_t i = 3; i < N_NODES; i++)
+        nodes[i] = (struct gs_prof_node){.parent = i - 1, .frame = 3};
+    return (struct gs_profile){
+        .processes = &process,
+        .n_processes = 1,
+        .frames = frames,
+        .n_frames = sizeof(frames) / sizeof(frames[0]),
+        .nodes = nodes,
+        .n_nodes = N_NODES,
+        .rows = rows,
+        .n_rows = sizeof(rows) / sizeof(rows[0]),
+    };
+}
+
+static char *collapsed(enum gs_metric metric)
+{
+    struct gs_profile p = make_profile();
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    assert_true(gs_export_collapsed(&p, metric, f));
+    fclose(f);
+    return text;
+}
+
+static char *speedscope(int metric)
+{
+    struct gs_profile p = make_profile();
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    assert_true(gs_export_speedscope(&p, metric, f));
+    fclose(f);
+    return text;
+}
+
+static void collapsed_lines_keep_their_syntax(void **state)
+{
+    (void)state;
+    char *text = collapsed(GS_METRIC_HOLD);
+    assert_string_equal(text, "Main:Thread (41);(no stack) 7\n"
+                              "Main:Thread (41);main (/app/main.py:3) 100\n"
+                              "thread (42);main (/app/main.py:3);a??[31m:b \xef\xbf\xbd? 7"
+                              " (/app/e:vil.py:9) 20\n");
+    free(text);
+    text = collapsed(GS_METRIC_BLAME);
+    assert_string_equal(text, "Main:Thread (41);main (/app/main.py:3) 30\n");
+    free(text);
+}
+
+static void collapsed_weights_sum_up_beyond_53_bits(void **state)
+{
+    (void)state;
+    char *text = collapsed(GS_METRIC_WAIT);
+    uint64_t sum = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+        sum += strtoull(strrchr(line, ' '), NULL, 10);
+    assert_true(sum == (UINT64_C(1) << 60) + 30);
+    free(text);
+}
+
+static size_t count(const char *text, const char *word)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, word)); p += strlen(word))
+        n++;
+    return n;
+}
+
+static void speedscope_has_a_profile_per_thread_and_metric(void **state)
+{
+    (void)state;
+    char *text = speedscope(-1);
+    assert_int_equal(count(text, "\"type\":\"sampled\""), 4);
+    assert_non_null(strstr(text, "gil hold \xe2\x80\x94 Main;Thread (41)"));
+    assert_non_null(strstr(text, "\"unit\":\"nanoseconds\""));
+    assert_non_null(strstr(text, "\"activeProfileIndex\":3")); /* the wait of thread 42 */
+    assert_null(strstr(text, "unused"));
+    free(text);
+    text = speedscope(GS_METRIC_BLAME);
+    assert_int_equal(count(text, "\"type\":\"sampled\""), 1);
+    assert_non_null(strstr(text, "\"weights\":[30]"));
+    free(text);
+}
+
+static void speedscope_cuts_what_would_overflow_it(void **state)
+{
+    (void)state;
+    char *text = speedscope(GS_METRIC_WAIT);
+    const char *samples = strstr(text, "\"samples\":");
+    const char *deep = strstr(samples, "],[");
+    assert_non_null(deep);
+    const char *end = strchr(deep + 3, ']');
+    size_t n = 1;
+    for (const char *p = deep + 3; p < end; p++)
+        n += *p == ',';
+    assert_int_equal(n, 500);
+    assert_non_null(strstr(text, "(outer frames cut)"));
+    free(text);
+}
+
+static void speedscope_of_nothing_is_still_a_document(void **state)
+{
+    (void)state;
+    struct gs_profile p = {0};
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    assert_true(gs_export_speedscope(&p, -1, f));
+    fclose(f);
+    assert_non_null(strstr(text, "\"profiles\":[]"));
+    free(text);
+}
+
+static void a_full_disk_is_noticed(void **state)
+{
+    (void)state;
+    struct gs_profile p = make_profile();
+    FILE *f = fopen("/dev/full", "w");
+    setvbuf(f, NULL, _IONBF, 0);
+    assert_false(gs_export_collapsed(&p, GS_METRIC_HOLD, f));
+    clearerr(f);
+    assert_false(gs_export_speedscope(&p, -1, f));
+    fclose(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(collapsed_lines_keep_their_syntax),
+        cmocka_unit_test(collapsed_weights_sum_up_beyond_53_bits),
+        cmocka_unit_test(speedscope_has_a_profile_per_thread_and_metric),
+        cmocka_unit_test(speedscope_cuts_what_would_overflow_it),
+        cmocka_unit_test(speedscope_of_nothing_is_still_a_document),
+        cmocka_unit_test(a_full_disk_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
