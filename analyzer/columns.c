@@ -84,6 +84,11 @@ static uint64_t setting_number(const struct gs_recording *r, const char *key)
     return 0;
 }
 
+static bool is_sound(const struct gs_chunk_ref *c, bool records)
+{
+    return c->state == GS_CHUNK_SOUND && (c->hdr.stream == GS_STREAM_RECORDS) == records;
+}
+
 void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
 {
     bool ticks_are_ns = false;
@@ -92,21 +97,21 @@ void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks
     r->min_ns = UINT64_MAX;
     gs_definitions_init(&r->defs);
     for (size_t i = 0; i < n; i++)
-        if (chunks[i].hdr.stream == GS_STREAM_RECORDS)
+        if (is_sound(&chunks[i], true))
             gs__records_first_pass(r, &chunks[i], &ticks_are_ns);
     gs_clock_build(&r->clock, ticks_are_ns, setting_number(r, "tick_hz"));
 }
 
-/* A gap in the numbers is a chunk that was written and is not here. */
-static void count_lost_chunks(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
+/* Numbers run from 0; one that is not here is a chunk that was written and is gone. */
+static void count_losses(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        r->dropped_rows += chunks[i].hdr.lost_before;
-        if (i > 0)
-            r->lost_chunks += chunks[i].hdr.chunk_no - chunks[i - 1].hdr.chunk_no - 1;
+        const struct gs_chunk_hdr *h = &chunks[i].hdr;
+        r->lost_chunks += i ? h->chunk_no - chunks[i - 1].hdr.chunk_no - 1 : h->chunk_no;
+        r->dropped_rows += h->lost_before;
+        if (chunks[i].state == GS_CHUNK_DAMAGED && h->stream != GS_STREAM_RECORDS)
+            r->damaged_rows += h->n_rows;
     }
-    if (chunks[0].hdr.chunk_no > 1)
-        r->lost_chunks += chunks[0].hdr.chunk_no - 1;
     if (r->lost_chunks)
         gs_recording_note(r, "%llu chunks of the capture are missing",
                           (unsigned long long)r->lost_chunks);
@@ -116,12 +121,12 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n)
 {
     uint64_t *scratch = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*scratch));
-    count_lost_chunks(r, chunks, n);
+    count_losses(r, chunks, n);
     for (size_t i = 0; i < n; i++)
-        if (chunks[i].hdr.stream == GS_STREAM_RECORDS)
+        if (is_sound(&chunks[i], true))
             gs__records_definitions(r, stacks, &chunks[i]);
     for (size_t i = 0; i < n; i++)
-        if (chunks[i].hdr.stream != GS_STREAM_RECORDS)
+        if (is_sound(&chunks[i], false))
             gs__chunk_columns(r, stacks, &chunks[i], scratch);
     free(scratch);
     if (r->clock.guessed)

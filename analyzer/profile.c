@@ -85,7 +85,7 @@ static int64_t end_unix_ns(const struct gs_prof_process *p)
 static void sum_processes(struct gs_profile *p)
 {
     int64_t first = INT64_MAX, last = INT64_MIN, span;
-    p->complete = p->n_processes > 0 && p->damaged_chunks == 0;
+    p->complete = p->n_processes > 0;
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_process *q = &p->processes[i];
         p->complete &= q->complete;

@@ -20,7 +20,7 @@ typedef void record_fn(struct context *ctx, struct gs_record *rec);
 static void for_each_record(struct context *ctx, const struct gs_chunk_ref *c,
                             record_fn *const *table, size_t n)
 {
-    const uint8_t *cursor = c->data + GS_CHUNK_HDR_LEN;
+    const uint8_t *cursor = c->data + c->hdr.header_len;
     const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
     struct gs_record rec;
     enum gs_status status = GS_OK;

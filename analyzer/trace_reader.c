@@ -66,24 +66,24 @@ static enum gs_status refuse(const struct gs_walk_item *it, const char *name, st
 
 static void add_item(struct gs_captures *c, const struct gs_walk_item *it)
 {
-    switch (it->kind) {
-    case GS_WALK_CHUNK: {
-        struct gs_chunk_ref ref = {it->data, it->chunk};
-        GS_PUSH(c->chunks, c->n_chunks, c->cap_chunks, ref);
-        break;
-    }
-    case GS_WALK_UNKNOWN:
-        c->unknown_chunks++;
-        break;
-    case GS_WALK_DAMAGED:
-        c->damaged_runs++;
-        c->skipped_bytes += it->len;
-        break;
-    case GS_WALK_FILE_HDR:
+    static const enum gs_chunk_state states[] = {
+        [GS_WALK_CHUNK] = GS_CHUNK_SOUND,
+        [GS_WALK_UNKNOWN] = GS_CHUNK_UNKNOWN,
+        [GS_WALK_DAMAGED] = GS_CHUNK_DAMAGED,
+    };
+    if (it->kind == GS_WALK_FILE_HDR) {
         if (it->file.minor > c->minor)
             c->minor = it->file.minor;
-        break;
+        return;
     }
+    if (it->kind == GS_WALK_DAMAGED) {
+        c->damaged_runs++;
+        c->skipped_bytes += it->len;
+        if (!it->has_chunk)
+            return;
+    }
+    struct gs_chunk_ref ref = {it->data, it->chunk, states[it->kind]};
+    GS_PUSH(c->chunks, c->n_chunks, c->cap_chunks, ref);
 }
 
 enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
@@ -95,9 +95,8 @@ enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t l
     c->major = GS_FORMAT_MAJOR;
     gs_walk_init(&w, data, len);
     while (gs_walk_next(&w, &it)) {
-        if (it.status == GS_ERR_VERSION || it.status == GS_ERR_FEATURE)
-            if (it.kind == GS_WALK_FILE_HDR)
-                return refuse(&it, name, err);
+        if (it.kind == GS_WALK_FILE_HDR && it.status != GS_OK)
+            return refuse(&it, name, err);
         any |= it.kind != GS_WALK_DAMAGED;
         add_item(c, &it);
     }
@@ -108,15 +107,16 @@ enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t l
 
 static int by_process_and_number(const void *pa, const void *pb)
 {
-    const struct gs_chunk_hdr *a = &((const struct gs_chunk_ref *)pa)->hdr;
-    const struct gs_chunk_hdr *b = &((const struct gs_chunk_ref *)pb)->hdr;
-#define CMP(field)                                                                                 \
-    if (a->field != b->field)                                                                      \
-    return a->field < b->field ? -1 : 1
-    CMP(process_key);
-    CMP(chunk_no);
-    CMP(crc_header); /* only for two different chunks under one number */
-    CMP(crc_payload);
+    const struct gs_chunk_ref *ra = pa, *rb = pb;
+    const struct gs_chunk_hdr *a = &ra->hdr, *b = &rb->hdr;
+#define CMP(x, y)                                                                                  \
+    if ((x) != (y))                                                                                \
+    return (x) < (y) ? -1 : 1
+    CMP(a->process_key, b->process_key);
+    CMP(a->chunk_no, b->chunk_no);
+    CMP(ra->state, rb->state); /* a sound copy before a damaged one */
+    CMP(a->crc_header, b->crc_header);
+    CMP(a->crc_payload, b->crc_payload);
 #undef CMP
     return 0;
 }

@@ -18,7 +18,8 @@ enum gs_walk_kind {
     GS_WALK_FILE_HDR, /* `file` is valid */
     GS_WALK_CHUNK,    /* `chunk` is valid, checksums are right */
     GS_WALK_UNKNOWN,  /* a sound chunk of a stream or flag we do not know; `chunk` is valid */
-    GS_WALK_DAMAGED,  /* bytes that are neither; `status` says why */
+    GS_WALK_DAMAGED,  /* bytes that are neither; `status` says why. With has_chunk: one chunk whose
+                         payload is damaged, `chunk` says what is lost */
 };
 struct gs_walk_item {
     enum gs_walk_kind kind;
@@ -27,15 +28,16 @@ struct gs_walk_item {
     const uint8_t *data;
     struct gs_file_hdr file;
     struct gs_chunk_hdr chunk;
+    bool has_chunk;
 };
 struct gs_walk {
     const uint8_t *data;
     size_t len, pos;
-    uint64_t search_budget; /* bytes of payload still checked while resynchronising */
 };
 void gs_walk_init(struct gs_walk *w, const void *data, size_t len);
-/* The next item; false at the end. Items cover the block without gaps. After damage it resumes at
- * the next sound header, at any byte. */
+/* The next item; false at the end. Items cover the block but for padding (zero bytes). After damage
+ * it resumes at the next sound header, at any byte. A file header with status GS_ERR_VERSION or
+ * GS_ERR_FEATURE means: refuse the whole input. */
 bool gs_walk_next(struct gs_walk *w, struct gs_walk_item *out);
 
 /* ---- one file ---- */
@@ -58,16 +60,18 @@ enum gs_status gs_paths_expand(const char *const *paths, size_t n, struct gs_pat
 void gs_path_list_free(struct gs_path_list *l);
 
 /* ---- all of them ---- */
+enum gs_chunk_state { GS_CHUNK_SOUND, GS_CHUNK_UNKNOWN, GS_CHUNK_DAMAGED };
 struct gs_chunk_ref {
     const uint8_t *data; /* lives as long as the captures */
     struct gs_chunk_hdr hdr;
+    enum gs_chunk_state state; /* only SOUND ones may be decoded; all have their number */
 };
 struct gs_captures {
     struct gs_mapped_file *files;
     size_t n_files;
     struct gs_chunk_ref *chunks; /* by process_key, then chunk_no; each pair once */
     size_t n_chunks, cap_chunks;
-    uint64_t damaged_runs, skipped_bytes, unknown_chunks;
+    uint64_t damaged_runs, skipped_bytes; /* chunks and stretches of bytes that are damaged */
     uint16_t major, minor;
 };
 enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * What the page embeds beyond the stats: frames, nodes, rows and chains as columns.
+ */
+#include "analyzer/stats.h"
+
+#define COLUMN(j, name, array, n, field)                                                           \
+    do {                                                                                           \
+        gs_json_key(j, name);                                                                      \
+        gs_json_begin_array_inline(j);                                                             \
+        for (size_t i_ = 0; i_ < (n); i_++)                                                        \
+            gs_json_u64(j, (array)[i_].field);                                                     \
+        gs_json_end_array(j);                                                                      \
+    } while (0)
+
+static void put_frames(struct gs_json *j, const struct gs_profile *p)
+{
+    gs_json_key(j, "frames");
+    gs_json_begin_object(j);
+    gs_json_key(j, "file");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_string(j, p->frames[i].file);
+    gs_json_end_array(j);
+    gs_json_key(j, "func");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_string(j, p->frames[i].func);
+    gs_json_end_array(j);
+    gs_json_key(j, "line");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_i64(j, p->frames[i].line);
+    gs_json_end_array(j);
+    gs_json_end_object(j);
+}
+
+static void put_nodes(struct gs_json *j, const struct gs_profile *p)
+{
+    gs_json_key(j, "nodes");
+    gs_json_begin_object(j);
+    COLUMN(j, "parent", p->nodes, p->n_nodes, parent);
+    COLUMN(j, "frame", p->nodes, p->n_nodes, frame);
+    gs_json_end_object(j);
+}
+
+static void put_rows(struct gs_json *j, const struct gs_profile *p)
+{
+    gs_json_key(j, "rows");
+    gs_json_begin_object(j);
+    COLUMN(j, "process", p->rows, p->n_rows, process);
+    COLUMN(j, "thread", p->rows, p->n_rows, thread);
+    COLUMN(j, "node", p->rows, p->n_rows, node);
+    COLUMN(j, "hold", p->rows, p->n_rows, hold_ns);
+    COLUMN(j, "hold_est", p->rows, p->n_rows, hold_est_ns);
+    COLUMN(j, "blame", p->rows, p->n_rows, blamed_ns);
+    COLUMN(j, "wait", p->rows, p->n_rows, wait_ns);
+    COLUMN(j, "hold_n", p->rows, p->n_rows, hold_count);
+    COLUMN(j, "wait_n", p->rows, p->n_rows, wait_count);
+    gs_json_end_object(j);
+}
+
+static void put_chains(struct gs_json *j, const struct gs_profile *p)
+{
+    gs_json_key(j, "chains");
+    gs_json_begin_object(j);
+    COLUMN(j, "process", p->chains, p->n_chains, process);
+    COLUMN(j, "waiter", p->chains, p->n_chains, waiter_node);
+    COLUMN(j, "holder", p->chains, p->n_chains, holder_node);
+    COLUMN(j, "ns", p->chains, p->n_chains, ns);
+    COLUMN(j, "count", p->chains, p->n_chains, count);
+    gs_json_end_object(j);
+}
+
+bool gs_report_json(const struct gs_profile *p, FILE *out)
+{
+    struct gs_json j;
+    gs_json_init(&j, out, false);
+    gs_json_begin_object(&j);
+    gs_stats_json_members(&j, p, true);
+    put_frames(&j, p);
+    put_nodes(&j, p);
+    put_rows(&j, p);
+    put_chains(&j, p);
+    gs_json_end_object(&j);
+    return gs_json_finish(&j);
+}
