@@ -50,21 +50,19 @@ ALWAYS_INLINE void lanes_pack(const uint32_t *v, unsigned width, word_t *out)
     }
 }
 
-ALWAYS_INLINE void lanes_unpack(const word_t *in, unsigned width, uint32_t *out)
+/* One row of 32 values. */
+ALWAYS_INLINE void lanes_row(const word_t *in, unsigned width, unsigned r, uint32_t *out)
 {
     uint32_t mask = low_mask(width);
+    unsigned s = r * width & 31;
+    const word_t *w = in + (r * width >> 5) * LANES;
 
-    for (unsigned r = 0; r < ROWS; r++, out += LANES) {
-        unsigned s = r * width & 31;
-        const word_t *w = in + (r * width >> 5) * LANES;
-
-        if (s + width <= 32)
-            for (unsigned l = 0; l < LANES; l++)
-                out[l] = w[l] >> s & mask;
-        else
-            for (unsigned l = 0; l < LANES; l++)
-                out[l] = (w[l] >> s | w[l + LANES] << (32 - s)) & mask;
-    }
+    if (s + width <= 32)
+        for (unsigned l = 0; l < LANES; l++)
+            out[l] = w[l] >> s & mask;
+    else
+        for (unsigned l = 0; l < LANES; l++)
+            out[l] = (w[l] >> s | w[l + LANES] << (32 - s)) & mask;
 }
 
 /* ---- one run of bits, least significant first ---- */
@@ -114,16 +112,6 @@ ALWAYS_INLINE void part_pack(const uint32_t *v, unsigned n, unsigned width, word
         run_pack(v, n, width, out);
 }
 
-ALWAYS_INLINE void part_unpack(const word_t *in, unsigned n, unsigned width, uint32_t *out)
-{
-    if (width == 0)
-        memset(out, 0, n * sizeof(*out));
-    else if (n == GS_BLOCK_ROWS)
-        lanes_unpack(in, width, out);
-    else
-        run_unpack(in, n, width, out);
-}
-
 ALWAYS_INLINE void block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width,
                               word_t *out)
 {
@@ -140,41 +128,68 @@ ALWAYS_INLINE void block_pack(const uint64_t *v, unsigned n, uint64_t base, unsi
     part_pack(part, n, width - 32, out + gs__packed_words(32, n));
 }
 
-/* Leaves base + value in out. */
+/* What becomes of a number on its way out. */
+enum finish { FINISH_ADD, FINISH_ADD_HIGH, FINISH_UNZIGZAG };
+
+ALWAYS_INLINE void finish_run(const uint32_t *v, unsigned n, enum finish how, uint64_t base,
+                              uint64_t *out)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (how == FINISH_ADD)
+            out[i] = base + v[i];
+        else if (how == FINISH_ADD_HIGH)
+            out[i] += (uint64_t)v[i] << 32;
+        else
+            out[i] = (uint64_t)(v[i] >> 1) ^ (0 - (uint64_t)(v[i] & 1));
+    }
+}
+
+/* n numbers of 1 to 32 bits. */
+ALWAYS_INLINE void part_unpack(const word_t *in, unsigned n, unsigned width, enum finish how,
+                               uint64_t base, uint64_t *out)
+{
+    uint32_t part[GS_BLOCK_ROWS];
+
+    if (n == GS_BLOCK_ROWS) {
+        for (unsigned r = 0; r < ROWS; r++) {
+            lanes_row(in, width, r, part);
+            finish_run(part, LANES, how, base, out + r * LANES);
+        }
+    } else {
+        run_unpack(in, n, width, part);
+        finish_run(part, n, how, base, out);
+    }
+}
+
 ALWAYS_INLINE void block_unpack(const word_t *in, unsigned n, uint64_t base, unsigned width,
                                 uint64_t *out)
 {
-    uint32_t part[GS_BLOCK_ROWS];
-    unsigned low = width < 32 ? width : 32;
-
-    part_unpack(in, n, low, part);
-    for (unsigned i = 0; i < n; i++)
-        out[i] = base + part[i];
-    if (width <= 32)
+    if (width == 0) {
+        for (unsigned i = 0; i < n; i++)
+            out[i] = base;
         return;
-    part_unpack(in + gs__packed_words(32, n), n, width - 32, part);
+    }
+    part_unpack(in, n, width < 32 ? width : 32, FINISH_ADD, base, out);
+    if (width > 32)
+        part_unpack(in + gs__packed_words(32, n), n, width - 32, FINISH_ADD_HIGH, 0, out);
+}
+
+/* The differences themselves, their sums left to the caller. */
+ALWAYS_INLINE void block_unpack_steps(const word_t *in, unsigned n, unsigned width, uint64_t *out)
+{
+    if (width - 1 < 32) { /* 1..32 */
+        part_unpack(in, n, width, FINISH_UNZIGZAG, 0, out);
+        return;
+    }
+    block_unpack(in, n, 0, width, out);
     for (unsigned i = 0; i < n; i++)
-        out[i] += (uint64_t)part[i] << 32;
+        out[i] = out[i] >> 1 ^ (0 - (out[i] & 1));
 }
 
-/* Prefix sum of zig-zag differences, in place. */
-ALWAYS_INLINE void sum_zigzag(uint64_t *v, unsigned n, uint64_t sum)
+ALWAYS_INLINE void stats_add(struct gs__block_stats *s, uint64_t v)
 {
-    for (unsigned i = 0; i < n; i++) {
-        sum += v[i] >> 1 ^ (0 - (v[i] & 1));
-        v[i] = sum;
-    }
-}
-
-ALWAYS_INLINE struct gs__block_stats block_stats(const uint64_t *v, unsigned n)
-{
-    struct gs__block_stats s = {v[0], v[0]};
-
-    for (unsigned i = 1; i < n; i++) {
-        s.min = v[i] < s.min ? v[i] : s.min;
-        s.max = v[i] > s.max ? v[i] : s.max;
-    }
-    return s;
+    s->min = v < s->min ? v : s->min;
+    s->max = v > s->max ? v : s->max;
 }
 
 ALWAYS_INLINE uint64_t block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
@@ -196,9 +211,50 @@ ALWAYS_INLINE uint64_t block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
 #if defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2")))
 
+/* Four vectors in flight: one alone would wait for its compare and select each time. The vectors
+ * hold v with the top bit turned, because compares are signed. */
+typedef int64_t vec __attribute__((vector_size(32)));
+#define TOP_BIT (1ull << 63)
+#define N_VECS  4u
+#define VEC_LEN 4u
+
+AVX2 ALWAYS_INLINE vec vec_select(vec mask, vec yes, vec no)
+{
+    return (yes & mask) | (no & ~mask);
+}
+
+AVX2 ALWAYS_INLINE vec vec_load(const uint64_t *v)
+{
+    vec x;
+
+    memcpy(&x, v, sizeof(x));
+    return x ^ (int64_t)TOP_BIT;
+}
+
 AVX2 static struct gs__block_stats block_stats_avx2(const uint64_t *v, unsigned n)
 {
-    return block_stats(v, n);
+    struct gs__block_stats s = {v[0], v[0]};
+    vec min[N_VECS], max[N_VECS], first = {0};
+    unsigned i = 0;
+
+    first = (first + (int64_t)v[0]) ^ (int64_t)TOP_BIT;
+    for (unsigned k = 0; k < N_VECS; k++)
+        min[k] = max[k] = first;
+    for (; i + N_VECS * VEC_LEN <= n; i += N_VECS * VEC_LEN)
+        for (unsigned k = 0; k < N_VECS; k++) {
+            vec x = vec_load(v + i + k * VEC_LEN);
+
+            min[k] = vec_select(x < min[k], x, min[k]);
+            max[k] = vec_select(x > max[k], x, max[k]);
+        }
+    for (unsigned k = 0; k < N_VECS; k++)
+        for (unsigned l = 0; l < VEC_LEN; l++) {
+            stats_add(&s, (uint64_t)min[k][l] ^ TOP_BIT);
+            stats_add(&s, (uint64_t)max[k][l] ^ TOP_BIT);
+        }
+    for (; i < n; i++)
+        stats_add(&s, v[i]);
+    return s;
 }
 
 AVX2 static uint64_t block_zigzag_avx2(const uint64_t *v, unsigned n, uint64_t *zz)
@@ -218,6 +274,12 @@ AVX2 static void block_unpack_avx2(const word_t *in, unsigned n, uint64_t base, 
     block_unpack(in, n, base, width, out);
 }
 
+AVX2 static void block_unpack_steps_avx2(const word_t *in, unsigned n, unsigned width,
+                                         uint64_t *out)
+{
+    block_unpack_steps(in, n, width, out);
+}
+
 #define TRY_AVX2(call)                                                                            \
     do {                                                                                          \
         if (gs__cpu_has_avx2())                                                                   \
@@ -229,8 +291,12 @@ AVX2 static void block_unpack_avx2(const word_t *in, unsigned n, uint64_t base, 
 
 struct gs__block_stats gs__block_stats(const uint64_t *v, unsigned n)
 {
+    struct gs__block_stats s = {v[0], v[0]};
+
     TRY_AVX2(block_stats_avx2(v, n));
-    return block_stats(v, n);
+    for (unsigned i = 1; i < n; i++) /* SSE2 has no 64-bit compare */
+        stats_add(&s, v[i]);
+    return s;
 }
 
 uint64_t gs__block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
@@ -252,9 +318,16 @@ void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned wi
     block_unpack(in, n, base, width, out);
 }
 
+static void unpack_steps(const void *in, unsigned n, unsigned width, uint64_t *out)
+{
+    TRY_AVX2(block_unpack_steps_avx2(in, n, width, out));
+    block_unpack_steps(in, n, width, out);
+}
+
 void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned width,
                             uint64_t *out)
 {
-    gs__block_unpack_for(in, n, 0, width, out);
-    sum_zigzag(out, n, base);
+    unpack_steps(in, n, width, out);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = base += out[i];
 }

@@ -65,31 +65,48 @@ enum gs_status gs_chunk_check_payload(const void *chunk, const struct gs_chunk_h
     return GS_OK;
 }
 
-static enum gs_status decode_blocks(const uint8_t *in, const uint8_t *end, size_t n_rows,
-                                    uint64_t *out)
+/* Are all n indexes below n_dict? No branch in the loop: a borrow shows in the top bit, and the
+ * high half of an index must be empty for that to be true. */
+static bool all_below(const uint64_t *v, size_t n, uint32_t n_dict)
 {
-    for (size_t i = 0; i < n_rows; i += GS_BLOCK_ROWS) {
-        size_t n = n_rows - i < GS_BLOCK_ROWS ? n_rows - i : GS_BLOCK_ROWS;
-        enum gs_status status = gs__block_decode(&in, end, (unsigned)n, out + i);
+    uint64_t high = 0, borrow = 0;
 
-        if (status)
-            return status;
+    for (size_t i = 0; i < n; i++) {
+        high |= v[i];
+        borrow |= (uint64_t)n_dict - 1 - v[i];
     }
-    return GS_OK;
+    return n_dict && high <= UINT32_MAX && !(borrow >> 63);
 }
 
 /* Dictionary indexes -> stack ids. */
-static enum gs_status look_up(const uint8_t *dict, uint32_t n_dict, size_t n_rows, uint64_t *v)
+static enum gs_status look_up(const uint8_t *dict, uint32_t n_dict, size_t n, uint64_t *v)
 {
-    for (size_t i = 0; i < n_rows; i++) {
+    if (!all_below(v, n, n_dict))
+        return GS_ERR_CORRUPT;
+#pragma GCC unroll 8
+    for (size_t i = 0; i < n; i++) {
         uint32_t id;
 
-        if (v[i] >= n_dict)
-            return GS_ERR_CORRUPT;
         memcpy(&id, dict + 4 * v[i], sizeof(id));
         v[i] = id;
     }
     return GS_OK;
+}
+
+/* The blocks of one column, up to the dictionary at most. */
+static enum gs_status decode_blocks(const uint8_t *in, const uint8_t *dict,
+                                    const struct gs_chunk_hdr *hdr, bool is_stack, uint64_t *out)
+{
+    enum gs_status status = GS_OK;
+
+    for (size_t i = 0; i < hdr->n_rows && !status; i += GS_BLOCK_ROWS) {
+        size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
+
+        status = gs__block_decode(&in, dict, (unsigned)n, out + i);
+        if (!status && is_stack)
+            status = look_up(dict, hdr->n_dict, n, out + i);
+    }
+    return status;
 }
 
 enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
@@ -115,8 +132,5 @@ enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_h
     dict_off = hdr->total_len - GS_CHUNK_TAIL_LEN - 4 * hdr->n_dict;
     if (off < hdr->header_len || off > dict_off)
         return GS_ERR_CORRUPT;
-    status = decode_blocks(p + off, p + dict_off, hdr->n_rows, out);
-    if (status || desc->cols[col].kind != GS_COL_STACK)
-        return status;
-    return look_up(p + dict_off, hdr->n_dict, hdr->n_rows, out);
+    return decode_blocks(p + off, p + dict_off, hdr, desc->cols[col].kind == GS_COL_STACK, out);
 }

@@ -7,7 +7,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-enum { FEAT_PROBED = 1, FEAT_SSE42 = 2, FEAT_AVX2 = 4 };
+enum { FEAT_PROBED = 1, FEAT_SSE42 = 2, FEAT_PCLMUL = 4, FEAT_AVX2 = 8 };
 
 /* Does the kernel save the upper halves of the vector registers (XCR0 bits 1 and 2)? */
 static bool os_saves_ymm(void)
@@ -27,6 +27,8 @@ static int probe(void)
         return feat;
     if (c & bit_SSE4_2)
         feat |= FEAT_SSE42;
+    if (c & bit_PCLMUL)
+        feat |= FEAT_PCLMUL;
     if ((c & bit_OSXSAVE) && (c & bit_AVX) && os_saves_ymm() &&
         __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2))
         feat |= FEAT_AVX2;
@@ -50,6 +52,11 @@ bool gs__cpu_has_sse42(void)
     return has(FEAT_SSE42);
 }
 
+bool gs__cpu_has_pclmul(void)
+{
+    return has(FEAT_PCLMUL);
+}
+
 bool gs__cpu_has_avx2(void)
 {
     return has(FEAT_AVX2);
@@ -58,6 +65,11 @@ bool gs__cpu_has_avx2(void)
 #else
 
 bool gs__cpu_has_sse42(void)
+{
+    return false;
+}
+
+bool gs__cpu_has_pclmul(void)
 {
     return false;
 }

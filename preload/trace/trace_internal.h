@@ -15,6 +15,7 @@
 
 /* ---- cpu_features.c: which vector paths may run; a few ns, no constructor needed ---- */
 bool gs__cpu_has_sse42(void);
+bool gs__cpu_has_pclmul(void);
 bool gs__cpu_has_avx2(void);
 
 /* ---- crc32c.c ---- */

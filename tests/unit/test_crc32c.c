@@ -38,6 +38,20 @@ static void table_equals_hardware_at_every_length_and_alignment(void **state)
             assert_int_equal(gs_crc32c(7, buf + from, len), gs__crc32c_table(7, buf + from, len));
 }
 
+/* Long enough for the path that runs three strips side by side, and for what is left behind it. */
+static void long_runs_equal_the_table(void **state)
+{
+    static uint8_t buf[20000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(buf); i++)
+        buf[i] = (uint8_t)(i * i * 167 + i / 256);
+    for (size_t len = 3000; len <= 3200; len++)
+        assert_int_equal(gs_crc32c(9, buf + 3, len), gs__crc32c_table(9, buf + 3, len));
+    for (size_t len = 6000; len <= sizeof(buf); len += 333)
+        assert_int_equal(gs_crc32c(0, buf, len), gs__crc32c_table(0, buf, len));
+}
+
 static void pieces_join(void **state)
 {
     static const char text[] = "the quick brown fox jumps over the lazy dog";
@@ -56,6 +70,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(published_values),
         cmocka_unit_test(table_equals_hardware_at_every_length_and_alignment),
+        cmocka_unit_test(long_runs_equal_the_table),
         cmocka_unit_test(pieces_join),
     };
 
