@@ -17,6 +17,9 @@ struct gs_gil gs_gils[GS_MAX_GILS];
 uint32_t gs_n_gils;
 bool gs_gils_refused;
 
+/* A turn nobody waits for is the hot path, a few ns; all else stays out of its way. */
+#define COLD __attribute__((noinline, cold))
+
 static void put(struct gs_thread *t, const struct gs_slot *s)
 {
     gs_ring_put(&t->ring, s);
@@ -46,7 +49,7 @@ static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind,
 
 /* ---- acquire ---- */
 
-static void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
+static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
 {
     uint64_t wait = now - t->wait_t;
     t->waiting = false;
@@ -63,14 +66,11 @@ static void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
                              .gil = (uint8_t)g->idx, .kind = GS_SLOT_WAIT});
 }
 
-static void on_acquire(struct gs_gil *g)
+static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
 {
-    struct gs_thread *t = gs_thread_get(g);
     uint64_t now = gs_now();
     uint64_t seq = g->seq + 1;
     __atomic_store_n(&g->seq, seq, __ATOMIC_RELAXED);
-    if (!t)
-        return;
     g->holder = t;
     t->acq_t = now;
     t->acq_seq = seq;
@@ -84,48 +84,48 @@ static void on_acquire(struct gs_gil *g)
 
 /* ---- release ---- */
 
-static void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hold, uintptr_t tstate,
-                        uint16_t flags)
+static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hold, bool waited_for,
+                             bool forced)
 {
     if (!gs_ring_has_room(&t->ring, 2)) {
         t->tot.lost_n++;
         t->tot.lost_hold += hold;
         return;
     }
-    uint32_t stack = gs_own_stack(t, tstate);
+    uint16_t flags = (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
+                                (forced ? GS_SLICE_FORCED : 0));
     put(t, &(struct gs_slot){.t = t->acq_t, .dur = hold, .seq = (uint32_t)t->acq_seq,
-                             .stack = stack, .flags = flags, .gil = (uint8_t)g->idx,
-                             .kind = GS_SLOT_TURN});
+                             .stack = gs_own_stack(t, t->tstate), .flags = flags,
+                             .gil = (uint8_t)g->idx, .kind = GS_SLOT_TURN});
 }
 
-static void record_points(struct gs_thread *t, uint64_t now, uint64_t hold, uintptr_t tstate)
+static COLD void record_points(struct gs_thread *t, uint64_t hold)
 {
     uint32_t points = gs_sampler_points(&t->sample_left, &t->rng, hold);
-    uint32_t stack = points ? gs_own_stack(t, tstate) : GS_STACK_NONE;
-    if (stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, 2))
+    uint32_t stack = points ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
+    if (gs_agent.level == 0 || stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, 2))
         return;
-    put(t, &(struct gs_slot){.t = now, .dur = hold, .seq = (uint32_t)t->acq_seq, .stack = stack,
-                             .a = points, .gil = (uint8_t)t->gil->idx,
+    put(t, &(struct gs_slot){.t = t->acq_t + hold, .dur = hold, .seq = (uint32_t)t->acq_seq,
+                             .stack = stack, .a = points, .gil = (uint8_t)t->gil->idx,
                              .kind = GS_SLOT_HOLD_SAMPLE});
 }
 
 /* Nobody waited: exact totals, and now and then a sample. */
-static void fold_turn(struct gs_thread *t, uint64_t now, uint64_t hold, uintptr_t tstate)
+static inline void fold_turn(struct gs_thread *t, uint64_t hold)
 {
     t->tot.folded_n++;
     t->tot.folded_hold += hold;
     t->fold_hist[63 - __builtin_clzll(hold | 1)]++;
     if (__builtin_expect(t->sample_left > (int64_t)hold, 1))
         t->sample_left -= (int64_t)hold;
-    else if (gs_agent.level > 0)
-        record_points(t, now, hold, tstate);
+    else
+        record_points(t, hold);
 }
 
-static void on_release(struct gs_gil *g)
+static inline void on_release(struct gs_gil *g, struct gs_thread *t)
 {
-    struct gs_thread *t = gs_thread_get(g);
     uint64_t now = gs_now();
-    if (!t || t->open_kind != GS_OPEN_HOLDING || g->holder != t)
+    if (__builtin_expect(t->open_kind != GS_OPEN_HOLDING || g->holder != t, 0))
         return; /* the turn began before we looked */
     uint64_t hold = now - t->acq_t;
     uintptr_t tstate = gs_gil_last_holder(g);
@@ -137,11 +137,9 @@ static void on_release(struct gs_gil *g)
     /* With frames of this thread on it, the thread state cannot be freed while we are away. */
     t->tstate = gs_pyabi_has_frame(&gs_agent.abi, tstate) ? tstate : 0;
     if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
-        record_turn(g, t, hold, t->tstate,
-                    (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
-                               (forced ? GS_SLICE_FORCED : 0)));
+        record_turn(g, t, hold, waited_for, forced);
     else
-        fold_turn(t, now, hold, t->tstate);
+        fold_turn(t, hold);
     if (gs_wants_thread_name(t->py_name_tries) && t->tstate)
         gs_learn_thread_name(t, t->tstate);
 }
@@ -184,31 +182,42 @@ static struct gs_gil *find(uintptr_t cond)
 }
 
 /* The lock word must say what the signal says; a layout that does not is not ours to read. */
-static bool verifies(struct gs_gil *g, bool acquire)
+static COLD void violation(struct gs_gil *g)
 {
-    if (__builtin_expect(gs_gil_locked(g) == acquire, 1))
-        return true;
     if (++g->violations == MAX_VIOLATIONS)
         gs_agent_die("the GIL's layout does not verify");
-    return false;
+}
+
+static inline void dispatch(struct gs_gil *g, struct gs_thread *t, uintptr_t cond)
+{
+    bool acquire = cond != g->cond;
+    if (__builtin_expect(gs_gil_locked(g) != acquire, 0))
+        violation(g);
+    else if (acquire)
+        on_acquire(g, t);
+    else
+        on_release(g, t);
+}
+
+/* A thread's first turn on this GIL, or a GIL's first. */
+static COLD void signal_elsewhere(uintptr_t cond)
+{
+    struct gs_gil *g = find(cond);
+    if (!g && !(g = discover(cond)))
+        return;
+    struct gs_thread *t = gs_thread_get(g);
+    if (t)
+        dispatch(g, t, cond);
 }
 
 void gs_gil_signal(uintptr_t cond)
 {
-    struct gs_thread *self = gs_thread_self();
-    struct gs_gil *g = self ? self->gil : NULL;
-    if (__builtin_expect(!g || (cond != g->cond && cond != g->cond + GS_SWITCH_COND_GAP), 0)) {
-        g = find(cond);
-        if (!g && !(g = discover(cond)))
-            return;
-    }
-    bool acquire = cond != g->cond;
-    if (!verifies(g, acquire))
-        return;
-    if (acquire)
-        on_acquire(g);
+    struct gs_thread *t = gs_self;
+    if (__builtin_expect(t != NULL, 1) &&
+        (cond == t->gil->cond || cond == t->gil->cond + GS_SWITCH_COND_GAP))
+        dispatch(t->gil, t, cond);
     else
-        on_release(g);
+        signal_elsewhere(cond);
 }
 
 /* ---- waiting ---- */

@@ -33,7 +33,7 @@ struct gs_gil {
     uint32_t idx;
     uint32_t announced; /* drain: GIL record written */
     uint32_t violations;
-};
+} __attribute__((aligned(64)));
 
 extern struct gs_gil gs_gils[GS_MAX_GILS];
 extern uint32_t gs_n_gils;

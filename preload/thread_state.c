@@ -11,13 +11,7 @@
 struct gs_thread *gs_threads;
 static uint32_t n_indexes;
 
-/* All of the agent's thread-local storage: one pointer, initial-exec, no destructor. */
-static __thread struct gs_thread *self_state __attribute__((tls_model("initial-exec")));
-
-struct gs_thread *gs_thread_self(void)
-{
-    return self_state;
-}
+__thread struct gs_thread *gs_self __attribute__((tls_model("initial-exec")));
 
 uint32_t gs_thread_count(void)
 {
@@ -86,7 +80,7 @@ static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
 
 struct gs_thread *gs_thread_get(struct gs_gil *gil)
 {
-    struct gs_thread *t = self_state;
+    struct gs_thread *t = gs_self;
     if (__builtin_expect(t && t->gil == gil, 1))
         return t;
     struct gs_thread *other = t ? t->next_gil : NULL;
@@ -95,7 +89,7 @@ struct gs_thread *gs_thread_get(struct gs_gil *gil)
     if (!other || other == t)
         other = create(gil, t);
     if (other)
-        self_state = other;
+        gs_self = other;
     return other;
 }
 
@@ -103,7 +97,7 @@ void gs_threads_forget(void)
 {
     gs_threads = NULL;
     n_indexes = 0;
-    self_state = NULL;
+    gs_self = NULL;
 }
 
 /* Everything but the list link goes back to zero; `state` last, for it lets others in. */
@@ -115,7 +109,6 @@ void gs_thread_recycle(struct gs_thread *t)
     t->tid = 0;
     t->t_first = t->stack_ticks = 0;
     t->py_name_len = 0;
-    t->py_name_tries = 0;
     memset(&t->written, 0, sizeof(t->written));
     t->written_open = t->announced = 0;
     t->cpu_ns = t->runqueue_ns = 0;

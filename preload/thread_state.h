@@ -39,11 +39,12 @@ struct gs_thread {
     uintptr_t tstate;        /* own thread state, 0 unless frames of ours are on it */
     uint32_t wait_stack;
     bool waiting;
+    struct gs_gil *gil;
     struct gs_totals tot;
+    uint8_t py_name_tries;
     uint32_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks */
 
     /* cold */
-    struct gs_gil *gil;
     struct gs_thread *next; /* list of all, only ever grows */
     struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
     uint32_t tid;
@@ -51,7 +52,6 @@ struct gs_thread {
     uint64_t t_first;
     uint64_t rng;
     uint64_t stack_ticks; /* spent on stacks */
-    uint8_t py_name_tries;
     uint32_t py_name_len; /* set after py_name is complete */
     char py_name[GS_NAME_BYTES];
 
@@ -73,8 +73,9 @@ extern struct gs_thread *gs_threads;
 /* The calling thread's state on `gil`, made on first use; NULL when memory is refused.
  * CTX: any hook; no malloc, no lock. */
 struct gs_thread *gs_thread_get(struct gs_gil *gil);
-/* The calling thread's most recent state, or NULL if it never met a GIL. CTX: any hook. */
-struct gs_thread *gs_thread_self(void);
+/* The calling thread's current state, or NULL if it never met a GIL. All of the agent's
+ * thread-local storage: one pointer, initial-exec, no destructor. */
+extern __thread struct gs_thread *gs_self __attribute__((tls_model("initial-exec")));
 /* Forked child: forget the parent's threads (their memory is left alone). */
 void gs_threads_forget(void);
 /* Drain: the thread has ended and its ring is empty. */
