@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Okabe–Ito hues, mixed towards the page so that text on them keeps WCAG AA. The same file has the
+// same hue in every picture and in both themes; functions of one file differ in shade. Pure.
+
+const HUES = [
+  [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66],
+  [0, 114, 178], [213, 94, 0], [204, 121, 167],
+];
+const SHADES = 3;
+export const N_COLOURS = HUES.length * SHADES;
+export const COLOUR_SYNTHETIC = N_COLOURS;
+export const COLOUR_REST = N_COLOURS + 1;
+export const COLOUR_ROOT = N_COLOURS + 2;
+
+function hash(text) {
+  let h = 2166136261;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 16777619);
+  h ^= h >>> 16;
+  return Math.imul(h, 0x7feb352d) >>> 8;
+}
+
+// Index into a palette, by name only: stable across reports.
+export function frameColour(file, func) {
+  if (!file && func.startsWith('(')) return COLOUR_SYNTHETIC;
+  return (hash(file) % HUES.length) * SHADES + (hash(func) % SHADES);
+}
+
+function mix(a, b, t) {
+  return a.map((v, i) => Math.round(v + (b[i] - v) * t));
+}
+
+function css(rgb) {
+  return 'rgb(' + rgb.join(',') + ')';
+}
+
+// Each palette entry is one string; `text` is readable on all of them.
+export function makePalette(dark) {
+  const page = dark ? [19, 24, 32] : [255, 255, 255];
+  const strength = dark ? [0.56, 0.63, 0.7] : [0.42, 0.52, 0.62];
+  const colours = [];
+  for (const hue of HUES) for (const t of strength) colours.push(css(mix(hue, page, t)));
+  colours.push(css(dark ? [58, 66, 78] : [208, 213, 220]));
+  colours.push(css(dark ? [44, 51, 61] : [223, 227, 232]));
+  colours.push(css(dark ? [38, 45, 55] : [233, 236, 240]));
+  return { colours, text: dark ? '#f0f4f8' : '#14181d', faded: dark ? '#1d242d' : '#eef0f3' };
+}
+
+// White or near-black page to orange-red, for the matrix.
+export function heatColour(t, dark) {
+  const page = dark ? [24, 30, 39] : [255, 255, 255];
+  const end = dark ? [226, 106, 20] : [200, 82, 0];
+  return css(mix(page, end, t));
+}
+
+export function heatText(t, dark) {
+  if (dark) return t > 0.72 ? '#0d1117' : '#f0f4f8';
+  return t > 0.82 ? '#ffffff' : '#14181d';
+}
+
+function channel(v) {
+  v /= 255;
+  return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+}
+
+export function contrast(a, b) {
+  const light = (c) => 0.2126 * channel(c[0]) + 0.7152 * channel(c[1]) + 0.0722 * channel(c[2]);
+  const [hi, lo] = [light(a), light(b)].sort((x, y) => y - x);
+  return (hi + 0.05) / (lo + 0.05);
+}

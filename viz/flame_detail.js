@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+// What is known about the selected box, beside the picture: exact numbers and the way down.
+import { el, fillWith } from './dom.js';
+import { fmtNs, fmtPct, fmtCount, fmtExactNs } from './format.js';
+import { METRICS, frameName, framePath, isSynthetic } from './model.js';
+import { sumBelow } from './tree.js';
+import { barCell } from './table.js';
+
+const CALLEES = 6;
+
+const SYNTHETIC = {
+  '(not sampled)': 'Held without anybody waiting, and no sample fell here.',
+  '(no stack)': 'No Python frame was running.',
+  '(truncated)': 'The stack was deeper than what is recorded.',
+  '(lost)': 'The record of this stack was lost.',
+};
+
+function pair(label, value, title) {
+  return [el('dt', {}, label), el('dd', { title: title || null }, value)];
+}
+
+function extraValues(page, node) {
+  const s = page.app.state;
+  if (s.invert) return [];
+  const m = METRICS[s.metric];
+  const out = [];
+  if (m.count) {
+    const n = sumBelow(page.tree, page.source.column(s, m.count), node);
+    out.push(pair(s.metric === 'wait' ? 'Waits' : 'Turns', fmtCount(n)));
+  }
+  if (s.metric === 'hold') {
+    const est = sumBelow(page.tree, page.source.column(s, 'hold_est'), node);
+    if (est > 0) {
+      out.push(pair('Estimated', fmtNs(est) + ' · ' + fmtPct(est, page.tree.total[node]),
+                    'Exact in total per thread; spread over stacks by samples'));
+    }
+  }
+  return out;
+}
+
+function calleeList(page, node) {
+  const { tree } = page;
+  const from = tree.start[node];
+  const to = tree.start[node + 1];
+  if (from === to) return null;
+  const { frames } = page.app.model;
+  const items = [];
+  for (let k = from; k < Math.min(to, from + CALLEES); k++) {
+    const c = tree.list[k];
+    items.push(el('li', {}, el('button', { type: 'button', onclick: () => page.zoom(c) },
+      barCell(el('span.callee', {}, el('span', {}, frameName(frames, tree.frame[c])),
+                 el('span.num', {}, fmtPct(tree.total[c], tree.total[node]))),
+              tree.total[c] / tree.total[node], page.app.state.metric))));
+  }
+  const more = to - from - items.length;
+  return [el('h3', {}, page.app.state.invert ? 'Called by' : 'Calls'), el('ul.callees', {}, items),
+          more > 0 ? el('p.muted.small', {}, fmtCount(more) + ' more, lighter') : null];
+}
+
+export function makeDetail(page) {
+  const node = el('aside.detail', { 'aria-label': 'Selected function' });
+  const { frames } = page.app.model;
+  function show(n) {
+    const { tree } = page;
+    if (!(tree.total[0] > 0)) return fillWith(node);
+    const f = tree.frame[n];
+    const path = framePath(frames, f);
+    const about = isSynthetic(frames, f) ? SYNTHETIC[frames.func[f]] || '' : '';
+    return fillWith(node,
+      el('h2', {}, n ? frameName(frames, f) : 'All stacks'),
+      path ? el('p.mono.path', {}, path) : null, about ? el('p.muted', {}, about) : null,
+      el('dl.numbers', {},
+         pair('Total', fmtNs(tree.total[n]), fmtExactNs(tree.total[n])),
+         page.app.state.invert ? null : pair('Self', fmtNs(tree.self[n]), fmtExactNs(tree.self[n])),
+         pair('Of everything', fmtPct(tree.total[n], tree.total[0])),
+         n ? pair('Of its parent', fmtPct(tree.total[n], tree.total[tree.parent[n]])) : null,
+         extraValues(page, n)),
+      calleeList(page, n));
+  }
+  return { node, show };
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// From the page's data blocks to JSON. Blocks leave the document once read: a large report would
+// otherwise be held twice.
+
+function decodeBase64(text) {
+  if (typeof Uint8Array.fromBase64 === 'function') return Uint8Array.fromBase64(text);
+  const raw = atob(text);
+  const bytes = new Uint8Array(raw.length);
+  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+  return bytes;
+}
+
+export async function loadReport(doc) {
+  const blocks = [...doc.querySelectorAll('script.gs-data')];
+  if (!blocks.length) throw new Error('this page holds no data: it is the bare template');
+  if (typeof DecompressionStream !== 'function') {
+    throw new Error('this browser is too old: Chrome 80, Firefox 113 or Safari 16.4 is needed');
+  }
+  const parts = blocks.map((b) => {
+    const bytes = decodeBase64(b.textContent.trim());
+    b.remove();
+    return bytes;
+  });
+  const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream('gzip'));
+  return JSON.parse(await new Response(stream).text());
+}

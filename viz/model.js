@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// The report's JSON as typed columns, checked once. A capture is untrusted input: everything that
+// is later used as an index is proven in range here, so nothing after this file has to ask again.
+import { cleanStrings } from './format.js';
+
+export const METRICS = {
+  blame: { label: 'Blame', noun: 'blame', column: 'blame', count: null,
+           what: 'time other threads waited while this code held the GIL' },
+  wait: { label: 'Wait', noun: 'waiting', column: 'wait', count: 'wait_n',
+          what: 'time this code waited for the GIL' },
+  hold: { label: 'Hold', noun: 'holding', column: 'hold', count: 'hold_n',
+          what: 'time this code held the GIL' },
+};
+
+const ROW_INDEXES = ['process', 'thread', 'node'];
+const ROW_VALUES = ['hold', 'hold_est', 'blame', 'wait', 'hold_n', 'wait_n'];
+
+function fail(what) {
+  throw new Error('this report’s data is damaged: ' + what);
+}
+
+function column(src, name, n, Type) {
+  const a = (src && src[name]) || [];
+  if (a.length !== n) fail(name + ' has ' + a.length + ' values, ' + n + ' expected');
+  return Type.from(a);
+}
+
+function inRange(a, from, to, what) {
+  for (let i = 0; i < a.length; i++) {
+    if (!(a[i] >= from && a[i] < to)) fail(what + '[' + i + '] = ' + a[i] + ' is out of range');
+  }
+}
+
+function readFrames(raw) {
+  const f = raw.frames || { file: [], func: [], line: [] };
+  const n = f.func.length;
+  if (f.file.length !== n) fail('frames.file');
+  const line = column(f, 'line', n, Int32Array);
+  return { n, file: f.file.map(String), func: f.func.map(String), line };
+}
+
+// Node 0 is the root; a report without stacks still has it.
+function readNodes(raw, nFrames) {
+  const src = raw.nodes && raw.nodes.parent.length ? raw.nodes : { parent: [0], frame: [0] };
+  const n = src.parent.length;
+  const parent = column(src, 'parent', n, Int32Array);
+  const frame = column(src, 'frame', n, Int32Array);
+  parent[0] = 0;
+  frame[0] = -1; // the root has no frame, whatever the file says
+  for (let i = 1; i < n; i++) {
+    if (!(parent[i] >= 0 && parent[i] < i)) fail('nodes.parent[' + i + ']');
+    if (!(frame[i] >= 0 && frame[i] < nFrames)) fail('nodes.frame[' + i + ']');
+  }
+  return { n, parent, frame };
+}
+
+function readRows(raw, processes, nNodes) {
+  const src = raw.rows || {};
+  const n = (src.node || []).length;
+  const rows = { n };
+  for (const k of ROW_INDEXES) rows[k] = column(src, k, n, Int32Array);
+  for (const k of ROW_VALUES) rows[k] = column(src, k, n, Float64Array);
+  inRange(rows.process, 0, processes.length, 'rows.process');
+  inRange(rows.node, 0, nNodes, 'rows.node');
+  for (let i = 0; i < n; i++) {
+    const t = rows.thread[i];
+    if (!(t >= 0 && t < processes[rows.process[i]].threads.length)) fail('rows.thread[' + i + ']');
+  }
+  return rows;
+}
+
+function readChains(raw, nProcesses, nNodes) {
+  const src = raw.chains || {};
+  const n = (src.ns || []).length;
+  const c = { n };
+  for (const k of ['process', 'waiter', 'holder']) c[k] = column(src, k, n, Int32Array);
+  for (const k of ['ns', 'count']) c[k] = column(src, k, n, Float64Array);
+  inRange(c.process, 0, nProcesses, 'chains.process');
+  inRange(c.waiter, 0, nNodes, 'chains.waiter');
+  inRange(c.holder, 0, nNodes, 'chains.holder');
+  return c;
+}
+
+function readProcess(p) {
+  p.threads = Array.isArray(p.threads) ? p.threads : [];
+  p.blame = Array.isArray(p.blame) ? p.blame : [];
+  p.edges = Array.isArray(p.edges) ? p.edges : [];
+  p.cmdline = Array.isArray(p.cmdline) ? p.cmdline : [];
+  p.gil = p.gil || {};
+  p.byThread = new Map(p.threads.map((t, i) => [t.thread, i]));
+  const tl = p.timeline || {};
+  p.timeline = { bin_ns: tl.bin_ns > 0 ? tl.bin_ns : 1, hold: tl.hold || [], wait: tl.wait || [] };
+  const notes = p.notes || [];
+  p.noteLines = (Array.isArray(notes) ? notes : String(notes).split('\n')).filter((s) => s);
+  return p;
+}
+
+// `notes` is one string with newlines, and command lines may hold newlines too: split the former
+// before newlines are made visible.
+function splitNotes(raw) {
+  for (const p of raw.processes || []) {
+    if (p && typeof p.notes === 'string') p.notes = p.notes.split('\n').filter((s) => s);
+  }
+}
+
+export function makeModel(raw) {
+  if (!raw || typeof raw !== 'object') fail('not an object');
+  splitNotes(raw);
+  cleanStrings(raw);
+  const processes = (raw.processes || []).map(readProcess);
+  const frames = readFrames(raw);
+  const nodes = readNodes(raw, frames.n);
+  const model = {
+    version: String(raw.gilscope || '?'),
+    engine: String(raw.engine || '?'),
+    verdict: String(raw.verdict || ''),
+    capture: raw.capture || {},
+    findings: Array.isArray(raw.findings) ? raw.findings : [],
+    processes, frames, nodes,
+    rows: readRows(raw, processes, nodes.n),
+    chains: readChains(raw, processes.length, nodes.n),
+  };
+  model.total = totals(model);
+  return model;
+}
+
+const SUMMED = ['hold_ns', 'wait_ns', 'open_hold_ns', 'open_wait_ns', 'acquisitions',
+                'contended', 'forced_drops'];
+
+function totals(model) {
+  const t = { threads: 0, duration_ns: model.capture.duration_ns || 0, worst_wait_ns: 0 };
+  for (const k of SUMMED) t[k] = 0;
+  for (const p of model.processes) {
+    for (const k of SUMMED) t[k] += p.gil[k] || 0;
+    t.threads += p.threads.length;
+    for (const th of p.threads) t.worst_wait_ns = Math.max(t.worst_wait_ns, th.wait_max_ns || 0);
+  }
+  return t;
+}
+
+// Self value of each node for one metric and scope; process or thread -1 means all of them.
+export function selfWeights(model, columnName, process, thread) {
+  const out = new Float64Array(model.nodes.n);
+  const { rows } = model;
+  const values = rows[columnName];
+  for (let i = 0; i < rows.n; i++) {
+    if (process >= 0 && rows.process[i] !== process) continue;
+    if (thread >= 0 && rows.thread[i] !== thread) continue;
+    out[rows.node[i]] += values[i];
+  }
+  return out;
+}
+
+// innermost first, without the root
+export function stackOf(nodes, node) {
+  const out = [];
+  for (let i = node; i > 0; i = nodes.parent[i]) out.push(nodes.frame[i]);
+  return out;
+}
+
+export function isSynthetic(frames, f) {
+  return f >= 0 && frames.file[f] === '' && frames.func[f].startsWith('(');
+}
+
+export function shortPath(path) {
+  const cut = path.replace(/^.*\/(?:site-packages|dist-packages)\//, '')
+                  .replace(/^.*\/lib(?:64)?\/python3\.\d+t?\//, '');
+  const parts = cut.split('/');
+  return parts.length > 3 ? '…/' + parts.slice(-3).join('/') : cut;
+}
+
+export function frameName(frames, f) {
+  return f < 0 ? 'all' : frames.func[f] || '(unnamed)';
+}
+
+// "server.py:42"
+export function framePlace(frames, f) {
+  if (f < 0 || !frames.file[f]) return '';
+  const base = frames.file[f].slice(frames.file[f].lastIndexOf('/') + 1);
+  return frames.line[f] >= 0 ? base + ':' + frames.line[f] : base;
+}
+
+export function framePath(frames, f) {
+  if (f < 0 || !frames.file[f]) return '';
+  return frames.file[f] + (frames.line[f] >= 0 ? ':' + frames.line[f] : '');
+}
+
+export function threadLabel(process, index) {
+  const t = process && process.threads[index];
+  if (!t) return 'other threads';
+  return t.name || 'thread ' + t.thread;
+}
+
+export function processLabel(p) {
+  const script = p.cmdline.find((a, i) => i > 0 && !a.startsWith('-')) || p.exe || '';
+  const base = script.slice(script.lastIndexOf('/') + 1);
+  return base ? base + ' (pid ' + p.pid + ')' : 'pid ' + p.pid;
+}
