@@ -19,6 +19,7 @@ enum { OWNED_BY_THREAD = 0, OWNED_BY_GENERATOR = 1, OWNED_BY_FRAME_OBJECT = 2 };
 /* The part of a code object that the walks look at, copied to read it safely. Rows that need
  * more are refused by gs_pyabi_resolve(). */
 #define GS__CODE_HEAD_MAX 256
+#define GS__FRAME_MAX 128 /* of an interpreter frame, without its locals */
 
 static inline uintptr_t load_ptr(const void *base, int32_t off)
 {

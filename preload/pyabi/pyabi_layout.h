@@ -36,6 +36,7 @@
       "_PyInterpreterFrame.instr_ptr|_PyInterpreterFrame.prev_instr|_frame.f_lasti",               \
       "interpreter_frame.instr_ptr")                                                               \
     X(frame_owner, "_PyInterpreterFrame.owner", "interpreter_frame.owner")                         \
+    X(frame_gen, "_frame.f_gen", "") /* before 3.11: set for a generator's frame */                \
     X(frame_locals, "_PyInterpreterFrame.localsplus|_frame.f_localsplus",                          \
       "interpreter_frame.localsplus")                                                              \
     X(frame_tlbc_index, "_PyInterpreterFrame.tlbc_index", "interpreter_frame.tlbc_index")          \

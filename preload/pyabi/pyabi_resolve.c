@@ -159,7 +159,8 @@ static bool verify(const struct gs_pyabi *abi)
     int32_t code_size = off->code_adaptive;
     if (code_size == GS_PYABI_ABSENT)
         code_size = off->code_size;
-    if (gs__code_head_len(abi) > GS__CODE_HEAD_MAX || off->frame_size > 1024)
+    if (gs__code_head_len(abi) > GS__CODE_HEAD_MAX ||
+        (off->frame_owner != GS_PYABI_ABSENT && off->frame_size > GS__FRAME_MAX))
         return false;
     return check_type(abi, abi->in.code_type, "code", sizeof("code"), code_size) &&
            check_type(abi, abi->in.dict_type, "dict", sizeof("dict"), off->dict_size) &&

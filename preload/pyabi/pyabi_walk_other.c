@@ -7,12 +7,16 @@
 
 enum {
     TSTATE_MAX = 512,       /* of a thread state, up to the last field we need */
-    FRAME_MAX = 128,        /* of one frame, copied alone */
+    FRAME_MAX = GS__FRAME_MAX,
     HOPS_PER_FRAME = 2,
     HOPS_EXTRA = 64,
     CHUNK_BYTES_MAX = 64 << 20,
     INSTR_OFF_MAX = 1 << 28,
     HEADS_AT_ONCE_MAX = 128,
+    PUSHED_MEANWHILE_BYTES = 1024,
+    SCRATCH_MIN = 4096,
+    STACK_BYTES_MAX = 16 << 10, /* a chunk's usual size: to copy more costs more than it saves */
+    ATTEMPTS = 4, /* at a thread that changes its frames faster than we can copy them */
 };
 
 /* What is known of the thread's data stack, and the copy of a part of it. */
@@ -67,7 +71,7 @@ static bool look_up_older(struct stack_copy *s)
 /* A copy of the frame at `frame`, or NULL. */
 static const uint8_t *frame_copy(struct stack_copy *s, uintptr_t frame)
 {
-    size_t size = (size_t)s->abi->off.frame_size;
+    size_t size = (size_t)s->abi->off.frame_size; /* <= FRAME_MAX: gs_pyabi_resolve() */
     if (frame >= s->lo && frame < s->hi && s->hi - frame >= size)
         return s->buf + (frame - s->lo);
     bool older = !(frame >= s->chunk_lo && frame < s->lo) && look_up_older(s) &&
@@ -81,26 +85,32 @@ static const uint8_t *frame_copy(struct stack_copy *s, uintptr_t frame)
     return read_at(s->pid, s->single, frame, size) ? s->single : NULL;
 }
 
-/* Reads the thread state and, with one call more, what it points to: the C frame of 3.11/3.12 and
- * the top of the data stack. Returns the innermost frame. */
+/* Reads the thread state, then with one call, so that they fit together, the pointer to the
+ * innermost frame and the top of the data stack. Returns that frame, 0 on failure. */
 static uintptr_t begin(struct stack_copy *s, uintptr_t tstate)
 {
     const struct gs_pyabi_offsets *off = &s->abi->off;
     uint8_t ts[TSTATE_MAX];
+    uintptr_t frame = 0, frame_at = tstate + (uintptr_t)off->tstate_frame;
     size_t len = (size_t)(off->tstate_chunk_top > off->tstate_frame ? off->tstate_chunk_top
                                                                     : off->tstate_frame) + 8;
     if (len > sizeof(ts) || !read_at(s->pid, ts, tstate, len))
         return 0;
-    uintptr_t frame = load_ptr(ts, off->tstate_frame);
+    if (off->cframe_frame != GS_PYABI_ABSENT) /* 3.11, 3.12: it is kept in the C frame */
+        frame_at = load_ptr(ts, off->tstate_frame) + (uintptr_t)off->cframe_frame;
     s->chunk_lo = load_ptr(ts, off->tstate_chunk);
     uintptr_t top = load_ptr(ts, off->tstate_chunk_top);
     if (!s->chunk_lo || top <= s->chunk_lo || top - s->chunk_lo > CHUNK_BYTES_MAX)
         s->chunk_lo = top = 0;
-    if (top)
-        copy_stack(s, top);
-    if (!frame || off->cframe_frame == GS_PYABI_ABSENT)
-        return frame;
-    return read_at(s->pid, &frame, frame + (uintptr_t)off->cframe_frame, 8) ? frame : 0;
+    /* Calls go on: what is pushed meanwhile lies above the top we know. */
+    uintptr_t end = top ? top + PUSHED_MEANWHILE_BYTES : 0;
+    uintptr_t from = end - s->chunk_lo > s->cap ? end - s->cap : s->chunk_lo;
+    struct iovec local[] = {{&frame, sizeof(frame)}, {s->buf, end - from}};
+    struct iovec remote[] = {{(void *)frame_at, sizeof(frame)}, {(void *)from, end - from}};
+    long got = gs__readv(s->pid, local, 2, remote, 2) - (long)sizeof(frame);
+    s->lo = got > 0 ? from : 0;
+    s->hi = got > 0 ? from + (uintptr_t)got : 0;
+    return got >= 0 ? frame : 0;
 }
 
 /* Until the code objects are read, a candidate keeps the instruction's address in `key` and the
@@ -116,33 +126,46 @@ static void note_candidate(const struct gs_pyabi *abi, struct gs_py_frame *out,
     out->instr_off = load_u8(frame, abi->off.frame_owner) | tlbc << 8;
 }
 
+/* How a walk ended; a generator that was left meanwhile has lost its caller, and looks like the
+ * outermost frame. */
+enum ending { AT_BOTTOM, AT_MAX, ASTRAY };
+
 static size_t collect_frames(struct stack_copy *s, uintptr_t frame, struct gs_py_frame *out,
-                             size_t max, bool *truncated)
+                             size_t max, enum ending *ending)
 {
     const struct gs_pyabi_offsets *off = &s->abi->off;
     size_t n = 0, hops = HOPS_PER_FRAME * max + HOPS_EXTRA;
+    uint8_t owner = OWNED_BY_THREAD;
+    *ending = ASTRAY;
     for (; frame && hops; hops--) {
         const uint8_t *copy = frame_copy(s, frame);
         if (!copy)
             return n;
-        if (load_u8(copy, off->frame_owner) < s->abi->first_shim_owner) {
-            if (n == max)
-                break;
+        owner = load_u8(copy, off->frame_owner);
+        if (owner < s->abi->first_shim_owner) {
+            if (n == max) {
+                *ending = AT_MAX;
+                return n;
+            }
             note_candidate(s->abi, &out[n++], copy);
         }
         frame = load_ptr(copy, off->frame_previous);
     }
-    *truncated = frame != 0;
+    /* From 3.12 on a shim lies below every thread's first frame. */
+    if (!frame && (s->abi->minor >= 12 ? owner >= s->abi->first_shim_owner
+                                       : owner != OWNED_BY_GENERATOR))
+        *ending = AT_BOTTOM;
     return n;
 }
 
 /* 3.9, 3.10: frames are objects anywhere in the heap, so one call for each. */
 static size_t collect_objects(const struct gs_pyabi *abi, int pid, uintptr_t tstate,
-                              struct gs_py_frame *out, size_t max, bool *truncated)
+                              struct gs_py_frame *out, size_t max, enum ending *ending)
 {
     uint8_t copy[FRAME_MAX];
     size_t len = (size_t)abi->off.frame_instr + sizeof(int32_t), n = 0;
-    uintptr_t frame;
+    uintptr_t frame, generator = 0;
+    *ending = ASTRAY;
     if (len > sizeof(copy) || !read_at(pid, &frame, tstate + (uintptr_t)abi->off.tstate_frame, 8))
         return 0;
     while (frame && n < max) {
@@ -151,9 +174,11 @@ static size_t collect_objects(const struct gs_pyabi *abi, int pid, uintptr_t tst
         out[n].code = load_ptr(copy, abi->off.frame_code);
         out[n].key = 0;
         out[n++].instr_off = (uint32_t)load_i32(copy, abi->off.frame_instr);
+        generator = load_ptr(copy, abi->off.frame_gen);
         frame = load_ptr(copy, abi->off.frame_previous);
     }
-    *truncated = frame != 0;
+    if (frame || !generator)
+        *ending = frame ? AT_MAX : AT_BOTTOM;
     return n;
 }
 
@@ -248,26 +273,39 @@ static enum verdict finish(const struct batch *b, struct gs_py_frame *frame, con
 
 /* Turns candidates into frames, in place; cut at the first that does not verify. */
 static size_t verify_frames(const struct batch *b, struct gs_py_frame *frames, size_t n,
-                            bool *truncated)
+                            enum ending *ending)
 {
-    size_t kept = 0;
-    for (size_t done = 0; done < n;) {
-        size_t want = n - done < b->n_max ? n - done : b->n_max;
-        size_t got = read_heads(b, frames + done, want);
-        for (size_t i = 0; i < got; i++) {
-            enum verdict verdict = finish(b, &frames[done + i], b->heads + i * b->head_len);
-            if (verdict == CUT)
-                got = want = i; /* ends both loops */
-            else if (verdict == KEEP)
-                frames[kept++] = frames[done + i];
+    size_t kept = 0, n_heads = 0, first = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == first + n_heads) {
+            first = i;
+            n_heads = read_heads(b, frames + i, n - i < b->n_max ? n - i : b->n_max);
         }
-        done += got;
-        if (got < want || want == 0) {
-            *truncated = kept > 0;
+        enum verdict verdict = CUT;
+        if (n_heads)
+            verdict = finish(b, &frames[i], b->heads + (i - first) * b->head_len);
+        if (verdict == CUT) {
+            *ending = ASTRAY;
             break;
         }
+        if (verdict == KEEP)
+            frames[kept++] = frames[i];
     }
     return kept;
+}
+
+static size_t walk_once(const struct batch *b, uintptr_t tstate, struct gs_py_frame *out,
+                        size_t max, enum ending *ending, void *scratch, size_t scratch_len)
+{
+    size_t n;
+    if (b->abi->off.frame_owner == GS_PYABI_ABSENT) {
+        n = collect_objects(b->abi, b->pid, tstate, out, max, ending);
+    } else {
+        struct stack_copy s = {.abi = b->abi, .pid = b->pid, .buf = scratch};
+        s.cap = scratch_len < STACK_BYTES_MAX ? scratch_len : STACK_BYTES_MAX;
+        n = collect_frames(&s, begin(&s, tstate), out, max, ending);
+    }
+    return verify_frames(b, out, n, ending);
 }
 
 /* CTX: any thread, may hold the GIL; no malloc, lock, stdio */
@@ -275,18 +313,14 @@ size_t gs_pyabi_walk_other(const struct gs_pyabi *abi, uintptr_t tstate, struct 
                            size_t max, bool *truncated, void *scratch, size_t scratch_len)
 {
     struct batch batch;
-    int pid = gs__own_pid();
-    size_t n;
+    enum ending ending = ASTRAY;
+    size_t n = 0;
     *truncated = false;
-    if (!tstate || !batch_init(&batch, abi, pid, scratch, scratch_len))
+    if (!tstate || scratch_len < SCRATCH_MIN ||
+        !batch_init(&batch, abi, gs__own_pid(), scratch, scratch_len))
         return 0;
-    if (abi->off.frame_owner == GS_PYABI_ABSENT) {
-        n = collect_objects(abi, pid, tstate, out, max, truncated);
-    } else {
-        struct stack_copy s = {.abi = abi, .pid = pid, .buf = scratch, .cap = scratch_len};
-        if (abi->off.frame_size > FRAME_MAX)
-            return 0;
-        n = collect_frames(&s, begin(&s, tstate), out, max, truncated);
-    }
-    return verify_frames(&batch, out, n, truncated);
+    for (int i = 0; i < ATTEMPTS && ending == ASTRAY; i++)
+        n = walk_once(&batch, tstate, out, max, &ending, scratch, scratch_len);
+    *truncated = n > 0 && ending != AT_BOTTOM;
+    return n;
 }

@@ -352,8 +352,31 @@ def other_spins(seconds):
             assert len(row) == 5 and row[3] in known, (row, rows)
     stop.set()
     t.join()
-    assert full * 10 > walks * 8, (full, walks)
-    return "%d of %d walks of a running thread complete" % (full, walks)
+    assert full * 2 > walks, (full, walks)
+
+
+def watched(ms):
+    """This thread runs while another one, in C and without the GIL, walks it all the time."""
+    frame, bottom = sys._getframe(), None
+    while frame:
+        frame, bottom = frame.f_back, frame.f_code
+    free = ctypes.CDLL(sys.argv[1])
+    counts = (ctypes.c_long * 3)()
+    stop = threading.Event()
+
+    def watch():
+        free.probe_watch(SIZE(tstate), SIZE(id(bottom)), ms, counts)
+        stop.set()
+
+    tstate = probe.probe_tstate()
+    t = threading.Thread(target=watch)
+    t.start()
+    spin(stop, [])
+    t.join()
+    walks, some, whole = counts
+    assert some * 10 > walks * 8 and whole * 2 > walks, (walks, some, whole)
+    return "%d walks of a running thread, %.1f %% gave frames, %.1f %% all" % (
+        walks, 100 * some / walks, 100 * whole / walks)
 
 
 def bench():
@@ -387,7 +410,8 @@ def main():
     threads()
     for depth in (0, 10, 80, 110, 117, 200):
         other_sleeps(depth)
-    running = other_spins(1.0)
+    other_spins(0.7)
+    running = watched(700)
     assert probe.probe_bad_reads() == 0
     if sys.argv[2:] == ["bench"]:
         bench()

@@ -21,6 +21,7 @@ EXPORT long long probe_interpreter_id(uintptr_t tstate);
 EXPORT int probe_minor(void);
 EXPORT int probe_free_threaded(void);
 EXPORT int probe_bad_reads(void);
+EXPORT void probe_watch(uintptr_t tstate, uintptr_t bottom, int ms, long counts[3]);
 EXPORT double probe_bench(int what, uintptr_t tstate, int n, int *n_frames);
 
 static struct gs_pyabi abi;
@@ -128,6 +129,22 @@ int probe_bad_reads(void)
         failures += gs_pyabi_thread_name(&abi, bad[i], buf, sizeof(buf)) != 0;
     }
     return failures;
+}
+
+/* Walks a running thread again and again; call it without the GIL. counts: walks, those that gave
+ * frames, those that came down to the code object `bottom`. */
+void probe_watch(uintptr_t tstate, uintptr_t bottom, int ms, long counts[3])
+{
+    struct timespec now, begin;
+    bool truncated;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do {
+        size_t n = walk(1, tstate, GS_PY_MAX_DEPTH, &truncated);
+        counts[0]++;
+        counts[1] += n > 0;
+        counts[2] += n > 0 && frames[n - 1].code == bottom;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 < ms);
 }
 
 /* Nanoseconds of one call, and the frames it saw: walk_self, walk_other, safe read. */

@@ -54,7 +54,9 @@ collect() {
         elif [ -d "$path" ] && [ "$minor" -lt 13 ]; then
             echo "pyabi: skipped $path: headers are read from 3.13 on"
         elif [ -d "$path" ]; then
-            add_row "$minor" 0 from_headers "$path"
+            # Headers configured with --disable-gil know no other build.
+            grep -qs '^#define Py_GIL_DISABLED' "$path/pyconfig.h" ||
+                add_row "$minor" 0 from_headers "$path"
             add_row "$minor" 1 from_headers "$path"
         else
             [ "$base" = "$minor" ] && ft=0 || ft=1
