@@ -63,7 +63,8 @@ static uint32_t actor_of(struct decoder *d, struct gs_gil_columns *g, struct act
 static struct gs_gil_columns *gil_of(struct decoder *d)
 {
     uint32_t id = d->c->hdr.gil == GS_NO_GIL ? 0 : d->c->hdr.gil;
-    struct gs_gil_columns *g = &d->r->gils[gs_recording_gil(d->r, id)];
+    uint32_t idx = gs_recording_gil(d->r, id); /* may move gils[] */
+    struct gs_gil_columns *g = &d->r->gils[idx];
     g->no_stack = d->stacks->no_stack;
     return g;
 }
@@ -162,8 +163,8 @@ enum sched_col { C_T, C_THREAD, C_CPU, C_RUNQUEUE };
 static void on_sched(struct decoder *d)
 {
     for (size_t i = 0; i < d->n; i++) {
-        struct gs_rec_thread *t =
-            &d->r->threads[gs_recording_thread(d->r, to_u32(col(d, C_THREAD)[i]))];
+        uint32_t idx = gs_recording_thread(d->r, to_u32(col(d, C_THREAD)[i]));
+        struct gs_rec_thread *t = &d->r->threads[idx];
         t->cpu_ns = col(d, C_CPU)[i];
         t->runqueue_ns = col(d, C_RUNQUEUE)[i];
         gs_recording_saw(d->r, to_ns(d, col(d, C_T)[i]));

@@ -110,7 +110,8 @@ static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t
 {
     uint64_t end = b->r->end_ns;
     uint64_t ns = end > t->open_since_ns ? end - t->open_since_ns : 0;
-    struct gs_prof_thread *row = &b->threads[gs_builder_thread(b, t->thread, t->gil)];
+    uint32_t idx = gs_builder_thread(b, t->thread, t->gil); /* may move threads[] */
+    struct gs_prof_thread *row = &b->threads[idx];
     if (t->open_kind == 1)
         row->open_hold_ns += ns;
     else

@@ -137,7 +137,8 @@ static void replace_string(char **into, char *s)
 
 static void on_thread(struct context *ctx, struct gs_record *rec)
 {
-    struct gs_rec_thread *t = &ctx->r->threads[gs_recording_thread(ctx->r, get_u32(rec))];
+    uint32_t idx = gs_recording_thread(ctx->r, get_u32(rec)); /* may move threads[] */
+    struct gs_rec_thread *t = &ctx->r->threads[idx];
     t->tid = get_u32(rec);
     uint64_t first = get_ns(ctx, rec);
     if (first < t->first_ns)
@@ -148,13 +149,15 @@ static void on_thread(struct context *ctx, struct gs_record *rec)
 
 static void on_thread_end(struct context *ctx, struct gs_record *rec)
 {
-    struct gs_rec_thread *t = &ctx->r->threads[gs_recording_thread(ctx->r, get_u32(rec))];
+    uint32_t idx = gs_recording_thread(ctx->r, get_u32(rec)); /* may move threads[] */
+    struct gs_rec_thread *t = &ctx->r->threads[idx];
     t->end_ns = get_seen_ns(ctx, rec);
 }
 
 static void on_gil(struct context *ctx, struct gs_record *rec)
 {
-    struct gs_gil_columns *g = &ctx->r->gils[gs_recording_gil(ctx->r, get_u32(rec))];
+    uint32_t idx = gs_recording_gil(ctx->r, get_u32(rec)); /* may move gils[] */
+    struct gs_gil_columns *g = &ctx->r->gils[idx];
     g->interpreter = gs_record_get_z(rec);
     g->defined = true;
 }
