@@ -24,9 +24,9 @@ function drawArea(ctx, box, values, max, colour) {
   for (let i = 0; i < values.length; i++) {
     const h = max > 0 ? (values[i] / max) * box.height : 0;
     if (h <= 0) continue;
-    const x0 = Math.round((box.x + i * step) * 2) / 2;
-    const x1 = Math.round((box.x + (i + 1) * step) * 2) / 2;
-    ctx.fillRect(x0, box.y + box.height - h, Math.max(0.5, x1 - x0), h);
+    const x0 = Math.round(box.x + i * step); // whole pixels: no light seams between bins
+    const x1 = Math.round(box.x + (i + 1) * step);
+    ctx.fillRect(x0, box.y + box.height - h, Math.max(1, x1 - x0), h);
   }
 }
 
@@ -74,7 +74,7 @@ function paint(canvas, band, width, cursor) {
   const [upper, lower] = boxes(width);
   const most = Math.max(1, Math.ceil(band.maxWaiting));
   drawYAxis(ctx, c, upper, [0, 0.5, 1], 1, (v) => v * 100 + '\u00a0%');
-  drawYAxis(ctx, c, lower, most <= 4 ? [0, most] : [0, most / 2, most], most, (v) => String(v));
+  drawYAxis(ctx, c, lower, most % 2 ? [0, most] : [0, most / 2, most], most, (v) => String(v));
   drawArea(ctx, upper, band.held, 1, c.hold);
   drawArea(ctx, lower, band.waiting, most, c.wait);
   drawTimeAxis(ctx, c, lower, band.span_ns);

@@ -44,7 +44,7 @@ export function layoutMatrix(pairs, limit = 24) {
 }
 
 // 0 for nothing, else 0..1 on a log scale of `decades` decades below the maximum.
-export function logShade(ns, max, decades = 4) {
+export function logShade(ns, max, decades = 3) {
   if (!(ns > 0) || !(max > 0)) return 0;
   const t = 1 + Math.log10(ns / max) / decades;
   return Math.min(1, Math.max(0.04, t));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The report's JSON as typed columns, checked once. A capture is untrusted input: everything that
 // is later used as an index is proven in range here, so nothing after this file has to ask again.
-import { cleanStrings } from './format.js';
+import { cleanStrings, visibleText } from './format.js';
 
 export const METRICS = {
   blame: { label: 'Blame', noun: 'blame', column: 'blame', count: null,
@@ -191,8 +191,19 @@ export function threadLabel(process, index) {
   return t.name || 'thread ' + t.thread;
 }
 
+// What the interpreter was asked to run: a script, "-m module" or "-c".
+function programOf(p) {
+  const args = p.cmdline;
+  for (let i = 1; i < args.length; i++) {
+    if (args[i] === '-X' || args[i] === '-W') i++; // their value follows
+    else if (args[i] === '-m') return '-m ' + (args[i + 1] || '');
+    else if (args[i] === '-c') return 'python -c …';
+    else if (!args[i].startsWith('-')) return args[i].slice(args[i].lastIndexOf('/') + 1);
+  }
+  return String(p.exe || '').slice(String(p.exe || '').lastIndexOf('/') + 1);
+}
+
 export function processLabel(p) {
-  const script = p.cmdline.find((a, i) => i > 0 && !a.startsWith('-')) || p.exe || '';
-  const base = script.slice(script.lastIndexOf('/') + 1);
-  return base ? base + ' (pid ' + p.pid + ')' : 'pid ' + p.pid;
+  const program = visibleText(programOf(p), 60);
+  return program ? program + ' (pid ' + p.pid + ')' : 'pid ' + p.pid;
 }

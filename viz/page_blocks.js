@@ -50,7 +50,7 @@ function pairTable(p, total) {
     caption: 'Pairs of threads', rows: p.blame, sort: { column: 2, descending: true }, page: 15,
     columns: [
       { label: 'Waiter', value: (b) => nameOf(p, b.waiter) }, { label: 'Holder', value: (b) => nameOf(p, b.holder) },
-      { label: 'Time', number: true, value: (b) => b.ns,
+      { label: 'Time', number: true, bars: true, value: (b) => b.ns,
         cell: (b) => barCell(el('span', { title: fmtExactNs(b.ns) }, fmtNs(b.ns)), b.ns / most, 'wait') },
       { label: 'Share', number: true, value: (b) => b.ns, cell: (b) => fmtPct(b.ns, total) },
     ] });
@@ -58,7 +58,7 @@ function pairTable(p, total) {
 
 function scaleBar(dark) {
   const stops = [0.04, 0.25, 0.5, 0.75, 1].map((t) => heatColour(t, dark)).join(', ');
-  return el('span.scale', { 'aria-hidden': 'true' }, el('span', {}, '≤ 0.01 %'),
+  return el('span.scale', { 'aria-hidden': 'true' }, el('span', {}, '≤ 0.1 %'),
     el('span.scale-bar', { style: { background: 'linear-gradient(90deg, ' + stops + ')' } }),
     el('span', {}, 'of the worst pair (log)'));
 }

@@ -204,8 +204,8 @@ class FlamePage {
           cell: (r) => el('a.name', { href: show(r), title: 'Show its heaviest stack' }, frameName(frames, r.frame)) },
         { label: 'Place', value: (r) => framePath(frames, r.frame),
           cell: (r) => el('span.mono', { title: framePath(frames, r.frame) }, framePlace(frames, r.frame) || '–') },
-        { label: 'Self', number: true, value: (r) => r.self, cell: ns('self') },
-        { label: 'Total', number: true, value: (r) => r.total, cell: ns('total') },
+        { label: 'Self', number: true, bars: true, value: (r) => r.self, cell: ns('self') },
+        { label: 'Total', number: true, bars: true, value: (r) => r.total, cell: ns('total') },
         { label: 'Total %', number: true, value: (r) => r.total, cell: (r) => fmtPct(r.total, whole) },
       ] });
   }

@@ -152,7 +152,7 @@ function nsColumn(label, key, max, kind, title) {
     const text = el('span', { title: fmtExactNs(value(r)) }, fmtNs(value(r)));
     return kind ? barCell(text, value(r) / max, kind) : text;
   };
-  return { label, number: true, value, cell, title };
+  return { label, number: true, bars: Boolean(kind), value, cell, title };
 }
 
 function threadsCard(app) {

@@ -53,7 +53,7 @@ export function makeTable({ caption, columns, rows, sort, empty, onRow, page = P
 }
 
 function headCell(c, onclick) {
-  return el('th' + (c.number ? '.num' : ''), { scope: 'col' },
+  return el('th' + (c.number ? '.num' : '') + (c.bars ? '.bars' : ''), { scope: 'col' },
             el('button', { type: 'button', onclick, title: c.title || null }, c.label,
                el('span.sort-mark', { 'aria-hidden': 'true' })));
 }

@@ -86,7 +86,7 @@ function addThreadRows(out, t, names, rnd, p) {
     for (const [kind, stack, hold, blame, wait] of STORIES) {
       if (!kinds.includes(kind)) continue;
       const node = t.stack(i === 0 ? stack : [...BOOT, ...stack]);
-      const v = { process: p, thread: i, node, hold: hold * 1e8 * (0.6 + rnd()), blame: blame * 1.1e8 * (0.6 + rnd()),
+      const v = { process: p, thread: i, node, hold: hold * 5e7 * (0.6 + rnd()), blame: blame * 1.1e8 * (0.6 + rnd()),
                   wait: wait * 7e7 * (0.6 + rnd()), hold_n: 4000 * rnd() + 200, wait_n: 900 * rnd() + 20 };
       v.hold_est = kind === 'regex' ? v.hold * 0.3 : 0;
       pushRow(out.rows, v);

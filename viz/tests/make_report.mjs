@@ -42,7 +42,7 @@ export function template() {
   return cached;
 }
 
-// JSON text of a report; written in pieces, since a million rows pass what one string may hold.
+// gzip, base64, cut into blocks.
 export function dataBlocks(json) {
   const base64 = gzipSync(json, { level: 6 }).toString('base64');
   const out = [];
