@@ -14,6 +14,7 @@
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
 #include "preload/thread_state.h"
+#include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
 
@@ -197,6 +198,8 @@ static void serve(uint32_t request)
         gs_writer_flush_records();
     } else {
         flush(false);
+        gs_records_event(d.event, 0, d.text);
+        gs_writer_flush_records();
     }
     __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
     __atomic_fetch_add(&d.done, 1, __ATOMIC_RELEASE);
@@ -295,7 +298,7 @@ static bool post_request(enum request request, uint32_t event, const char *text)
 
 void gs_drain_leave(void)
 {
-    if (!d.joinable || !post_request(REQ_LEAVE, 0, ""))
+    if (!d.joinable || !post_request(REQ_LEAVE, GS_EVENT_FORK, ""))
         return;
     if (join_until(LEAVE_WAIT_NS) == 0)
         d.joinable = false;

@@ -162,12 +162,13 @@ void gs_records_definitions(void)
 static void put_thread(struct gs_thread *t)
 {
     uint32_t py_len = __atomic_load_n(&t->py_name_len, __ATOMIC_ACQUIRE);
+    bool is_main = !py_len && t->tid == gs_agent.pid; /* has no Thread._bootstrap to read it from */
     struct gs_record_writer *w = begin(GS_RECORD_THREAD, 256);
     gs_record_put_u(w, t->idx);
     gs_record_put_u(w, t->tid);
     gs_record_put_u(w, t->t_first);
     put_text(w, t->os_name);
-    gs_record_put_bytes(w, t->py_name, py_len);
+    gs_record_put_bytes(w, is_main ? "MainThread" : t->py_name, is_main ? 10 : py_len);
     gs_writer_record_done();
 }
 
