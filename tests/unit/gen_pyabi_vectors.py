@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes tests/unit/pyabi_line_vectors.h: line tables of real code objects, and the lines that
+"""Writes tests/unit/pyabi_line_rows.h: line tables of real code objects, and the lines that
 their own interpreter gives for every instruction.
 
-    gen_pyabi_vectors.py python3.9 python3.10 ... > tests/unit/pyabi_line_vectors.h
+    gen_pyabi_vectors.py python3.9 python3.10 ... > tests/unit/pyabi_line_rows.h
 """
 import subprocess
 import sys

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * gs_pyabi_line against the lines that CPython 3.9-3.15 give for every instruction of real code
- * objects (pyabi_line_vectors.h), and against tables that no compiler writes.
+ * objects (pyabi_line_rows.h), and against tables that no compiler writes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@ struct vector {
     size_t n_lines;
 };
 
-#include "tests/unit/pyabi_line_vectors.h"
+#include "tests/unit/pyabi_line_rows.h"
 
 enum { N_VECTORS = sizeof(vectors) / sizeof(vectors[0]), UNIT = 2 };
 
