@@ -379,6 +379,36 @@ def watched(ms):
         walks, 100 * some / walks, 100 * whole / walks)
 
 
+SUB_CODE = """
+import ctypes
+probe = ctypes.PyDLL(%r)
+probe.probe_tstate.restype = ctypes.c_size_t
+probe.probe_interpreter_id.restype = ctypes.c_longlong
+with open(%r, "w") as out:
+    out.write(str(probe.probe_interpreter_id(ctypes.c_size_t(probe.probe_tstate()))))
+"""
+
+
+def subinterpreter():
+    """A second interpreter that shares the GIL, since ctypes does not load in the other kind."""
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "id")
+        code = SUB_CODE % (sys.argv[1], path)
+        if sys.version_info >= (3, 13):
+            import _interpreters as interpreters
+            own = interpreters.create("legacy")
+        else:
+            import _xxsubinterpreters as interpreters
+            own = interpreters.create(isolated=False)
+        interpreters.run_string(own, code)
+        interpreters.destroy(own)
+        with open(path) as out:
+            seen_id = int(out.read())
+    assert seen_id == int(own) != 0, (seen_id, own)
+    assert probe.probe_interpreter_id(SIZE(probe.probe_tstate())) == 0
+
+
 def bench():
     def at_depth(n):
         if n:
@@ -398,7 +428,6 @@ def main():
     status = probe.probe_init()
     assert status == 0, "gs_pyabi_resolve: %d" % status
     assert probe.probe_minor() == sys.version_info[1]
-    assert probe.probe_interpreter_id(SIZE(probe.probe_tstate())) == 0
     plain(1)
     callbacks()
     for n in (0, 1, 20, 100, 121, 126, 127, 130, 300, 800):
@@ -413,6 +442,7 @@ def main():
     other_spins(0.7)
     running = watched(700)
     assert probe.probe_bad_reads() == 0
+    subinterpreter()
     if sys.argv[2:] == ["bench"]:
         bench()
     print("ok %d points; %s; free-threaded %d" % (points, running, probe.probe_free_threaded()))
