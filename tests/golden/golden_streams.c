@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/golden/golden.h"
+
+#include <string.h>
+
+static uint64_t rng;
+static uint64_t cols[GS_CHUNK_MAX_COLS][GS_CHUNK_MAX_ROWS];
+static struct gs_encode_scratch scratch;
+
+static uint64_t next_random(void)
+{
+    rng = rng * 6364136223846793005u + 1442695040888963407u;
+    return rng >> 33;
+}
+
+void put_file_hdr(struct capture *c, uint64_t key)
+{
+    struct gs_file_hdr hdr;
+
+    gs_file_hdr_encode(&hdr, key, 1790000000123456789);
+    memcpy(c->data + c->len, &hdr, sizeof(hdr));
+    c->len += sizeof(hdr);
+    c->key = key;
+    c->chunk_no = 0;
+}
+
+static struct gs_chunk_meta next_meta(struct capture *c, uint32_t gil)
+{
+    return (struct gs_chunk_meta){.process_key = c->key, .gil = gil, .chunk_no = c->chunk_no++};
+}
+
+/* ---- rows ---- */
+
+static size_t put_cols(struct capture *c, uint8_t stream, size_t n)
+{
+    struct gs_chunk_meta meta = next_meta(c, stream < GS_STREAM_EDGE ? 0 : GS_NO_GIL);
+    const uint64_t *ptr[GS_CHUNK_MAX_COLS];
+    size_t off = c->len, len = 0;
+
+    for (unsigned i = 0; i < GS_CHUNK_MAX_COLS; i++)
+        ptr[i] = cols[i];
+    gs_chunk_encode(stream, &meta, ptr, n, &scratch, c->data + off, sizeof(c->data) - off, &len);
+    c->len += len;
+    return off;
+}
+
+static uint64_t plausible(const struct gs_column_desc *d, size_t i)
+{
+    if (!strcmp(d->name, "seq"))
+        return 100 + i;
+    if (d->kind == GS_COL_DELTA)
+        return 5000000 + 900 * i + next_random() % 700;
+    if (d->kind == GS_COL_STACK)
+        return next_random() % 3 ? next_random() % 9 : GS_STACK_NONE;
+    if (!strcmp(d->name, "thread") || !strcmp(d->name, "wakee") || !strcmp(d->name, "waker"))
+        return next_random() % 3;
+    if (!strcmp(d->name, "flags"))
+        return next_random() % 4 ? GS_SLICE_TURN | GS_SLICE_WAIT : GS_SLICE_TURN;
+    if (!strcmp(d->name, "kind") || !strcmp(d->name, "weight") || !strcmp(d->name, "wait_ds"))
+        return 1 + next_random() % 3;
+    return next_random() % (next_random() % 50 ? 800 : 90000);
+}
+
+/* The columns of the half that a row does not have are 0. */
+static void clear_missing_waits(size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(cols[3][i] & GS_SLICE_WAIT))
+            cols[6][i] = cols[7][i] = cols[8][i] = 0;
+}
+
+size_t put_rows(struct capture *c, uint8_t stream, size_t n)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(stream);
+
+    rng = 1000u * stream + c->chunk_no;
+    for (unsigned k = 0; k < desc->n_cols; k++)
+        for (size_t i = 0; i < n; i++)
+            cols[k][i] = plausible(&desc->cols[k], i);
+    if (stream == GS_STREAM_SLICE)
+        clear_missing_waits(n);
+    return put_cols(c, stream, n);
+}
+
+static uint64_t adversarial(const struct gs_column_desc *d, unsigned col, size_t i)
+{
+    uint64_t wide = next_random() << 33 ^ next_random() << 11 ^ next_random();
+    unsigned block = (unsigned)(i / GS_BLOCK_ROWS);
+
+    if (d->kind == GS_COL_STACK)
+        return i % 7 ? UINT32_MAX - i / 3 : GS_STACK_NONE;
+    if (block % 2 == 0)
+        return col % 3 == 0 ? UINT64_MAX - 10 + i : wide >> (8 + 9 * col) % 60; /* DELTA; FOR > 32 */
+    return col % 2 ? wide : 77; /* RAW; CONST */
+}
+
+size_t put_adversarial_rows(struct capture *c, uint8_t stream, size_t n)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(stream);
+
+    rng = 2000u * stream + c->chunk_no;
+    for (unsigned k = 0; k < desc->n_cols; k++)
+        for (size_t i = 0; i < n; i++)
+            cols[k][i] = adversarial(&desc->cols[k], k, i);
+    return put_cols(c, stream, n);
+}
+
+/* ---- records ---- */
+
+static uint32_t n_records;
+
+static void begin_chunk(struct capture *c, struct gs_record_writer *w)
+{
+    n_records = 0;
+    gs_record_writer_init(w, c->data + c->len + GS_CHUNK_HDR_LEN, 64u << 10);
+}
+
+static size_t end_chunk(struct capture *c, const struct gs_record_writer *w)
+{
+    struct gs_chunk_meta meta = next_meta(c, GS_NO_GIL);
+    size_t off = c->len, len = 0;
+
+    gs_chunk_seal_records(&meta, n_records, c->data + off, sizeof(c->data) - off, w->len, &len);
+    c->len += len;
+    return off;
+}
+
+/* A record from its fields: u number, z number, s text. */
+struct field {
+    char type;
+    uint64_t number;
+    const char *text;
+};
+#define U(n) {'u', n, NULL}
+#define Z(n) {'z', (uint64_t)(int64_t)(n), NULL}
+#define S(t) {'s', sizeof(t) - 1, t}
+
+static void put_record(struct gs_record_writer *w, uint32_t tag, const struct field *f, size_t n)
+{
+    gs_record_begin(w, tag);
+    for (size_t i = 0; i < n; i++) {
+        if (f[i].type == 'u')
+            gs_record_put_u(w, f[i].number);
+        else if (f[i].type == 'z')
+            gs_record_put_z(w, (int64_t)f[i].number);
+        else
+            gs_record_put_bytes(w, f[i].text, f[i].number);
+    }
+    n_records += gs_record_end(w);
+}
+
+#define RECORD(w, tag, ...)                                                                        \
+    do {                                                                                           \
+        static const struct field fields_[] = {__VA_ARGS__};                                       \
+        put_record(w, tag, fields_, sizeof(fields_) / sizeof(fields_[0]));                         \
+    } while (0)
+
+static void put_process(struct gs_record_writer *w)
+{
+    RECORD(w, GS_RECORD_PROCESS, U(4242), U(1), Z(1790000000000000000), U(4000000), U(0x030d02f0),
+           U(0), S("/usr/bin/python3.13"), U(3), S("python3"), S("job.py"), S("--näme=\xff"),
+           S("host-1"), S("0.1.0"), U(1), U(8), U(0), U(2), S("level=1"), S("tick_hz=2600000000"));
+}
+
+size_t put_definitions(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_chunk(c, &w);
+    put_process(&w);
+    RECORD(&w, GS_RECORD_CLOCK, U(4000000), U(1000000000), Z(1790000000000000000));
+    RECORD(&w, GS_RECORD_CLOCK, U(2604000000), U(2000000000), Z(1790000001000000000));
+    RECORD(&w, GS_RECORD_THREAD, U(0), U(4242), U(4000000), S("python3"), S("MainThread"));
+    RECORD(&w, GS_RECORD_THREAD, U(1), U(4243), U(5000000), S("worker"), S(""));
+    RECORD(&w, GS_RECORD_GIL, U(0), Z(0), U(4000001));
+    RECORD(&w, GS_RECORD_CODE, U(1), S("/srv/job.py"), S("main"), Z(10), U(3), S("\x80\x01\x02"));
+    RECORD(&w, GS_RECORD_STACK, U(1), U(0), U(2), U(1), U(12), U(1), U(40));
+    return end_chunk(c, &w);
+}
+
+size_t put_end(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_TOTALS, U(0), U(0), U(9000000), U(500), U(500), U(20), U(3), U(400),
+           U(77777), U(1), U(50), U(0), U(0), U(0), U(0), U(0));
+    RECORD(&w, GS_RECORD_END, U(9000001), U(GS_EVENT_EXIT));
+    return end_chunk(c, &w);
+}
+
+/* Every tag, then all that a reader must put up with. */
+void make_all_records(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    put_file_hdr(c, KEY_A);
+    put_definitions(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_THREAD_END, U(1), U(8000000));
+    RECORD(&w, GS_RECORD_LEVEL, U(8000001), U(1), U(0), S("governor: 1.3 % of the CPU"));
+    RECORD(&w, GS_RECORD_TOTALS, U(1), U(0), U(UINT64_MAX), U(1), U(2), U(3), U(4), U(5), U(6),
+           U(7), U(8), U(9), U(10), U(2), U(12), U(13));
+    RECORD(&w, GS_RECORD_FOLD_HIST, U(0), U(0), U(3), U(0), U(1), U(10), U(200), U(63), U(3));
+    RECORD(&w, GS_RECORD_EVENT, U(8000002), U(GS_EVENT_FORK), U(4244), S(""));
+    RECORD(&w, GS_RECORD_OVERHEAD, U(8000003), U(1), U(2), U(3), U(1ull << 40));
+    RECORD(&w, GS_RECORD_LOST, U(8000004), U(0), U(1), U(127), U(128));
+    RECORD(&w, GS_RECORD_GIL, U(1), Z(-1), U(0));
+    RECORD(&w, GS_RECORD_CODE, U(2), S("<string>"), S("\xed\xa0\x80 \xc3\xa9 \xf0\x9f\x90\x8d \xe2\x82"),
+           Z(-1), U(0), S(""));
+    end_chunk(c, &w);
+    begin_chunk(c, &w);
+    RECORD(&w, 99, U(1), S("from the future"));
+    RECORD(&w, UINT32_MAX, U(0));
+    RECORD(&w, GS_RECORD_END, U(1), U(1), S("a later minor adds this"));
+    RECORD(&w, GS_RECORD_THREAD, U(7));                              /* fields missing */
+    RECORD(&w, GS_RECORD_STACK, U(5), U(1), U(UINT64_MAX), U(1), U(2), U(3)); /* count too great */
+    RECORD(&w, GS_RECORD_LEVEL, U(1), U(2), U(3), U(90), U(65));     /* text past the end */
+    RECORD(&w, GS_RECORD_CLOCK, U(UINT64_MAX), U(0), Z(INT64_MIN));
+    end_chunk(c, &w);
+    put_end(c);
+}

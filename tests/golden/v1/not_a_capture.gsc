@@ -1,0 +1,1 @@
+a text file, or anything else that is not a capture
