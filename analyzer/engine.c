@@ -49,6 +49,27 @@ void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint
     }
 }
 
+/* Hold time goes to the stacks of the turn, cut to [acquire, release]. */
+void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
+                   const struct gs_segment *segments, size_t n, bool expired)
+{
+    uint64_t cur = t->acq_ns, hold_ns = t->rel_ns - t->acq_ns;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t end = segments[k].end_ns < t->rel_ns ? segments[k].end_ns : t->rel_ns;
+        struct gs_actor_sums *a = &out->actors[segments[k].actor];
+        uint64_t part = end > cur ? end - cur : 0;
+        a->hold_ns += part;
+        a->hold_count += part > 0 || (hold_ns == 0 && k == n - 1);
+        if (expired && part >= GS_LONG_HOLD_NS) {
+            a->long_ns += part;
+            a->long_count++;
+        }
+        cur += part;
+    }
+    out->hold_hist[gs_hist_bucket_of(hold_ns)]++;
+    gs_bins_add(bins, bins->hold_ns, t->acq_ns, t->rel_ns);
+}
+
 void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t)
 {
     struct gs_actor_sums *a = &out->actors[t->wait_actor];

@@ -16,13 +16,19 @@
 #include "analyzer/columns.h"
 #include "analyzer/hist.h"
 #include "analyzer/idmap.h"
+#include "analyzer/turns.h"
 
 struct gs_actor_sums {
     uint64_t hold_ns, blamed_ns, wait_ns;
     uint64_t hold_count; /* stretches of holding (a stack may appear twice in a turn) */
     uint64_t wait_count, wait_max_ns;
+    uint64_t long_ns, long_count; /* stretches of GS_LONG_HOLD_NS and more in turns in which a
+                                     waiter's switch interval expired */
     uint64_t acquires, releases, forced; /* rows; counted at the row's hold_actor */
 };
+
+/* Twice CPython's switch interval: a holder that ran bytecode would have let go long before. */
+#define GS_LONG_HOLD_NS 10000000u
 
 struct gs_bins { /* of the process's timeline; shared by its GILs */
     uint64_t origin_ns, bin_ns;
@@ -61,7 +67,9 @@ void gs_gil_result_free(struct gs_gil_result *r);
 
 /* Adds [from, to) to the bins; what lies outside is cut off. */
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns);
-/* What both engines count of one turn, apart from blame. */
+/* What both engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
+void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
+                   const struct gs_segment *segments, size_t n, bool expired);
 void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t);
 
 #endif

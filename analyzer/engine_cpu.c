@@ -158,22 +158,6 @@ static void put_sub(struct work *w, uint64_t end_ns, uint32_t actor)
     w->subs[w->n_subs++] = (struct sub){.end_ns = end_ns, .actor = actor};
 }
 
-static void count_hold(struct work *w, const struct gs_slice *t, const struct gs_segment *seg,
-                       size_t n)
-{
-    uint64_t cur = t->acq_ns;
-    for (size_t k = 0; k < n; k++) {
-        uint64_t end = seg[k].end_ns < t->rel_ns ? seg[k].end_ns : t->rel_ns;
-        struct gs_actor_sums *a = &w->out->actors[seg[k].actor];
-        uint64_t part = end > cur ? end - cur : 0;
-        a->hold_ns += part;
-        a->hold_count += part > 0 || (t->rel_ns == t->acq_ns && k == n - 1);
-        cur += part;
-    }
-    w->out->hold_hist[gs_hist_bucket_of(t->rel_ns - t->acq_ns)]++;
-    gs_bins_add(w->bins, w->bins->hold_ns, t->acq_ns, t->rel_ns);
-}
-
 /* Cuts the period of row i; samples[*s] is the first sample not before its seq. */
 static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg)
 {
@@ -185,8 +169,9 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
         put_sub(w, t->a_ns, NO_ACTOR);
     while (*s < g->n_samples && g->samples[*s].seq < t->seq)
         ++*s;
-    for (from = *s; *s < g->n_samples && g->samples[*s].seq == t->seq;)
-        ++*s;
+    bool expired = false;
+    for (from = *s; *s < g->n_samples && g->samples[*s].seq == t->seq; ++*s)
+        expired |= g->samples[*s].kind == GS_HOLDER_AT_EXPIRY;
     if (from == *s)
         *seg = (struct gs_segment){UINT64_MAX, t->hold_actor};
     else
@@ -198,7 +183,7 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
         put_sub(w, low, seg[k].actor);
     }
     if (t->flags & GS_SLICE_TURN)
-        count_hold(w, t, seg, n_seg);
+        gs_count_hold(w->out, w->bins, t, seg, n_seg, expired);
 }
 
 static void cut_periods(struct work *w)

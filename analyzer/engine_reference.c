@@ -99,20 +99,14 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 static void count_hold(struct work *w, size_t i)
 {
     const struct gs_slice *t = &w->g->slices[i];
+    bool expired = false;
     size_t n = segments_of(w, i);
-    uint64_t cur = t->acq_ns;
-    for (size_t k = 0; k < n; k++) {
-        const struct gs_segment *s = &w->e->segments[k];
-        uint64_t end = min_u64(s->end_ns, t->rel_ns);
-        struct gs_actor_sums *a = &w->out->actors[s->actor];
-        uint64_t part = end > cur ? end - cur : 0;
-        a->hold_ns += part;
-        if (part > 0 || (t->rel_ns == t->acq_ns && k == n - 1))
-            a->hold_count++;
-        cur += part;
+    for (size_t k = first_sample(w->g, t->seq); k < w->g->n_samples; k++) {
+        if (w->g->samples[k].seq != t->seq)
+            break;
+        expired |= w->g->samples[k].kind == GS_HOLDER_AT_EXPIRY;
     }
-    w->out->hold_hist[gs_hist_bucket_of(t->rel_ns - t->acq_ns)]++;
-    gs_bins_add(w->bins, w->bins->hold_ns, t->acq_ns, t->rel_ns);
+    gs_count_hold(w->out, w->bins, t, w->e->segments, n, expired);
 }
 
 static void blame(struct work *w, const struct gs_slice *wait, uint32_t holder, uint64_t ns)

@@ -42,6 +42,7 @@ struct gs_prof_row {
     uint64_t blamed_ns;       /* time others waited while this stack held */
     uint64_t wait_ns;         /* time this stack waited */
     uint64_t hold_count, wait_count;
+    uint64_t long_hold_ns, long_holds; /* stretches of 10 ms and more while a drop was asked for */
 };
 
 struct gs_prof_thread {

@@ -33,6 +33,8 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     row->wait_ns += a->wait_ns;
     row->hold_count += a->hold_count;
     row->wait_count += a->wait_count;
+    row->long_hold_ns += a->long_ns;
+    row->long_holds += a->long_count;
 }
 
 static void add_pairs(struct gs_process_builder *b, uint32_t gil, const struct gs_summap *pairs)
