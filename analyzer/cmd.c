@@ -3,11 +3,12 @@
  */
 #include "analyzer/cmd.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "analyzer/out_file.h"
 
 const struct gs_cmd gs_cmds[] = {
     {"run",
@@ -143,11 +144,11 @@ void gs_cmd_say(const char *fmt, ...)
 
 int gs_cmd_flush_stdout(int code)
 {
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    int err = gs_stream_errno(stdout);
+    if (err == 0)
         return code;
     return gs_cmd_fail(GS_EXIT_FAILED, "standard output: %s; the output is incomplete",
-                       strerror(errno ? errno : EIO));
+                       strerror(err));
 }
 
 /* Levenshtein; words are short, so the quadratic table is fine. */

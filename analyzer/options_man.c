@@ -45,21 +45,22 @@ static void put_title(FILE *out, const char *page, const char *summary)
 
 static void put_option(FILE *out, const struct gs_option *o)
 {
-    fputs(".TP\n", out);
+    fputs(".TP\n.BR", out); /* arguments are bold and roman in turns */
     if (o->letter)
-        fprintf(out, "\\fB\\-%c\\fR%s", o->letter, o->name ? ", " : "");
+        fprintf(out, " \\-%c%s", o->letter, o->name ? " \", \"" : "");
     if (o->name) {
-        fputs("\\fB\\-\\-", out);
+        fputs(" \\-\\-", out);
         for (const char *p = o->name; *p; p++)
             fprintf(out, *p == '-' ? "\\-" : "%c", *p);
-        fputs("\\fR", out);
     }
-    fprintf(out, "%s%s%s\n", o->arg ? " \\fI" : "", o->arg ? o->arg : "", o->arg ? "\\fR" : "");
+    if (o->arg)
+        fprintf(out, " \" \\fI%s\\fR\"", o->arg);
+    fputc('\n', out);
     put_roff(out, o->help);
     if (o->def) {
-        fputs("(default ", out);
-        put_roff(out, o->def);
-        fputs(")\n", out);
+        char text[128];
+        snprintf(text, sizeof(text), "(default %s)", o->def);
+        put_roff(out, text);
     }
     if (o->env)
         fprintf(out, ".br\nVariable: %s\n", o->env);
@@ -88,7 +89,7 @@ void gs_man_command(FILE *out, const struct gs_cmd *cmd)
         if (strcmp(gs_options[id].cmd, cmd->name) == 0)
             put_option(out, &gs_options[id]);
     }
-    fputs(".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nprint a short help\n.SH EXAMPLES\n.nf\n", out);
+    fputs(".TP\n.BR \\-h \", \" \\-\\-help\nprint a short help\n.SH EXAMPLES\n.nf\n", out);
     for (int i = 0; i < 3 && cmd->examples[i]; i++)
         put_roff(out, cmd->examples[i]);
     fputs(".fi\n", out);

@@ -75,13 +75,25 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
     return GS_OK;
 }
 
+static bool is_write_error(int err)
+{
+    return err == ENOSPC || err == EDQUOT || err == EPIPE || err == EFBIG || err == EBADF;
+}
+
+int gs_stream_errno(FILE *f)
+{
+    int before = errno;
+    if (fflush(f) != 0)
+        return errno;
+    if (!ferror(f))
+        return 0;
+    return is_write_error(before) ? before : EIO;
+}
+
 /* Flushes and closes; errno of the first failure, or 0. */
 static int close_file(struct gs_out *out)
 {
-    errno = 0;
-    int failed = 0;
-    if (fflush(out->file) != 0 || ferror(out->file))
-        failed = errno ? errno : EIO;
+    int failed = gs_stream_errno(out->file);
     if (!is_stdout(out) && fclose(out->file) != 0 && !failed)
         failed = errno;
     out->file = NULL;

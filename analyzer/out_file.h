@@ -23,4 +23,8 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
 /* ok: everything was written so far. Closes in any case; GS_ERR_IO if bytes were lost. */
 enum gs_status gs_out_commit(struct gs_out *out, bool ok, struct gs_error *err);
 
+/* Flushes; 0, or the errno of what went wrong now or in an earlier write. Call it soon after: the
+ * stream remembers that it failed, but not why. */
+int gs_stream_errno(FILE *f);
+
 #endif
