@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/export.h"
 #include "analyzer/json_writer.h"
@@ -11,15 +12,18 @@
 
 /* speedscope sorts recursively; deeper stacks overflow it (its issue 386). */
 enum { MAX_DEPTH = 500 };
-static const uint32_t UNUSED = UINT32_MAX;
+#define UNUSED UINT32_MAX
 
 struct writer {
     const struct gs_profile *p;
     struct gs_json json;
-    uint32_t *frame_no; /* profile's frame -> number in the file */
-    uint32_t n_frames;  /* numbers given so far; two more follow for synthetic ones */
-    uint32_t no_stack, cut;
+    uint32_t *frame_no;     /* profile's frame -> number in the file */
+    uint32_t n_frames;      /* numbers given */
+    uint32_t no_stack, cut; /* synthetic frames; UNUSED until a sample needs one */
 };
+
+static const struct gs_prof_frame NO_STACK = {.file = "", .func = "(no stack)", .line = -1};
+static const struct gs_prof_frame CUT = {.file = "", .func = "(outer frames cut)", .line = -1};
 
 static bool wanted(int only_metric, int metric)
 {
@@ -54,9 +58,31 @@ static void number_frames(struct writer *w, int only_metric)
         if (w->frame_no[i] != UNUSED)
             w->frame_no[i] = w->n_frames++;
     }
-    w->no_stack = w->n_frames;
-    w->cut = w->n_frames + 1;
     free(seen);
+}
+
+/* The profile may have such a frame already: frames are to be there once. */
+static uint32_t synthetic_frame(struct writer *w, const struct gs_prof_frame *frame)
+{
+    for (size_t i = 0; i < w->p->n_frames; i++) {
+        const struct gs_prof_frame *f = &w->p->frames[i];
+        if (w->frame_no[i] != UNUSED && !*f->file && strcmp(f->func, frame->func) == 0)
+            return w->frame_no[i];
+    }
+    return w->n_frames++;
+}
+
+static void number_synthetic_frames(struct writer *w, int only_metric)
+{
+    for (size_t i = 0; i < w->p->n_rows; i++) {
+        const struct gs_prof_row *row = &w->p->rows[i];
+        if (!row_weight_any(row, only_metric))
+            continue;
+        if (row->node == 0 && w->no_stack == UNUSED)
+            w->no_stack = synthetic_frame(w, &NO_STACK);
+        if (w->cut == UNUSED && gs_export_stack(w->p, row->node, NULL, 0) > MAX_DEPTH - 1)
+            w->cut = synthetic_frame(w, &CUT);
+    }
 }
 
 static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
@@ -72,20 +98,19 @@ static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
 
 static void put_frames(struct writer *w)
 {
-    static const struct gs_prof_frame synthetic[] = {
-        {.file = "", .func = "(no stack)", .line = -1},
-        {.file = "", .func = "(outer frames cut)", .line = -1},
-    };
+    uint32_t n = 0;
     gs_json_key(&w->json, "shared");
     gs_json_begin_object(&w->json);
     gs_json_key(&w->json, "frames");
     gs_json_begin_array(&w->json);
     for (size_t i = 0; i < w->p->n_frames; i++) {
-        if (w->frame_no[i] != UNUSED)
+        if (w->frame_no[i] != UNUSED) {
             put_frame(&w->json, &w->p->frames[i]);
+            n++;
+        }
     }
-    put_frame(&w->json, &synthetic[0]);
-    put_frame(&w->json, &synthetic[1]);
+    for (; n < w->n_frames; n++) /* in the order their numbers were given */
+        put_frame(&w->json, n == w->no_stack ? &NO_STACK : &CUT);
     gs_json_end_array(&w->json);
     gs_json_end_object(&w->json);
 }
@@ -200,9 +225,10 @@ static size_t put_profiles(struct writer *w, int only_metric)
 
 bool gs_export_speedscope(const struct gs_profile *p, int only_metric, FILE *out)
 {
-    struct writer w = {.p = p};
+    struct writer w = {.p = p, .no_stack = UNUSED, .cut = UNUSED};
     gs_json_init(&w.json, out, false);
     number_frames(&w, only_metric);
+    number_synthetic_frames(&w, only_metric);
     gs_json_begin_object(&w.json);
     gs_json_kv_string(&w.json, "$schema", "https://www.speedscope.app/file-format-schema.json");
     gs_json_kv_string(&w.json, "exporter", "gilscope@" GILSCOPE_VERSION);
