@@ -9,6 +9,7 @@ Fixtures for tests:
   gilscope             run the program: gilscope("stats", file) -> CompletedProcess
   record, stats        record(python, ["x.py"]) -> Capture; stats(capture) -> dict
   script, samples      script("code") -> path of a program; the folder of the samples
+  measured             measured("a line of numbers"): printed at the end of the run
 
 `@pytest.mark.pythons(min=(3, 12), max=(3, 13), per_minor=True)` narrows `python`. A test that
 measures time carries `@pytest.mark.serial`: tests/run then runs it with nothing beside it.
@@ -353,6 +354,22 @@ def script(tmp_path):
         return path
 
     return write
+
+
+MEASURED = []
+
+
+@pytest.fixture(scope="session")
+def measured():
+    """measured("line"): numbers to print at the end, also when the test passes."""
+    return MEASURED.append
+
+
+def pytest_terminal_summary(terminalreporter):
+    if MEASURED:
+        terminalreporter.section("measured")
+        for line in MEASURED:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The agent's numbers against a CPython that times its own GIL (tests/matrix/timed_gil.patch).
 
-Counts must be equal in every run. Times must agree within 0.5 % for each thread that holds, or
-waits, more than 20 ms, in one run of three: the two stamps of an event lie some ten nanoseconds
-apart, and a machine that takes the CPU away just between them (others run on it) moves one of
-them by milliseconds. Every attempt is printed.
+Counts must be equal in every run. Times must agree within 0.5 %, for each thread that holds, or
+waits, more than 20 ms, in one run of three: a machine that takes the CPU away between the two
+stamps of one event (others run on it) moves one of them by milliseconds. Every attempt is printed.
+
+What lies between the two stamps also differs a little between the ends of a turn: after a system
+call the jump into the wrapper is cold. A wrapper that does nothing but read the clock sees 25 to
+50 ns less per turn than CPython itself does, in a thread whose turns last 1.2 us and begin after a
+system call each. So GAP_NS a turn is allowed where it is more than 0.5 %: in turns below 12 us.
 """
 
 import collections
@@ -17,6 +21,7 @@ pytestmark = pytest.mark.serial
 ATTEMPTS = 3
 TOLERANCE = 0.005
 FROM_NS = 20_000_000
+GAP_NS = 60
 COUNTS = ("acquisitions", "releases", "contended")
 TIMES = ("hold_ns", "wait_ns")
 
@@ -47,7 +52,8 @@ def differences(truth, measured):
                               % (tid, key, truth[tid][key], measured[tid][key]))
         for key in TIMES:
             true, got = truth[tid][key], measured[tid][key]
-            if true > FROM_NS and abs(got - true) > TOLERANCE * true:
+            turns = truth[tid]["acquisitions" if key == "hold_ns" else "contended"]
+            if true > FROM_NS and abs(got - true) > max(TOLERANCE * true, GAP_NS * turns):
                 times.append("thread %d: %s %.3f ms, measured %.3f ms (%+.2f %%)"
                              % (tid, key, true / 1e6, got / 1e6, 100 * (got - true) / true))
     return counts, times
@@ -60,7 +66,8 @@ def worst(truth, measured, key):
     return 100 * max(errors, default=0)
 
 
-def compare_once(record, stats, python, program, level, truth_file):
+def compare_once(tools, python, program, level, truth_file):
+    record, stats, measured_line = tools
     capture = record(python, [program], level=level, env={"GILTIMED_OUT": truth_file})
     truth = by_tid(json.loads(truth_file.read_text())["threads"])
     result = stats(capture)
@@ -68,32 +75,37 @@ def compare_once(record, stats, python, program, level, truth_file):
     (process,) = result["processes"]
     measured = by_tid(process["threads"])
     counts, times = differences(truth, measured)
-    print("%s level %s: %d threads, %d turns, %d contended; worst hold %.3f %%, wait %.3f %%" % (
-        program.name, level, len(truth), sum(t["acquisitions"] for t in truth.values()),
+    measured_line("%s level %s: %d threads, %d turns, %d contended; worst hold %.3f %%, wait %.3f %%" % (
+        program.name, 1 if level is None else level, len(truth), sum(t["acquisitions"] for t in truth.values()),
         sum(t["contended"] for t in truth.values()), worst(truth, measured, "hold_ns"),
         worst(truth, measured, "wait_ns")))
     assert not counts, "counts differ:\n" + "\n".join(counts)
     return times
 
 
-def compare(record, stats, python, program, level, folder):
+def compare(tools, python, program, level, folder):
     for attempt in range(ATTEMPTS):
         truth_file = folder / ("truth-%d.json" % attempt)
-        times = compare_once(record, stats, python, program, level, truth_file)
+        times = compare_once(tools, python, program, level, truth_file)
         if not times:
             return
-        print("attempt %d:\n  %s" % (attempt + 1, "\n  ".join(times)))
+        tools[2]("  attempt %d: %s" % (attempt + 1, "\n             ".join(times)))
     pytest.fail("%s: times differ in each of %d runs; the last:\n%s"
                 % (program.name, ATTEMPTS, "\n".join(times)))
+
+
+@pytest.fixture
+def tools(record, stats, measured):
+    return record, stats, measured
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
 @pytest.mark.parametrize("name", OWN)
 def test_agrees_on_programs_written_for_it(
-        record, stats, timed_python, targets, tmp_path, name, level):
-    compare(record, stats, timed_python, targets / name, level, tmp_path)
+        tools, timed_python, targets, tmp_path, name, level):
+    compare(tools, timed_python, targets / name, level, tmp_path)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_agrees_on_samples(record, stats, timed_python, samples, tmp_path, name):
-    compare(record, stats, timed_python, samples / name, None, tmp_path)
+def test_agrees_on_samples(tools, timed_python, samples, tmp_path, name):
+    compare(tools, timed_python, samples / name, None, tmp_path)
