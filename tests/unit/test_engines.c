@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT
+ * Blame by hand, then engine against engine on random captures.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/capture_builder.h"
+
+enum { TURN = GS_SLICE_TURN, WAIT = GS_SLICE_WAIT, BOTH = TURN | WAIT };
+
+/* Threads 0..3, stacks 1..8: stack i is f<i> (f.py:10i) called by main. */
+static void open_with_definitions(struct cap *c)
+{
+    cap_open(c, 77);
+    cap_records(c);
+    cap_process(c, 42, 0, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "t%u", i);
+        cap_thread(c, i, name);
+    }
+    cap_code(c, 1, "/app/main.py", "main", 1);
+    for (unsigned i = 1; i <= 8; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "f%u", i);
+        cap_code(c, 10 + i, "/app/f.py", name, (int)(10 * i));
+        cap_stack2(c, i, 10 + i, 1);
+    }
+    cap_end_records(c);
+}
+
+static uint64_t row_value(const struct gs_profile *p, const char *func, int what)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < p->n_rows; i++) {
+        const struct gs_prof_row *r = &p->rows[i];
+        if (strcmp(p->frames[p->nodes[r->node].frame].func, func) == 0)
+            v += what == 'b' ? r->blamed_ns : what == 'h' ? r->hold_ns : r->wait_ns;
+    }
+    return v;
+}
+
+static const struct gs_prof_thread *thread_of(const struct gs_profile *p, uint32_t thread)
+{
+    for (size_t i = 0; i < p->processes[0].n_threads; i++)
+        if (p->processes[0].threads[i].thread == thread)
+            return &p->processes[0].threads[i];
+    fail();
+    return NULL;
+}
+
+/* Both engines; the result of the reference, after comparing. */
+static void profile_both(struct cap *c, struct gs_profile *out)
+{
+    char *cpu = cap_json_of(c->data, c->len, "cpu");
+    cap_profile(c->data, c->len, "reference", out);
+    char *ref = cap_json(out);
+    assert_string_equal(cpu, ref);
+    free(cpu);
+    free(ref);
+}
+
+static void one_wait_over_two_turns(void **state)
+{
+    /* t0 holds [100,200), t1 [210,300); t2 waits from 150 to 310 over both. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 100, 1, 0, 0, 0},
+        {2, 210, 1, TURN, 90, 2, 0, 0, 0},
+        {3, 310, 2, BOTH, 10, 3, 160, 2, 4},
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 3);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f1", 'b'), 60);  /* 150..210: the hand-off is the releaser's */
+    assert_int_equal(row_value(&p, "f2", 'b'), 100); /* 210..310 */
+    assert_int_equal(row_value(&p, "f4", 'w'), 160);
+    assert_int_equal(thread_of(&p, 2)->wait_ns, 160);
+    assert_int_equal(thread_of(&p, 0)->blamed_ns, 60);
+    assert_int_equal(thread_of(&p, 1)->blamed_ns, 100);
+    assert_int_equal(p.processes[0].gil.unknown_holder_ns, 0);
+    assert_int_equal(p.processes[0].gil.hold_ns, 200);
+    assert_int_equal(p.processes[0].n_blame, 2);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void a_missing_turn_is_unknown(void **state)
+{
+    /* turn 2 has no row: from the release of 1 (200) to the acquire of 3 (300) nobody is known. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 100, 1, 0, 0, 0},
+        {3, 300, 1, TURN, 50, 2, 0, 0, 0},
+        {4, 360, 2, WAIT, 0, 0, 210, 3, 4},
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 3);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f1", 'b'), 50);              /* 150..200 */
+    assert_int_equal(p.processes[0].gil.unknown_holder_ns, 100); /* 200..300 */
+    assert_int_equal(row_value(&p, "f2", 'b'), 60);              /* 300..360 */
+    assert_int_equal(p.processes[0].gil.wait_ns, 210);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void first_turn_of_a_wait_missing(void **state)
+{
+    const struct cap_row rows[] = {
+        {5, 300, 1, TURN, 50, 2, 0, 0, 0},
+        {6, 360, 2, WAIT, 0, 0, 160, 3, 4}, /* began in turn 3 at 200 */
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 2);
+    profile_both(&c, &p);
+    assert_int_equal(p.processes[0].gil.unknown_holder_ns, 100);
+    assert_int_equal(row_value(&p, "f2", 'b'), 60);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void halves_of_one_seq_are_one_turn(void **state)
+{
+    const struct cap_row a[] = {{1, 100, 0, TURN, 100, 1, 0, 0, 0},
+                                {2, 210, 1, WAIT, 0, 0, 60, 1, 4}};
+    const struct cap_row b[] = {{2, 210, 1, TURN, 40, 2, 0, 0, 0}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, b, 1); /* the later half is written first */
+    cap_slices(&c, a, 2);
+    profile_both(&c, &p);
+    assert_int_equal(thread_of(&p, 1)->acquisitions, 1);
+    assert_int_equal(thread_of(&p, 1)->hold_ns, 40);
+    assert_int_equal(thread_of(&p, 1)->wait_ns, 60);
+    assert_int_equal(row_value(&p, "f1", 'b'), 60);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void samples_split_a_turn_at_midpoints(void **state)
+{
+    /* hold 100..300; seen in f5 at 120 and in f6 at 200; released in f1. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 200, 1, 0, 0, 0},
+        {2, 310, 1, BOTH, 10, 2, 190, 1, 4}, /* waits 120..310 */
+    };
+    const struct cap_sample samples[] = {{1, 120, 0, GS_HOLDER_AT_WAIT, 5},
+                                         {1, 200, 0, GS_HOLDER_BY_DRAIN, 6}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 2);
+    cap_samples(&c, samples, 2);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f5", 'b'), 40); /* 120..160 */
+    assert_int_equal(row_value(&p, "f6", 'b'), 90); /* 160..250 */
+    assert_int_equal(row_value(&p, "f1", 'b'), 60); /* 250..310, with the hand-off */
+    assert_int_equal(row_value(&p, "f5", 'h'), 60); /* 100..160 */
+    assert_int_equal(row_value(&p, "f6", 'h'), 90);
+    assert_int_equal(row_value(&p, "f1", 'h'), 50); /* 250..300 */
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+/* The story of the design: one C call of 30 ms, then the holder moves on and lets go elsewhere. */
+static void an_expired_interval_pins_the_call(void **state)
+{
+    const uint64_t ms = 1000000;
+    const struct cap_row rows[] = {
+        {1, 0, 0, TURN, 31 * ms, 1, 0, 0, 0},
+        {2, 32 * ms, 1, BOTH, ms, 2, 31 * ms, 1, 4}, /* waits from 1 ms */
+    };
+    const struct cap_sample samples[] = {{1, 1 * ms, 0, GS_HOLDER_AT_WAIT, 5},
+                                         {1, 6 * ms, 0, GS_HOLDER_AT_EXPIRY, 5}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 2);
+    cap_samples(&c, samples, 2);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f5", 'b'), 31 * ms);
+    assert_int_equal(row_value(&p, "f1", 'b'), 0);
+    assert_int_equal(row_value(&p, "f5", 'h'), 31 * ms);
+    assert_string_equal(p.findings[0].id, "gil-blame-stack");
+    assert_non_null(strstr(p.findings[0].claim, "`f5` (f.py:50)"));
+    assert_non_null(strstr(p.verdict, "f.py:50"));
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void a_killed_holder_is_known_by_its_wait(void **state)
+{
+    /* turn 2 was never closed: only its WAIT half is there, and it blames nobody but t1. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 100, 1, 0, 0, 0},
+        {2, 210, 1, WAIT, 0, 0, 110, 1, 4},
+        {3, 400, 2, WAIT, 0, 0, 190, 1, 5},
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 3);
+    profile_both(&c, &p);
+    assert_int_equal(thread_of(&p, 1)->blamed_ns, 190);
+    assert_int_equal(row_value(&p, "(no stack)", 'b'), 190);
+    assert_false(p.complete);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void clocks_that_run_back_lose_nothing(void **state)
+{
+    /* acquire 3 seems to lie before acquire 2 (another core's clock) */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 100, 1, 0, 0, 0},
+        {2, 230, 1, BOTH, 5, 2, 100, 1, 4},
+        {3, 220, 2, BOTH, 10, 3, 90, 2, 5},
+        {4, 240, 3, WAIT, 0, 0, 1000, 3, 6}, /* began before its first turn */
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 4);
+    profile_both(&c, &p);
+    assert_int_equal(thread_of(&p, 2)->wait_ns, 100); /* 130..230 */
+    assert_int_equal(p.processes[0].gil.unknown_holder_ns, 0);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void folded_time_is_shared_by_weight(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    const uint64_t hold[] = {500, 0, 10, 1, 1,
+                             600, 0, 10, 2, 2}; /* t_rel thread hold weight stack */
+    (void)state;
+    open_with_definitions(&c);
+    cap_columns(&c, GS_STREAM_HOLD_SAMPLE, hold, 2, 5);
+    cap_records(&c);
+    /* thread gil t acq rel cont forced folded_n folded_hold lost_n lost_hold lost_wait_n lost_wait
+     */
+    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 700, 7, 7, 0, 0, 7, 100, 0, 0, 0, 0, 1, 650, 0);
+    CAP_REC(&c, GS_RECORD_TOTALS, 1, 0, 700, 3, 3, 1, 0, 2, 50, 1, 20, 1, 30, 2, 690, 0);
+    CAP_REC(&c, GS_RECORD_FOLD_HIST, 0, 0, 2, 3, 6, 4, 1);
+    CAP_REC(&c, GS_RECORD_END, 750, 1);
+    cap_end_records(&c);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f1", 'h'), 33);
+    assert_int_equal(row_value(&p, "f2", 'h'), 67); /* 66.67: the larger remainder */
+    assert_int_equal(row_value(&p, "(not sampled)", 'h'), 50);
+    assert_int_equal(row_value(&p, "(lost)", 'h'), 20);
+    assert_int_equal(row_value(&p, "(lost)", 'w'), 30);
+    assert_int_equal(thread_of(&p, 0)->hold_ns, 100);
+    assert_int_equal(thread_of(&p, 0)->open_hold_ns, 100);
+    assert_int_equal(thread_of(&p, 1)->open_wait_ns, 60);
+    assert_int_equal(thread_of(&p, 1)->hold_ns, 70);
+    assert_int_equal(p.processes[0].gil.unknown_holder_ns, 30);
+    assert_int_equal(p.processes[0].gil.hold_hist.n, 2);
+    assert_int_equal(p.processes[0].gil.hold_hist.buckets[0].lower_ns, 8);
+    assert_true(p.complete);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+/* ---- random captures ---- */
+
+struct story {
+    uint64_t rng;
+    unsigned n, threads;
+    unsigned drop;   /* one row in `drop` is missing, 0: none */
+    unsigned jitter; /* acquire times move by up to this */
+    bool hostile;    /* ds and waits are nonsense */
+};
+
+static void random_rows(struct story *s, struct cap_row *rows, size_t *n_rows,
+                        struct cap_sample *samples, size_t *n_samples)
+{
+    uint64_t t = 1000;
+    for (uint64_t seq = 1; seq <= s->n; seq++) {
+        uint64_t hold = cap_random(&s->rng) % 5000, back = 1 + cap_random(&s->rng) % 6;
+        struct cap_row r = {.seq = seq, .thread = cap_random(&s->rng) % s->threads};
+        r.t_acq = t + (s->jitter ? cap_random(&s->rng) % s->jitter : 0);
+        r.flags = TURN;
+        r.hold = hold;
+        r.hold_stack = cap_random(&s->rng) % 9;
+        if (cap_random(&s->rng) % 3 && seq > back) {
+            r.flags |= WAIT;
+            r.wait_ds = s->hostile ? cap_random(&s->rng) % 100 : back;
+            r.wait = s->hostile ? cap_random(&s->rng) % 100000 : back * 2500;
+            r.wait_stack = cap_random(&s->rng) % 9;
+        }
+        if (cap_random(&s->rng) % 9 == 0)
+            r.flags &= cap_random(&s->rng) & 1 ? (uint64_t)TURN : (uint64_t)WAIT;
+        for (unsigned k = cap_random(&s->rng) % 4; k-- > 0 && *n_samples < 4 * s->n;)
+            samples[(*n_samples)++] =
+                (struct cap_sample){seq, t + cap_random(&s->rng) % (hold + 1), k ? r.thread : 0,
+                                    1 + cap_random(&s->rng) % 3, cap_random(&s->rng) % 9};
+        t += hold + cap_random(&s->rng) % 200;
+        if (r.flags & BOTH && !(s->drop && cap_random(&s->rng) % s->drop == 0))
+            rows[(*n_rows)++] = r;
+    }
+}
+
+static void shuffle(uint64_t *rng, struct cap_row *rows, size_t n, size_t reach)
+{
+    for (size_t i = 0; i + 1 < n; i++) {
+        size_t j = i + cap_random(rng) % (n - i < reach ? n - i : reach);
+        struct cap_row r = rows[i];
+        rows[i] = rows[j];
+        rows[j] = r;
+    }
+}
+
+static void check_story(struct story s, size_t reach, uint64_t stretch)
+{
+    struct cap_row *rows = calloc(s.n, sizeof(*rows));
+    struct cap_sample *samples = calloc(4 * s.n + 4, sizeof(*samples));
+    size_t n = 0, n_samples = 0;
+    struct cap c;
+    struct gs_profile p;
+    random_rows(&s, rows, &n, samples, &n_samples);
+    for (size_t i = 0; i < n && stretch > 1; i++)
+        rows[i].seq *= stretch; /* every turn but one in `stretch` was folded */
+    if (reach)
+        shuffle(&s.rng, rows, n, reach);
+    open_with_definitions(&c);
+    for (size_t i = 0; i < n; i += 1000)
+        cap_slices(&c, rows + i, n - i < 1000 ? n - i : 1000);
+    for (size_t i = 0; i < n_samples; i += 1000)
+        cap_samples(&c, samples + i, n_samples - i < 1000 ? n_samples - i : 1000);
+    profile_both(&c, &p); /* the invariants are checked inside */
+    gs_profile_free(&p);
+    cap_close(&c);
+    free(rows);
+    free(samples);
+}
+
+static void engines_agree_on_random_captures(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 60; i++) {
+        struct story s = {.rng = 88172645463325252u + i, .n = 1 + 97 * i, .threads = 1 + i % 4};
+        s.drop = i % 3 == 1 ? 5 : 0;
+        s.jitter = i % 4 == 2 ? 400 : 0;
+        s.hostile = i % 5 == 3;
+        check_story(s, i % 2 ? 50 : 0, i % 7 == 6 ? 9 : 1);
+    }
+}
+
+static void engines_agree_on_shuffled_rows(void **state)
+{
+    struct story s = {.rng = 4711, .n = 3000, .threads = 4, .drop = 10};
+    (void)state;
+    check_story(s, 3000, 1);
+    check_story(s, 3000, 1000003); /* sparse numbers: sorted, not scattered */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_wait_over_two_turns),
+        cmocka_unit_test(a_missing_turn_is_unknown),
+        cmocka_unit_test(first_turn_of_a_wait_missing),
+        cmocka_unit_test(halves_of_one_seq_are_one_turn),
+        cmocka_unit_test(samples_split_a_turn_at_midpoints),
+        cmocka_unit_test(an_expired_interval_pins_the_call),
+        cmocka_unit_test(a_killed_holder_is_known_by_its_wait),
+        cmocka_unit_test(clocks_that_run_back_lose_nothing),
+        cmocka_unit_test(folded_time_is_shared_by_weight),
+        cmocka_unit_test(engines_agree_on_random_captures),
+        cmocka_unit_test(engines_agree_on_shuffled_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
