@@ -3,10 +3,10 @@
 """64 threads wait for the network, and then for each other.
 
 What the team saw: a crawler with 8 threads was I/O-bound. With 64 threads it fetches no more
-pages, and now and then a page that arrives in 5 ms is only looked at 60 ms later.
+pages, and a page that arrives in 5 ms is only ready half a second later.
 
-What is going on: the fetches overlap, but each page is parsed in pure Python for about a
-millisecond, and only one thread at a time can do that. 64 threads want far more than the one
+What is going on: the fetches overlap, but each page is parsed in pure Python for about ten
+milliseconds, and only one thread at a time can do that. 64 threads want far more than the one
 interpreter that there is.
 
 What to do: fewer threads do as well; for more pages a second, parse in processes, or on
@@ -18,7 +18,7 @@ import time
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 2.5
 THREADS = 64
-PAGE = "<p>some <b>page</b> of text</p>" * 400
+PAGE = "<p>some <b>page</b> of text</p>" * 4000
 
 
 def parse(page):
