@@ -45,16 +45,24 @@ export function makePalette(dark) {
   return { colours, text: dark ? '#f0f4f8' : '#14181d', faded: dark ? '#1d242d' : '#eef0f3' };
 }
 
-// White or near-black page to orange-red, for the matrix.
-export function heatColour(t, dark) {
+function heatRgb(t, dark) {
   const page = dark ? [24, 30, 39] : [255, 255, 255];
-  const end = dark ? [226, 106, 20] : [200, 82, 0];
-  return css(mix(page, end, t));
+  const end = dark ? [236, 118, 34] : [220, 100, 10];
+  return mix(page, end, t);
 }
 
+// White or near-black page to orange-red, for the matrix.
+export function heatColour(t, dark) {
+  return css(heatRgb(t, dark));
+}
+
+const INK = [13, 17, 23];
+const PAPER = [255, 255, 255];
+
+// Whichever of black and white reads better on that shade.
 export function heatText(t, dark) {
-  if (dark) return t > 0.72 ? '#0d1117' : '#f0f4f8';
-  return t > 0.82 ? '#ffffff' : '#14181d';
+  const ground = heatRgb(t, dark);
+  return css(contrast(ground, INK) >= contrast(ground, PAPER) ? INK : PAPER);
 }
 
 function channel(v) {

@@ -128,5 +128,6 @@ export function drawIcicle(ctx, scene, boxes, width, height) {
   fillBoxes(ctx, scene, boxes);
   drawLabels(ctx, scene, boxes);
   if (scene.hover >= 0) outline(ctx, scene, boxes, scene.hover, scene.text, 1);
-  if (scene.selected >= 0) outline(ctx, scene, boxes, scene.selected, scene.accent, 2);
+  // The whole picture needs no frame around it, unless keys are what moves the selection.
+  if (scene.selected > 0 || scene.focused) outline(ctx, scene, boxes, scene.selected, scene.accent, 2);
 }

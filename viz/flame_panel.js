@@ -36,6 +36,12 @@ export class FlamePanel {
     c.addEventListener('pointerleave', () => this.hover(-1));
     c.addEventListener('wheel', (e) => this.wheel(e), { passive: false });
     c.addEventListener('keydown', (e) => this.key(e));
+    for (const type of ['focus', 'blur']) {
+      c.addEventListener(type, () => {
+        this.scene.focused = type === 'focus' && c.matches(':focus-visible');
+        this.redraw();
+      });
+    }
   }
 
   setTree(tree) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Icicles of hold, wait and blame: the controls around the picture, and its table.
 import { el, fillWith, cssVar, isDark } from './dom.js';
-import { fmtNs, fmtPct, fmtCount, plural } from './format.js';
+import { fmtNs, fmtPct, plural } from './format.js';
 import { METRICS, frameName, framePlace, framePath, threadLabel, processLabel } from './model.js';
 import { frameColour, makePalette } from './colour.js';
 import { pathTo, frameTable } from './tree.js';

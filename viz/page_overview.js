@@ -2,7 +2,7 @@
 // Page 1: is the GIL my problem, who is to blame, and what to do next.
 import { el } from './dom.js';
 import { fmtNs, fmtPct, fmtCount, fmtShort, fmtExactNs, plural } from './format.js';
-import { METRICS, processLabel } from './model.js';
+import { processLabel } from './model.js';
 import { bandRows } from './layout_band.js';
 import { makeBand } from './draw_band.js';
 import { makeTable, barCell } from './table.js';
@@ -10,9 +10,10 @@ import { makeTable, barCell } from './table.js';
 const SEVERITY = { high: ['High', 'M8 1.5 15 14H1z'], medium: ['Medium', 'M8 1.5 14.5 8 8 14.5 1.5 8z'],
                    low: ['Low', 'M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11z'] };
 
-export function findingMetric(finding) {
-  const text = String(finding.id) + ' ' + Object.keys(finding.evidence || {}).join(' ');
-  for (const m of Object.keys(METRICS)) if (text.includes(m)) return m;
+// Which picture proves a finding, from its stable id.
+export function findingMetric(id) {
+  if (/victim|wait|starved/.test(id)) return 'wait';
+  if (/hold|saturated/.test(id)) return 'hold';
   return 'blame';
 }
 
@@ -22,7 +23,7 @@ function findingLink(app, f) {
   const threads = process >= 0 ? app.model.processes[process].threads.length : 0;
   const thread = f.thread >= 0 && f.thread < threads ? f.thread : -1;
   if (node < 0 && thread < 0) return null;
-  const href = app.link({ page: 'flame', metric: findingMetric(f), process, thread, node });
+  const href = app.link({ page: 'flame', metric: findingMetric(String(f.id)), process, thread, node });
   return el('a.evidence', { href }, node >= 0 ? 'Show this stack' : 'Show this thread', ' →');
 }
 
@@ -66,6 +67,7 @@ function tile(label, value, detail) {
 }
 
 function spanOf(p) {
+  if (p.duration_ns > 0) return p.duration_ns;
   return Math.max(p.timeline.hold.length, p.timeline.wait.length) * p.timeline.bin_ns;
 }
 

@@ -42,7 +42,7 @@ function versionCard({ version, engine, capture }) {
 
 function settingsRows(settings) {
   if (Array.isArray(settings)) {
-    return settings.map((s) => [String(s).split('=', 1)[0], String(s).split('=').slice(1).join('=')]);
+    return settings.map((s) => [String(s).split('=')[0], String(s).split('=').slice(1).join('=')]);
   }
   return Object.entries(settings || {}).map(([k, v]) => [k, typeof v === 'object' ? JSON.stringify(v) : String(v)]);
 }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { bundleParts, buildPage, makeReport } from './make_report.mjs';
+import { fakeReport } from './fake_profile.mjs';
+
+const VIZ = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function hasCompiler() {
+  try {
+    execFileSync(process.env.CC || 'cc', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const skip = hasCompiler() ? false : 'no C compiler';
+
+test('the bundle lists every module, each after what it imports', () => {
+  const parts = bundleParts();
+  const modules = readdirSync(VIZ).filter((f) => f.endsWith('.js'));
+  assert.deepEqual([...parts.filter((p) => p.endsWith('.js'))].sort(), modules.sort());
+  for (const [i, part] of parts.entries()) {
+    const source = readFileSync(join(VIZ, part), 'utf8');
+    for (const [, from] of source.matchAll(/^import .* from '\.\/(.*)';$/gm)) {
+      assert.ok(parts.indexOf(from) >= 0 && parts.indexOf(from) < i, part + ' imports ' + from + ' too early');
+    }
+  }
+});
+
+test('pure modules know no DOM, and no module makes markup or opens a connection', () => {
+  const pure = ['format', 'colour', 'model', 'tree', 'flame_tree', 'layout_icicle', 'layout_matrix', 'layout_band', 'search', 'state'];
+  for (const part of bundleParts().filter((p) => p.endsWith('.js'))) {
+    const source = readFileSync(join(VIZ, part), 'utf8');
+    assert.match(source, /^\/\/ SPDX-License-Identifier: MIT\n/);
+    assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttpRequest|importScripts/);
+    if (pure.includes(part.slice(0, -3))) assert.doesNotMatch(source, /\bdocument\.|\bwindow\./, part);
+  }
+});
+
+test('the page names the hashes of its script and style, and holds its mark once', { skip }, () => {
+  const page = buildPage();
+  const csp = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)[1];
+  const hash = (text) => "'sha256-" + createHash('sha256').update(text).digest('base64') + "'";
+  assert.ok(csp.includes('script-src ' + hash(/<script>([\s\S]*?)<\/script>/.exec(page)[1])));
+  assert.ok(csp.includes('style-src ' + hash(/<style>([\s\S]*?)<\/style>/.exec(page)[1])));
+  assert.equal(page.split('<!--GILSCOPE-DATA-->').length, 2);
+  assert.doesNotMatch(page, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
+  assert.ok(page.length < 200000, 'the page alone is ' + page.length + ' bytes');
+});
+
+test('data goes in and comes out, whatever it holds', { skip }, () => {
+  const page = makeReport(fakeReport());
+  const blocks = [...page.matchAll(/<script type="application\/octet-stream" class="gs-data">([^<]*)<\/script>/g)];
+  const bytes = Buffer.concat(blocks.map((b) => Buffer.from(b[1], 'base64')));
+  assert.deepEqual(JSON.parse(gunzipSync(bytes)), fakeReport());
+});
