@@ -10,8 +10,8 @@
  */
 #include "preload/trace/trace_internal.h"
 
-#define LANES 32u
-#define ROWS  (GS_BLOCK_ROWS / LANES)
+#define LANES         32u
+#define ROWS          (GS_BLOCK_ROWS / LANES)
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
@@ -280,10 +280,10 @@ AVX2 static void block_unpack_steps_avx2(const word_t *in, unsigned n, unsigned 
     block_unpack_steps(in, n, width, out);
 }
 
-#define TRY_AVX2(call)                                                                            \
-    do {                                                                                          \
-        if (gs__cpu_has_avx2())                                                                   \
-            return call;                                                                          \
+#define TRY_AVX2(call)                                                                             \
+    do {                                                                                           \
+        if (gs__cpu_has_avx2())                                                                    \
+            return call;                                                                           \
     } while (0)
 #else
 #define TRY_AVX2(call) ((void)0)
@@ -311,8 +311,7 @@ void gs__block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width
     block_pack(v, n, base, width, out);
 }
 
-void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width,
-                          uint64_t *out)
+void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width, uint64_t *out)
 {
     TRY_AVX2(block_unpack_avx2(in, n, base, width, out));
     block_unpack(in, n, base, width, out);

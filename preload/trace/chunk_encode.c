@@ -29,8 +29,7 @@ size_t gs_chunk_bound(uint8_t stream, size_t n_rows)
     return len;
 }
 
-static struct gs_chunk_hdr make_hdr(uint8_t stream, const struct gs_chunk_meta *meta,
-                                    size_t n_rows)
+static struct gs_chunk_hdr make_hdr(uint8_t stream, const struct gs_chunk_meta *meta, size_t n_rows)
 {
     return (struct gs_chunk_hdr){.magic = GS_CHUNK_MAGIC,
                                  .header_len = GS_CHUNK_HDR_LEN,

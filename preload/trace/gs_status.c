@@ -4,8 +4,8 @@
 const char *gs_status_message(enum gs_status status)
 {
     switch (status) {
-#define X(name, number, message)                                                                  \
-    case name:                                                                                    \
+#define X(name, number, message)                                                                   \
+    case name:                                                                                     \
         return message;
         GS_STATUS_LIST(X)
 #undef X

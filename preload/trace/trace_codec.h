@@ -61,17 +61,19 @@ enum gs_status gs_file_hdr_decode(const void *data, size_t len, struct gs_file_h
 /* Header and lengths only; GS_ERR_TRUNCATED if fewer than total_len bytes are there, GS_ERR_CRC
  * for a bad header checksum, GS_ERR_MAGIC when it is no chunk. */
 enum gs_status gs_chunk_hdr_decode(const void *data, size_t len, struct gs_chunk_hdr *out);
-/* Checks the payload's checksum and the tail. */
+/* The tail first: GS_ERR_CORRUPT, total_len is not to be trusted, search on. Then the checksum:
+ * GS_ERR_CRC, step over the chunk. */
 enum gs_status gs_chunk_check_payload(const void *chunk, const struct gs_chunk_hdr *hdr);
 /* Decodes column `col` into out[hdr->n_rows] (stack columns: through the dictionary). */
 enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
                                       unsigned col, uint64_t *out);
 
 /* ---- tagged records ---- */
-struct gs_record_writer { /* a bounded buffer; once full, `overflow` stays set and nothing is written */
+/* A bounded buffer; once full, `overflow` stays set and nothing is written until init. */
+struct gs_record_writer {
     uint8_t *buf;
     size_t cap, len;
-    size_t start;   /* offset of the open record's payload */
+    size_t start; /* offset of the open record's payload */
     bool overflow;
 };
 void gs_record_writer_init(struct gs_record_writer *w, void *buf, size_t cap);

@@ -8,10 +8,10 @@
 
 #include <stdint.h>
 
-#define GS_FORMAT_MAJOR 1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR 0 /* additions a reader may ignore */
+#define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
+#define GS_FORMAT_MINOR   0 /* additions a reader may ignore */
 
-#define GS_FILE_MAGIC     "GILSCOPE" /* 8 bytes, no terminator */
+#define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
 #define GS_CHUNK_END      0x4753434bu /* "KCSG", last 4 bytes of a chunk */
 #define GS_FILE_HDR_LEN   64u
@@ -29,7 +29,7 @@
 struct gs_file_hdr {
     char magic[8];
     uint16_t major, minor;
-    uint16_t header_len;   /* 64 */
+    uint16_t header_len; /* 64 */
     uint16_t reserved0;
     uint32_t feat_compat;   /* unknown bits: ignore */
     uint32_t feat_incompat; /* unknown bit: refuse */
@@ -53,28 +53,28 @@ struct gs_chunk_hdr {
     uint64_t process_key; /* random, one per recorded process image */
     uint32_t gil;         /* index of the GIL the rows are about, or GS_NO_GIL */
     uint32_t reserved0;
-    uint64_t t0, t1;     /* least and greatest time column value */
-    uint64_t seq0, seq1; /* least and greatest sequence number, 0 without a seq column */
-    uint32_t chunk_no;   /* +1 per chunk of the file; a gap is a lost chunk */
+    uint64_t t0, t1;      /* least and greatest time column value */
+    uint64_t seq0, seq1;  /* least and greatest sequence number, 0 without a seq column */
+    uint32_t chunk_no;    /* 0, 1, 2 ... of a process_key; a gap is a lost chunk */
     uint32_t lost_before; /* rows of this stream dropped since the last chunk of the stream */
     uint16_t clock_epoch; /* +1 when the clock was found to have stepped */
     uint8_t n_cols;
     uint8_t reserved1;
-    uint32_t n_dict;                /* entries in the chunk's stack dictionary */
+    uint32_t n_dict;                     /* entries in the chunk's stack dictionary */
     uint32_t col_off[GS_CHUNK_MAX_COLS]; /* from the chunk's start; 0 for absent columns */
-    uint32_t crc_payload;           /* CRC32C of the payload, without the tail */
-    uint32_t crc_header;            /* CRC32C of the 124 bytes before it */
+    uint32_t crc_payload;                /* CRC32C of all from byte 128 to the tail */
+    uint32_t crc_header;                 /* CRC32C of the 124 bytes before it */
 };
 _Static_assert(sizeof(struct gs_chunk_hdr) == GS_CHUNK_HDR_LEN, "chunk header is 128 bytes");
 
 /* Block header, 16 bytes: one per 1024 rows of a column. A full block (1024 values) is packed in
  * 32 interleaved lanes; a shorter one contiguously. */
 struct gs_block_hdr {
-    uint8_t width; /* bits a value, 0..64; above 32 the block is two-part, see TRACE_FORMAT.md */
-    uint8_t codec; /* enum gs_codec */
-    uint16_t n;    /* values, 1..1024 */
+    uint8_t width;  /* bits a value, 0..64; above 32 the block is two-part, see TRACE_FORMAT.md */
+    uint8_t codec;  /* enum gs_codec */
+    uint16_t n;     /* values, 1..1024 */
     uint32_t words; /* 32-bit words that follow */
-    uint64_t base; /* FOR: minimum; DELTA: value before the first; CONST: the value */
+    uint64_t base;  /* FOR: minimum; DELTA: value before the first; CONST: the value */
 };
 _Static_assert(sizeof(struct gs_block_hdr) == GS_BLOCK_HDR_LEN, "block header is 16 bytes");
 
@@ -87,12 +87,12 @@ enum gs_codec {
 
 /* Columnar streams: X(NAME, number, name, doc); columns: X(stream, column, kind).
  * Column kinds: F = FOR, D = delta, S = stack id through the chunk's dictionary. */
-#define GS_STREAM_LIST(X)                                                                         \
-    X(RECORDS, 1, "records", "tagged records: definitions, totals, events (no columns)")          \
-    X(SLICE, 2, "slice", "GIL turns and the waits that ended them, in order of seq")              \
-    X(HOLD_SAMPLE, 3, "hold_sample", "Poisson samples of uncontended holds")                      \
-    X(HOLDER_SAMPLE, 4, "holder_sample", "the holder's stack while it held")                      \
-    X(EDGE, 5, "edge", "waker -> wakee of locks (sem_post -> sem_wait)")                          \
+#define GS_STREAM_LIST(X)                                                                          \
+    X(RECORDS, 1, "records", "tagged records: definitions, totals, events (no columns)")           \
+    X(SLICE, 2, "slice", "GIL turns and the waits that ended them, in order of seq")               \
+    X(HOLD_SAMPLE, 3, "hold_sample", "Poisson samples of uncontended holds")                       \
+    X(HOLDER_SAMPLE, 4, "holder_sample", "the holder's stack while it held")                       \
+    X(EDGE, 5, "edge", "waker -> wakee of locks (sem_post -> sem_wait)")                           \
     X(SCHED, 6, "sched", "per-thread CPU and run-queue time, cumulative")
 
 enum gs_stream {
@@ -103,35 +103,38 @@ enum gs_stream {
 
 /* SLICE: one acquire (seq) of one GIL. flags says which halves the row holds; both halves of one
  * seq may also come as two rows. */
-#define GS_SLICE_COLUMNS(X)                                                                       \
-    X(seq, D)        /* acquire number of this GIL, from 1, dense over ALL acquires */            \
-    X(t_acq, D)      /* time of the acquire */                                                    \
-    X(thread, F)     /* dense thread index */                                                     \
-    X(flags, F)      /* GS_SLICE_* */                                                             \
-    X(hold, F)       /* TURN: release - acquire */                                                \
-    X(hold_stack, S) /* TURN: stack at the release */                                             \
-    X(wait, F)       /* WAIT: acquire - begin of the wait */                                      \
-    X(wait_ds, F)    /* WAIT: acquires since the wait began, this one included (>= 1) */          \
+#define GS_SLICE_COLUMNS(X)                                                                        \
+    X(seq, D)        /* acquire number of this GIL, from 1, dense over ALL acquires */             \
+    X(t_acq, D)      /* time of the acquire */                                                     \
+    X(thread, F)     /* dense thread index */                                                      \
+    X(flags, F)      /* GS_SLICE_* */                                                              \
+    X(hold, F)       /* TURN: release - acquire */                                                 \
+    X(hold_stack, S) /* TURN: stack at the release */                                              \
+    X(wait, F)       /* WAIT: acquire - begin of the wait */                                       \
+    X(wait_ds, F)    /* WAIT: acquires since the wait began, this one included (>= 1) */           \
     X(wait_stack, S) /* WAIT: stack that waited */
 enum gs_slice_flag {
-    GS_SLICE_TURN = 1,   /* hold, hold_stack are valid */
-    GS_SLICE_WAIT = 2,   /* wait, wait_ds, wait_stack are valid */
+    GS_SLICE_TURN = 1,       /* hold, hold_stack are valid */
+    GS_SLICE_WAIT = 2,       /* wait, wait_ds, wait_stack are valid */
     GS_SLICE_WAITED_FOR = 4, /* somebody waited at the release */
-    GS_SLICE_FORCED = 8, /* a waiter had asked for the drop */
+    GS_SLICE_FORCED = 8,     /* a waiter had asked for the drop */
 };
 
 /* HOLD_SAMPLE: points of a Poisson process over uncontended hold time. */
-#define GS_HOLD_SAMPLE_COLUMNS(X)                                                                 \
-    X(t_rel, D)  /* time of the release */                                                        \
-    X(thread, F) X(hold, F) /* the whole hold */                                                  \
-    X(weight, F) /* points that fell into it, >= 1 */                                             \
+#define GS_HOLD_SAMPLE_COLUMNS(X)                                                                  \
+    X(t_rel, D) /* time of the release */                                                          \
+    X(thread, F)                                                                                   \
+    X(hold, F)   /* the whole hold */                                                              \
+    X(weight, F) /* points that fell into it, >= 1 */                                              \
     X(stack, S)
 
 /* HOLDER_SAMPLE: what the holder of turn `seq` was doing at time t. */
-#define GS_HOLDER_SAMPLE_COLUMNS(X)                                                               \
-    X(seq, D) X(t, D) X(thread, F) /* the holder */                                               \
-    X(kind, F)  /* enum gs_holder_sample_kind */                                                  \
-    X(stack, S)
+#define GS_HOLDER_SAMPLE_COLUMNS(X)                                                                \
+    X(seq, D)                                                                                      \
+    X(t, D)                                                                                        \
+    X(thread, F)   /* the holder */                                                                \
+        X(kind, F) /* enum gs_holder_sample_kind */                                                \
+        X(stack, S)
 enum gs_holder_sample_kind {
     GS_HOLDER_AT_WAIT = 1,   /* a waiter, as its wait began */
     GS_HOLDER_AT_EXPIRY = 2, /* a waiter, as the switch interval expired */
@@ -139,13 +142,14 @@ enum gs_holder_sample_kind {
 };
 
 /* EDGE: a blocked semaphore wait from libpython and the post that ended it. */
-#define GS_EDGE_COLUMNS(X)                                                                        \
-    X(t_wake, D) X(blocked, F) /* wait begin = t_wake - blocked */                                \
-    X(wakee, F) X(waker, F)   /* thread indexes; waker GS_EDGE_NO_WAKER if unknown */             \
-    X(wake_delay, F)          /* t_wake - time of the post; 0 if unknown */                       \
-    X(wakee_stack, S) X(waker_stack, S)                                                           \
-    X(result, F)              /* 0 taken, 1 timed out or interrupted */
-#define GS_EDGE_NO_WAKER 0xffffffffu
+#define GS_EDGE_COLUMNS(X)                                                                         \
+    X(t_wake, D)                                                                                   \
+    X(blocked, F) /* wait begin = t_wake - blocked */                                              \
+    X(wakee, F)                                                                                    \
+    X(waker, F)          /* thread indexes; waker GS_EDGE_NO_WAKER if unknown */                   \
+        X(wake_delay, F) /* t_wake - time of the post; 0 if unknown */                             \
+        X(wakee_stack, S) X(waker_stack, S) X(result, F) /* 0 taken, 1 timed out or interrupted */
+#define GS_EDGE_NO_WAKER    0xffffffffu
 
 #define GS_SCHED_COLUMNS(X) X(t, D) X(thread, F) X(cpu_ns, F) X(runqueue_ns, F)
 
@@ -153,24 +157,26 @@ enum gs_holder_sample_kind {
  * the listed order: u = LEB128 unsigned, z = LEB128 zig-zag, s = LEB128 length + bytes (UTF-8),
  * b = LEB128 length + bytes, * = the field repeats (count first, as u). A reader ignores unknown
  * tags and bytes after the last field it knows; missing trailing fields read as 0. */
-#define GS_RECORD_LIST(X)                                                                         \
-    X(PROCESS, 1, "u pid, u ppid, z start_unix_ns, u start_ticks, u python_hex, u free_threaded," \
-                  " s exe, s* cmdline, s hostname, s agent_version, u level, u n_cpus,"           \
-                  " u clock_kind (0 tsc, 1 monotonic ns), s* settings (key=value)")               \
-    X(CLOCK, 2, "u ticks, u monotonic_raw_ns, z unix_ns")                                         \
-    X(THREAD, 3, "u thread, u tid, u t_first, s name, s python_name")                             \
-    X(THREAD_END, 4, "u thread, u t")                                                             \
-    X(GIL, 5, "u gil, z interpreter, u t_first")                                                  \
-    X(CODE, 6, "u code, s filename, s qualname, z first_line, u linetable_kind, b linetable")     \
-    X(STACK, 7, "u stack, u truncated, u n, then n times: u code, u instr_off; innermost first")  \
-    X(LEVEL, 8, "u t, u old, u new, s reason")                                                    \
-    X(TOTALS, 9, "u thread, u gil, u t, u acquisitions, u releases, u contended, u forced,"       \
-                 " u folded_n, u folded_hold, u lost_n, u lost_hold, u lost_wait_n, u lost_wait," \
-                 " u open_kind (0 none, 1 holding, 2 waiting), u open_since, u open_stack")       \
-    X(FOLD_HIST, 10, "u thread, u gil, u n, then n times: u log2_ticks, u count (cumulative)")    \
-    X(EVENT, 11, "u t, u kind (GS_EVENT_*), u value, s text")                                     \
-    X(END, 12, "u t, u reason (GS_EVENT_*)")                                                      \
-    X(OVERHEAD, 13, "u t, u hook_ns, u stack_ns, u drain_cpu_ns, u process_cpu_ns")               \
+#define GS_RECORD_LIST(X)                                                                          \
+    X(PROCESS, 1,                                                                                  \
+      "u pid, u ppid, z start_unix_ns, u start_ticks, u python_hex, u free_threaded,"              \
+      " s exe, s* cmdline, s hostname, s agent_version, u level, u n_cpus,"                        \
+      " u clock_kind (0 tsc, 1 monotonic ns), s* settings (key=value)")                            \
+    X(CLOCK, 2, "u ticks, u monotonic_raw_ns, z unix_ns")                                          \
+    X(THREAD, 3, "u thread, u tid, u t_first, s name, s python_name")                              \
+    X(THREAD_END, 4, "u thread, u t")                                                              \
+    X(GIL, 5, "u gil, z interpreter, u t_first")                                                   \
+    X(CODE, 6, "u code, s filename, s qualname, z first_line, u linetable_kind, b linetable")      \
+    X(STACK, 7, "u stack, u truncated, u n, then n times: u code, u instr_off; innermost first")   \
+    X(LEVEL, 8, "u t, u old, u new, s reason")                                                     \
+    X(TOTALS, 9,                                                                                   \
+      "u thread, u gil, u t, u acquisitions, u releases, u contended, u forced,"                   \
+      " u folded_n, u folded_hold, u lost_n, u lost_hold, u lost_wait_n, u lost_wait,"             \
+      " u open_kind (0 none, 1 holding, 2 waiting), u open_since, u open_stack")                   \
+    X(FOLD_HIST, 10, "u thread, u gil, u n, then n times: u log2_ticks, u count (cumulative)")     \
+    X(EVENT, 11, "u t, u kind (GS_EVENT_*), u value, s text")                                      \
+    X(END, 12, "u t, u reason (GS_EVENT_*)")                                                       \
+    X(OVERHEAD, 13, "u t, u hook_ns, u stack_ns, u drain_cpu_ns, u process_cpu_ns")                \
     X(LOST, 14, "u t, u slots, u definitions, u stacks, u writes (all cumulative)")
 
 enum gs_record_tag {
@@ -180,17 +186,17 @@ enum gs_record_tag {
 };
 
 /* EVENT kinds and END reasons. */
-#define GS_EVENT_LIST(X)                                                                          \
-    X(EXIT, 1, "exit")         /* orderly end of the process */                                   \
-    X(FORK, 2, "fork")         /* value = child pid if known */                                   \
-    X(EXEC, 3, "exec")         /* the process image is replaced */                                \
-    X(EXEC_FAILED, 4, "exec failed") /* recording goes on */                                      \
-    X(DURATION, 5, "duration reached")                                                            \
-    X(MAX_SIZE, 6, "size limit reached")                                                          \
-    X(DISK_FULL, 7, "write failed")                                                               \
-    X(PASSIVE, 8, "agent went passive")                                                           \
-    X(CLOCK_STEP, 9, "clock stepped")                                                             \
-    X(NO_SAFE_READ, 10, "holder sampling is off: process_vm_readv refused")                       \
+#define GS_EVENT_LIST(X)                                                                           \
+    X(EXIT, 1, "exit")               /* orderly end of the process */                              \
+    X(FORK, 2, "fork")               /* value = child pid if known */                              \
+    X(EXEC, 3, "exec")               /* the process image is replaced */                           \
+    X(EXEC_FAILED, 4, "exec failed") /* recording goes on */                                       \
+    X(DURATION, 5, "duration reached")                                                             \
+    X(MAX_SIZE, 6, "size limit reached")                                                           \
+    X(DISK_FULL, 7, "write failed")                                                                \
+    X(PASSIVE, 8, "agent went passive")                                                            \
+    X(CLOCK_STEP, 9, "clock stepped")                                                              \
+    X(NO_SAFE_READ, 10, "holder sampling is off: process_vm_readv refused")                        \
     X(ONLY_TASK, 11, "every other thread has ended")
 
 enum gs_event_kind {
@@ -203,6 +209,7 @@ enum gs_event_kind {
  * count everything. Time is split so that nothing is counted twice: turns and waits in SLICE rows
  * are NOT in TOTALS; `folded_*` are uncontended turns never written as rows; `lost_*` are turns
  * and waits whose row was dropped. So
- *   hold_ns = sum(SLICE hold) + folded_hold + lost_hold,   wait_ns = sum(SLICE wait) + lost_wait. */
+ *   hold_ns = sum(SLICE hold) + folded_hold + lost_hold,   wait_ns = sum(SLICE wait) + lost_wait.
+ */
 
 #endif

@@ -33,8 +33,7 @@ uint64_t gs__block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz);
 /* Packs v[i] - base; every difference fits `width` bits (1..63). */
 void gs__block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width, void *out);
 /* out[i] = base + packed value; width 0..64. Reads exactly gs__packed_words() words. */
-void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width,
-                          uint64_t *out);
+void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width, uint64_t *out);
 /* The same words as zig-zag differences, summed from base. */
 void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned width,
                             uint64_t *out);
@@ -45,14 +44,13 @@ void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned 
 size_t gs__block_encode(enum gs_column_kind kind, const uint64_t *v, unsigned n, uint64_t *zz,
                         uint8_t *out);
 /* Decodes a block that must hold n values and end at or before `end`; *in moves behind it. */
-enum gs_status gs__block_decode(const uint8_t **in, const uint8_t *end, unsigned n,
-                                uint64_t *out);
+enum gs_status gs__block_decode(const uint8_t **in, const uint8_t *end, unsigned n, uint64_t *out);
 
 /* ---- stack_dict.c: stack id -> index in the chunk's dictionary, in order of appearance ---- */
 struct gs__stack_dict {
     struct gs_encode_scratch *scratch;
-    uint32_t n, cap;  /* entries; greatest number of entries */
-    uint32_t mask;    /* slots of the hash table - 1 */
+    uint32_t n, cap; /* entries; greatest number of entries */
+    uint32_t mask;   /* slots of the hash table - 1 */
 };
 void gs__stack_dict_init(struct gs__stack_dict *d, struct gs_encode_scratch *s, size_t n_rows);
 /* Translates n ids into indexes. false: an id beyond 32 bits, or too many. */

@@ -57,8 +57,8 @@ static void round_trip(const struct gs_stream_desc *desc, const struct gs_chunk_
 
     for (unsigned c = 0; c < desc->n_cols; c++)
         ptr[c] = cols[c];
-    check(!gs_chunk_encode(desc->stream, &meta, ptr, from->n_rows, &scratch, out, sizeof(out),
-                           &len));
+    check(
+        !gs_chunk_encode(desc->stream, &meta, ptr, from->n_rows, &scratch, out, sizeof(out), &len));
     check(len <= gs_chunk_bound(desc->stream, from->n_rows));
     check(!gs_chunk_hdr_decode(out, len, &h) && !gs_chunk_check_payload(out, &h));
     for (unsigned c = 0; c < desc->n_cols; c++) {

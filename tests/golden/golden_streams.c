@@ -90,8 +90,9 @@ static uint64_t adversarial(const struct gs_column_desc *d, unsigned col, size_t
     if (d->kind == GS_COL_STACK)
         return i % 7 ? UINT32_MAX - i / 3 : GS_STACK_NONE;
     if (block % 2 == 0)
-        return col % 3 == 0 ? UINT64_MAX - 10 + i : wide >> (8 + 9 * col) % 60; /* DELTA; FOR > 32 */
-    return col % 2 ? wide : 77; /* RAW; CONST */
+        return col % 3 == 0 ? UINT64_MAX - 10 + i
+                            : wide >> (8 + 9 * col) % 60; /* DELTA; FOR > 32 */
+    return col % 2 ? wide : 77;                           /* RAW; CONST */
 }
 
 size_t put_adversarial_rows(struct capture *c, uint8_t stream, size_t n)
@@ -131,9 +132,18 @@ struct field {
     uint64_t number;
     const char *text;
 };
-#define U(n) {'u', n, NULL}
-#define Z(n) {'z', (uint64_t)(int64_t)(n), NULL}
-#define S(t) {'s', sizeof(t) - 1, t}
+#define U(n)                                                                                       \
+    {                                                                                              \
+        'u', n, NULL                                                                               \
+    }
+#define Z(n)                                                                                       \
+    {                                                                                              \
+        'z', (uint64_t)(int64_t)(n), NULL                                                          \
+    }
+#define S(t)                                                                                       \
+    {                                                                                              \
+        's', sizeof(t) - 1, t                                                                      \
+    }
 
 static void put_record(struct gs_record_writer *w, uint32_t tag, const struct field *f, size_t n)
 {
@@ -206,16 +216,16 @@ void make_all_records(struct capture *c)
     RECORD(&w, GS_RECORD_OVERHEAD, U(8000003), U(1), U(2), U(3), U(1ull << 40));
     RECORD(&w, GS_RECORD_LOST, U(8000004), U(0), U(1), U(127), U(128));
     RECORD(&w, GS_RECORD_GIL, U(1), Z(-1), U(0));
-    RECORD(&w, GS_RECORD_CODE, U(2), S("<string>"), S("\xed\xa0\x80 \xc3\xa9 \xf0\x9f\x90\x8d \xe2\x82"),
-           Z(-1), U(0), S(""));
+    RECORD(&w, GS_RECORD_CODE, U(2), S("<string>"),
+           S("\xed\xa0\x80 \xc3\xa9 \xf0\x9f\x90\x8d \xe2\x82"), Z(-1), U(0), S(""));
     end_chunk(c, &w);
     begin_chunk(c, &w);
     RECORD(&w, 99, U(1), S("from the future"));
     RECORD(&w, UINT32_MAX, U(0));
     RECORD(&w, GS_RECORD_END, U(1), U(1), S("a later minor adds this"));
-    RECORD(&w, GS_RECORD_THREAD, U(7));                              /* fields missing */
+    RECORD(&w, GS_RECORD_THREAD, U(7));                                       /* fields missing */
     RECORD(&w, GS_RECORD_STACK, U(5), U(1), U(UINT64_MAX), U(1), U(2), U(3)); /* count too great */
-    RECORD(&w, GS_RECORD_LEVEL, U(1), U(2), U(3), U(90), U(65));     /* text past the end */
+    RECORD(&w, GS_RECORD_LEVEL, U(1), U(2), U(3), U(90), U(65)); /* text past the end */
     RECORD(&w, GS_RECORD_CLOCK, U(UINT64_MAX), U(0), Z(INT64_MIN));
     end_chunk(c, &w);
     put_end(c);

@@ -19,8 +19,8 @@ static uint64_t cols[GS_CHUNK_MAX_COLS][MAX_ROWS], got[MAX_ROWS];
 static struct gs_encode_scratch scratch;
 static uint8_t chunk[512u << 10];
 
-static const uint8_t columnar[] = {GS_STREAM_SLICE, GS_STREAM_HOLD_SAMPLE,
-                                   GS_STREAM_HOLDER_SAMPLE, GS_STREAM_EDGE, GS_STREAM_SCHED};
+static const uint8_t columnar[] = {GS_STREAM_SLICE, GS_STREAM_HOLD_SAMPLE, GS_STREAM_HOLDER_SAMPLE,
+                                   GS_STREAM_EDGE, GS_STREAM_SCHED};
 #define N_COLUMNAR (sizeof(columnar) / sizeof(columnar[0]))
 
 static uint64_t next_random(void)
@@ -291,7 +291,8 @@ static void limits_are_refused(void **state)
     (void)state;
     for (unsigned c = 0; c < GS_CHUNK_MAX_COLS; c++)
         ptr[c] = cols[c];
-#define ENCODE(stream, n) gs_chunk_encode(stream, &meta, ptr, n, &scratch, chunk, sizeof(chunk), &len)
+#define ENCODE(stream, n)                                                                          \
+    gs_chunk_encode(stream, &meta, ptr, n, &scratch, chunk, sizeof(chunk), &len)
     assert_int_equal(ENCODE(GS_STREAM_SLICE, 0), GS_ERR_LIMIT);
     assert_int_equal(ENCODE(GS_STREAM_SLICE, MAX_ROWS + 1), GS_ERR_LIMIT);
     assert_int_equal(ENCODE(GS_STREAM_RECORDS, 1), GS_ERR_USAGE);
@@ -395,19 +396,58 @@ static void forge(size_t len, void (*change)(struct gs_chunk_hdr *), enum gs_sta
     free(p);
 }
 
-static void no_rows(struct gs_chunk_hdr *h) { h->n_rows = 0; }
-static void too_many_rows(struct gs_chunk_hdr *h) { h->n_rows = GS_CHUNK_MAX_ROWS + 1; }
-static void more_rows(struct gs_chunk_hdr *h) { h->n_rows++; }
-static void too_many_cols(struct gs_chunk_hdr *h) { h->n_cols = GS_CHUNK_MAX_COLS + 1; }
-static void dict_too_big(struct gs_chunk_hdr *h) { h->n_dict = UINT32_MAX; }
-static void dict_too_small(struct gs_chunk_hdr *h) { h->n_dict = 1; }
-static void hdr_too_short(struct gs_chunk_hdr *h) { h->header_len = 127; }
-static void hdr_too_long(struct gs_chunk_hdr *h) { h->header_len = UINT16_MAX; }
-static void len_too_short(struct gs_chunk_hdr *h) { h->total_len = 135; }
-static void len_too_long(struct gs_chunk_hdr *h) { h->total_len = GS_CHUNK_MAX_LEN + 1; }
-static void col_in_header(struct gs_chunk_hdr *h) { h->col_off[2] = 127; }
-static void col_behind_end(struct gs_chunk_hdr *h) { h->col_off[2] = UINT32_MAX; }
-static void unknown_flag(struct gs_chunk_hdr *h) { h->flags = 0x80; }
+static void no_rows(struct gs_chunk_hdr *h)
+{
+    h->n_rows = 0;
+}
+static void too_many_rows(struct gs_chunk_hdr *h)
+{
+    h->n_rows = GS_CHUNK_MAX_ROWS + 1;
+}
+static void more_rows(struct gs_chunk_hdr *h)
+{
+    h->n_rows++;
+}
+static void too_many_cols(struct gs_chunk_hdr *h)
+{
+    h->n_cols = GS_CHUNK_MAX_COLS + 1;
+}
+static void dict_too_big(struct gs_chunk_hdr *h)
+{
+    h->n_dict = UINT32_MAX;
+}
+static void dict_too_small(struct gs_chunk_hdr *h)
+{
+    h->n_dict = 1;
+}
+static void hdr_too_short(struct gs_chunk_hdr *h)
+{
+    h->header_len = 127;
+}
+static void hdr_too_long(struct gs_chunk_hdr *h)
+{
+    h->header_len = UINT16_MAX;
+}
+static void len_too_short(struct gs_chunk_hdr *h)
+{
+    h->total_len = 135;
+}
+static void len_too_long(struct gs_chunk_hdr *h)
+{
+    h->total_len = GS_CHUNK_MAX_LEN + 1;
+}
+static void col_in_header(struct gs_chunk_hdr *h)
+{
+    h->col_off[2] = 127;
+}
+static void col_behind_end(struct gs_chunk_hdr *h)
+{
+    h->col_off[2] = UINT32_MAX;
+}
+static void unknown_flag(struct gs_chunk_hdr *h)
+{
+    h->flags = 0x80;
+}
 static void columns_absent(struct gs_chunk_hdr *h)
 {
     h->n_cols = 8;

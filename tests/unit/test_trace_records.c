@@ -11,8 +11,8 @@
 
 #include "preload/trace/trace_internal.h"
 
-static const uint64_t edges_u[] = {0, 1, 127, 128, 16383, 16384, UINT32_MAX, 1ull << 62,
-                                   1ull << 63, UINT64_MAX};
+static const uint64_t edges_u[] = {0,     1,          127,        128,        16383,
+                                   16384, UINT32_MAX, 1ull << 62, 1ull << 63, UINT64_MAX};
 static const int64_t edges_z[] = {0, -1, 1, -64, 64, -65, INT32_MIN, INT64_MAX, INT64_MIN};
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -215,11 +215,11 @@ static void bad_frames_are_corrupt(void **state)
     static const struct {
         uint8_t len, bytes[8];
     } bad[] = {
-        {1, {0x01}},                                     /* no length */
-        {2, {0x01, 0x01}},                               /* payload cut */
-        {1, {0x80}},                                     /* tag without end */
-        {6, {0x80, 0x80, 0x80, 0x80, 0x10, 0x00}},       /* tag 2^32 */
-        {6, {0x01, 0xff, 0xff, 0xff, 0xff, 0x0f}},       /* length past the end */
+        {1, {0x01}},                               /* no length */
+        {2, {0x01, 0x01}},                         /* payload cut */
+        {1, {0x80}},                               /* tag without end */
+        {6, {0x80, 0x80, 0x80, 0x80, 0x10, 0x00}}, /* tag 2^32 */
+        {6, {0x01, 0xff, 0xff, 0xff, 0xff, 0x0f}}, /* length past the end */
     };
 
     (void)state;
