@@ -416,8 +416,8 @@ def bench():
         out = []
         for what, name in ((0, "self"), (1, "other"), (2, "safe read")):
             frames = ctypes.c_int()
-            best = min(probe.probe_bench(what, SIZE(probe.probe_tstate()), 3000,
-                                         ctypes.byref(frames)) for _ in range(15))
+            best = min(probe.probe_bench(what, SIZE(probe.probe_tstate()), 50,
+                                         ctypes.byref(frames)) for _ in range(500))
             out.append("%s %.0f ns / %d" % (name, best, frames.value))
         return ", ".join(out)
     for depth in (2, 17, 97):
