@@ -56,7 +56,7 @@ export function heatColour(t, dark) {
   return css(heatRgb(t, dark));
 }
 
-const INK = [13, 17, 23];
+const INK = [0, 0, 0]; // nothing lighter keeps 4.5 : 1 on the middle shades
 const PAPER = [255, 255, 255];
 
 // Whichever of black and white reads better on that shade.
