@@ -235,12 +235,17 @@ void gs_agent_after_fork(void)
     gs_agent.restart_after = gs_now() + gs_ticks_of_ns(RESTART_NS);
 }
 
+/* glibc hands constructors the environment (libc's own is not set yet, we come first); musl hands
+ * them nothing. */
+extern const char *gnu_get_libc_version(void) __attribute__((weak));
+extern char **environ __attribute__((weak));
+
 __attribute__((constructor)) static void agent_init(int argc, char **argv, char **envp)
 {
     (void)argc;
     (void)argv;
     gs_hooks_resolve();
-    gs_config_parse(&gs_agent.config, envp);
+    gs_config_parse(&gs_agent.config, gnu_get_libc_version ? envp : &environ ? environ : NULL);
     start(false);
 }
 

@@ -56,9 +56,11 @@ static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
     t->tot.contended++;
     if (g->waiters)
         g->waiters--;
-    if (gs_agent.level == 0 || !gs_ring_has_room(&t->ring, 2)) {
+    bool room = gs_ring_has_room(&t->ring, 2);
+    if (gs_agent.level == 0 || !room) {
         t->tot.lost_wait_n++;
         t->tot.lost_wait += wait;
+        t->dropped += !room;
         return;
     }
     put(t, &(struct gs_slot){.t = now, .dur = wait, .seq = (uint32_t)g->seq,
@@ -90,6 +92,7 @@ static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hol
     if (!gs_ring_has_room(&t->ring, 2)) {
         t->tot.lost_n++;
         t->tot.lost_hold += hold;
+        t->dropped++;
         return;
     }
     uint16_t flags = (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |

@@ -19,7 +19,8 @@
 
 struct gs_gil;
 
-/* Exact whatever happens to the ring. Ticks. */
+/* Exact whatever happens to the ring. Ticks. `lost` is what has no row: none was wanted (level 0),
+ * or the ring was full (then `dropped` counts it too). */
 struct gs_totals {
     uint64_t acquisitions, releases, contended, forced;
     uint64_t folded_n, folded_hold;
@@ -51,6 +52,7 @@ struct gs_thread {
     uint32_t state; /* enum gs_slot_state */
     uint64_t t_first;
     uint64_t rng;
+    uint64_t dropped;     /* rows the ring had no room for */
     uint64_t stack_ticks; /* spent on stacks */
     uint32_t py_name_len; /* set after py_name is complete */
     char py_name[GS_NAME_BYTES];

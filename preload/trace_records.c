@@ -260,7 +260,7 @@ static void bury(struct gs_thread *t, uint64_t now)
         __atomic_fetch_add(&t->gil->dead_waiters, 1, __ATOMIC_RELAXED);
     retired_stack_ticks += t->stack_ticks;
     retired_events += t->tot.acquisitions + t->tot.releases + t->tot.contended;
-    retired_lost += t->tot.lost_n + t->tot.lost_wait_n;
+    retired_lost += t->dropped;
     gs_thread_recycle(t);
 }
 
@@ -326,9 +326,9 @@ static uint64_t sum_threads(uint64_t (*value)(const struct gs_thread *), uint64_
     return retired;
 }
 
-static uint64_t lost_of(const struct gs_thread *t)
+static uint64_t dropped_of(const struct gs_thread *t)
 {
-    return t->tot.lost_n + t->tot.lost_wait_n;
+    return t->dropped;
 }
 
 static uint64_t events_of(const struct gs_thread *t)
@@ -343,7 +343,7 @@ static uint64_t stack_ticks_of(const struct gs_thread *t)
 
 uint64_t gs_records_lost_rows(void)
 {
-    return sum_threads(lost_of, retired_lost);
+    return sum_threads(dropped_of, retired_lost);
 }
 
 /* The drain thread's CPU time ends with the thread: kept when it leaves for a fork. */

@@ -13,7 +13,11 @@ static inline bool gs_pyabi_has_frame(const struct gs_pyabi *abi, uintptr_t tsta
     uintptr_t p = *(const uintptr_t *)(tstate + (uintptr_t)abi->off.tstate_frame);
     if (abi->off.cframe_frame != GS_PYABI_ABSENT && p)
         p = *(const uintptr_t *)(p + (uintptr_t)abi->off.cframe_frame);
-    return p != 0;
+    if (abi->minor < 15 || !p)
+        return p != 0;
+    /* 3.15 keeps an empty frame of the interpreter's at the bottom, inside the thread state. */
+    return *(const uint8_t *)(p + (uintptr_t)abi->off.frame_owner) < abi->first_shim_owner ||
+           *(const uintptr_t *)(p + (uintptr_t)abi->off.frame_previous) != 0;
 }
 
 #endif
