@@ -2,6 +2,7 @@
  * Columnar chunks -> rows of the engines. A chunk whose columns do not decode is damage: its rows
  * are counted as lost.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyzer/columns.h"
@@ -40,24 +41,38 @@ static uint32_t to_u32(uint64_t v)
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
-/* Neighbouring rows repeat threads and stacks: remember the last answer. */
-struct actor_cache {
-    uint64_t stack;
-    uint32_t thread, actor;
-    bool valid;
+/* Rows of a chunk repeat few threads and stacks. Direct-mapped caches in front of the hash maps,
+ * for one chunk; the key 0 is stored as 1 + key, so that empty entries match nothing. */
+#define CACHE_SLOTS 1024u
+struct cache {
+    struct {
+        uint64_t key_plus_1;
+        uint32_t value;
+    } slot[CACHE_SLOTS];
 };
 
-static uint32_t actor_of(struct decoder *d, struct gs_gil_columns *g, struct actor_cache *cache,
+static uint32_t thread_of(struct decoder *d, struct cache *cache, uint64_t id64)
+{
+    uint32_t id = to_u32(id64);
+    size_t at = id % CACHE_SLOTS;
+    if (cache->slot[at].key_plus_1 != (uint64_t)id + 1) {
+        cache->slot[at].value = gs_recording_thread(d->r, id);
+        cache->slot[at].key_plus_1 = (uint64_t)id + 1;
+    }
+    return cache->slot[at].value;
+}
+
+static uint32_t actor_of(struct decoder *d, struct gs_gil_columns *g, struct cache *cache,
                          uint32_t thread, uint64_t stack)
 {
-    if (cache->valid && cache->thread == thread && cache->stack == stack)
-        return cache->actor;
-    uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, stack);
-    cache->actor = gs_idmap_add(&g->actors, gs_pack32(thread, node));
-    cache->thread = thread;
-    cache->stack = stack;
-    cache->valid = true;
-    return cache->actor;
+    uint64_t key = gs_pack32(thread, to_u32(stack));
+    size_t at = (stack * 31 + thread) % CACHE_SLOTS;
+    if (cache->slot[at].key_plus_1 != key + 1) {
+        uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, stack);
+        cache->slot[at].value = gs_idmap_add(&g->actors, gs_pack32(thread, node));
+        cache->slot[at].key_plus_1 = key + 1;
+    }
+    return cache->slot[at].value;
 }
 
 static struct gs_gil_columns *gil_of(struct decoder *d)
@@ -97,21 +112,23 @@ static void slice_times(struct decoder *d, size_t i, struct gs_slice *s)
 static void on_slices(struct decoder *d)
 {
     struct gs_gil_columns *g = gil_of(d);
-    struct actor_cache hold = {0}, wait = {0};
+    struct cache *actors = gs_xcalloc(2, sizeof(*actors)), *threads = actors + 1;
+    GS_RESERVE(g->slices, g->n_slices + d->n, g->cap_slices);
     for (size_t i = 0; i < d->n; i++) {
         struct gs_slice s = {.seq = col(d, S_SEQ)[i], .flags = (uint32_t)col(d, S_FLAGS)[i]};
-        s.thread = gs_recording_thread(d->r, to_u32(col(d, S_THREAD)[i]));
+        s.thread = thread_of(d, threads, col(d, S_THREAD)[i]);
         if ((s.flags & (GS_SLICE_TURN | GS_SLICE_WAIT)) == 0)
             continue;
         slice_times(d, i, &s);
-        s.hold_actor = actor_of(d, g, &hold, s.thread,
+        s.hold_actor = actor_of(d, g, actors, s.thread,
                                 s.flags & GS_SLICE_TURN ? col(d, S_HOLD_STACK)[i] : GS_STACK_NONE);
         if (s.flags & GS_SLICE_WAIT) {
-            s.wait_actor = actor_of(d, g, &wait, s.thread, col(d, S_WAIT_STACK)[i]);
+            s.wait_actor = actor_of(d, g, actors, s.thread, col(d, S_WAIT_STACK)[i]);
             s.ds = to_u32(col(d, S_WAIT_DS)[i]);
         }
-        GS_PUSH(g->slices, g->n_slices, g->cap_slices, s);
+        g->slices[g->n_slices++] = s;
     }
+    free(actors);
 }
 
 enum hold_col { H_T_REL, H_THREAD, H_HOLD, H_WEIGHT, H_STACK };
@@ -132,16 +149,17 @@ enum holder_col { P_SEQ, P_T, P_THREAD, P_KIND, P_STACK };
 static void on_holder_samples(struct decoder *d)
 {
     struct gs_gil_columns *g = gil_of(d);
-    struct actor_cache cache = {0};
+    struct cache *actors = gs_xcalloc(2, sizeof(*actors)), *threads = actors + 1;
     for (size_t i = 0; i < d->n; i++) {
         struct gs_holder_sample s = {.seq = col(d, P_SEQ)[i], .kind = to_u32(col(d, P_KIND)[i])};
         if (col(d, P_STACK)[i] == GS_STACK_NONE)
             continue; /* the walk failed: it says nothing */
         s.t_ns = to_ns(d, col(d, P_T)[i]);
-        s.actor = actor_of(d, g, &cache, gs_recording_thread(d->r, to_u32(col(d, P_THREAD)[i])),
-                           col(d, P_STACK)[i]);
+        s.actor =
+            actor_of(d, g, actors, thread_of(d, threads, col(d, P_THREAD)[i]), col(d, P_STACK)[i]);
         GS_PUSH(g->samples, g->n_samples, g->cap_samples, s);
     }
+    free(actors);
 }
 
 enum edge_col { E_T_WAKE, E_BLOCKED, E_WAKEE, E_WAKER };

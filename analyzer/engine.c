@@ -70,7 +70,7 @@ void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const 
     gs_bins_add(bins, bins->hold_ns, t->acq_ns, t->rel_ns);
 }
 
-void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t)
+unsigned gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t)
 {
     struct gs_actor_sums *a = &out->actors[t->wait_actor];
     uint64_t ns = t->a_ns - t->begin_ns;
@@ -81,5 +81,5 @@ void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t)
         a->wait_max_ns = ns;
     out->wait_ns += ns;
     out->wait_hist[bucket]++;
-    gs_summap_add(&out->wait_hists, (uint64_t)t->thread << 10 | bucket, 0, 1);
+    return bucket;
 }

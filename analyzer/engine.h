@@ -70,6 +70,7 @@ void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint
 /* What both engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
 void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
                    const struct gs_segment *segments, size_t n, bool expired);
-void gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t);
+/* Returns the bucket of the thread's histogram, which the engine keeps in its own way. */
+unsigned gs_count_wait(struct gs_gil_result *out, const struct gs_slice *t);
 
 #endif

@@ -17,8 +17,9 @@
 #include "analyzer/xalloc.h"
 
 #define NO_ACTOR      UINT32_MAX
-#define DENSE_SPAN    4u   /* scatter when seq1 - seq0 < DENSE_SPAN * rows */
-#define MATRIX_ACTORS 512u /* a matrix of 4 MiB */
+#define DENSE_SPAN    4u    /* scatter when seq1 - seq0 < DENSE_SPAN * rows */
+#define MATRIX_ACTORS 512u  /* a matrix of 4 MiB; more where there are rows enough to fill it */
+#define HIST_THREADS  4096u /* dense histograms of 32 MiB at most */
 
 struct gs_engine {
     char unused;
@@ -40,6 +41,8 @@ struct work {
     size_t n_subs;
     uint32_t *first_sub;   /* of row i: its unknown piece if it has one, else its first segment */
     struct gs_sum *matrix; /* n_actors x n_actors, or NULL */
+    uint64_t *hists;       /* n_threads x 1024, or NULL */
+    size_t n_threads;
 };
 
 static enum gs_status cpu_open(struct gs_engine **out, struct gs_error *err)
@@ -308,20 +311,41 @@ static void count_rows(struct work *w)
         a->forced += (t->flags & GS_SLICE_FORCED) != 0;
         if ((t->flags & GS_SLICE_WAIT) == 0)
             continue;
-        gs_count_wait(w->out, t);
+        size_t key = (size_t)t->thread << 10 | gs_count_wait(w->out, t);
+        if (w->hists)
+            w->hists[key]++;
+        else
+            gs_summap_add(&w->out->wait_hists, key, 0, 1);
         gs_bins_add(w->bins, w->bins->wait_ns, t->begin_ns, t->a_ns);
         blame_wait(w, i);
     }
 }
 
-static void move_matrix(struct work *w)
+static void open_tables(struct work *w)
+{
+    size_t n = w->out->n_actors;
+    if (n <= MATRIX_ACTORS || (n <= UINT32_MAX && n * n <= w->n))
+        w->matrix = gs_xcalloc(n * n, sizeof(*w->matrix));
+    for (size_t i = 0; i < w->n; i++)
+        if (w->rows[i].thread >= w->n_threads)
+            w->n_threads = w->rows[i].thread + (size_t)1;
+    if (w->n_threads <= HIST_THREADS)
+        w->hists = gs_xcalloc(w->n_threads << 10, sizeof(*w->hists));
+}
+
+/* Both engines hand over maps. */
+static void close_tables(struct work *w)
 {
     size_t n = w->out->n_actors;
     for (size_t k = 0; w->matrix && k < n * n; k++)
         if (w->matrix[k].count)
             gs_summap_add(&w->out->pairs, gs_pack32((uint32_t)(k / n), (uint32_t)(k % n)),
                           w->matrix[k].ns, w->matrix[k].count);
+    for (size_t k = 0; w->hists && k < w->n_threads << 10; k++)
+        if (w->hists[k])
+            gs_summap_add(&w->out->wait_hists, k, 0, w->hists[k]);
     free(w->matrix);
+    free(w->hists);
 }
 
 static enum gs_status cpu_run(struct gs_engine *e, struct gs_gil_columns *g, struct gs_bins *bins,
@@ -334,14 +358,13 @@ static enum gs_status cpu_run(struct gs_engine *e, struct gs_gil_columns *g, str
     if (g->n_slices >= UINT32_MAX / 2 || g->n_samples >= UINT32_MAX / 2)
         return gs_error_set(err, GS_ERR_LIMIT, "one GIL has %zu rows: analyse parts of the capture",
                             g->n_slices);
-    if (out->n_actors <= MATRIX_ACTORS)
-        w.matrix = gs_xcalloc(out->n_actors * out->n_actors, sizeof(*w.matrix));
     order_rows(&w);
+    open_tables(&w);
     gs_sort_samples(g);
     cut_periods(&w);
     count_rows(&w);
     sum_whole_subs(&w);
-    move_matrix(&w);
+    close_tables(&w);
     free(w.subs);
     free(w.first_sub);
     return GS_OK;

@@ -180,7 +180,8 @@ static enum gs_status reference_run(struct gs_engine *e, struct gs_gil_columns *
         if (t->flags & GS_SLICE_TURN)
             count_hold(&w, i);
         if (t->flags & GS_SLICE_WAIT) {
-            gs_count_wait(out, t);
+            unsigned bucket = gs_count_wait(out, t);
+            gs_summap_add(&out->wait_hists, (uint64_t)t->thread << 10 | bucket, 0, 1);
             gs_bins_add(bins, bins->wait_ns, t->begin_ns, t->a_ns);
             blame_wait(&w, i);
         }

@@ -46,12 +46,12 @@ uint64_t gs_hash_bytes(const void *p, size_t len)
     return mix(h ^ word ^ seed());
 }
 
-static void insert_slot(struct gs_idmap *m, uint32_t index)
+static void insert_slot(struct gs_idmap *m, uint64_t key, uint32_t index)
 {
-    size_t mask = m->n_slots - 1, at = gs_hash64(m->keys[index]) & mask;
-    while (m->slots[at] != GS_IDMAP_NONE)
+    size_t mask = m->n_slots - 1, at = gs_hash64(key) & mask;
+    while (m->slots[at].index != GS_IDMAP_NONE)
         at = (at + 1) & mask;
-    m->slots[at] = index;
+    m->slots[at] = (struct gs_idmap_slot){key, index};
 }
 
 static void grow(struct gs_idmap *m)
@@ -61,7 +61,7 @@ static void grow(struct gs_idmap *m)
     m->slots = gs_xmalloc(m->n_slots, sizeof(*m->slots));
     memset(m->slots, 0xff, m->n_slots * sizeof(*m->slots));
     for (size_t i = 0; i < m->n; i++)
-        insert_slot(m, (uint32_t)i);
+        insert_slot(m, m->keys[i], (uint32_t)i);
 }
 
 uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key)
@@ -70,9 +70,9 @@ uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key)
         return GS_IDMAP_NONE;
     size_t mask = m->n_slots - 1;
     for (size_t at = gs_hash64(key) & mask;; at = (at + 1) & mask) {
-        uint32_t index = m->slots[at];
-        if (index == GS_IDMAP_NONE || m->keys[index] == key)
-            return index;
+        const struct gs_idmap_slot *s = &m->slots[at];
+        if (s->index == GS_IDMAP_NONE || s->key == key)
+            return s->index;
     }
 }
 
@@ -84,7 +84,7 @@ uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key)
     if (2 * (m->n + 1) > m->n_slots)
         grow(m);
     GS_PUSH(m->keys, m->n, m->cap, key);
-    insert_slot(m, (uint32_t)(m->n - 1));
+    insert_slot(m, key, (uint32_t)(m->n - 1));
     return (uint32_t)(m->n - 1);
 }
 

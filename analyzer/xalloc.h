@@ -16,6 +16,15 @@ char *gs_xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* Makes room for element n of a growing array; returns the (possibly moved) array. */
 void *gs_xgrow(void *p, size_t n, size_t *cap, size_t size);
 
+/* Room for at least `need` elements. */
+#define GS_RESERVE(array, need, cap)                                                               \
+    do {                                                                                           \
+        if ((need) > (cap)) {                                                                      \
+            (cap) = (need) + (cap) / 2;                                                            \
+            (array) = gs_xrealloc((array), (cap), sizeof(*(array)));                               \
+        }                                                                                          \
+    } while (0)
+
 /* Appends `value` to `array`, whose fields are array, n_array-like count and capacity. */
 #define GS_PUSH(array, n, cap, value)                                                              \
     do {                                                                                           \
