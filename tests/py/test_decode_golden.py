@@ -105,7 +105,7 @@ def damaged(data, rng):
         if what == 0:
             data[at] ^= 1 << rng.randrange(8)
         elif what == 1:
-            del data[at:at + rng.randint(1, 300)]
+            del data[max(at, 1):at + rng.randint(2, 300)]
         elif what == 2:
             data[at:at] = rng.choice([b"GSCK", b"GILSCOPE", bytes(70), b"x" * 9, data[:rng.randint(1, 400)]])
         else:
