@@ -29,6 +29,14 @@ function append(node, children) {
   }
 }
 
+// Text in which `names` are set as code; still only text.
+export function prose(text) {
+  return String(text).split('`').map((part, i, all) => {
+    if (i % 2 === 0) return part;
+    return i === all.length - 1 ? '`' + part : el('code', {}, part); // no closing mark: not code
+  });
+}
+
 export function fillWith(node, ...children) {
   node.replaceChildren();
   append(node, children);

@@ -19,6 +19,13 @@ function pair(label, value, title) {
   return [el('dt', {}, label), el('dd', { title: title || null }, value)];
 }
 
+// The root's own time is that of the startup frames left out of the picture.
+function selfValue(page, n) {
+  const self = page.tree.self[n];
+  if (page.app.state.invert || (n === 0 && !self)) return null;
+  return pair(n ? 'Self' : 'In hidden frames', fmtNs(self), fmtExactNs(self));
+}
+
 function extraValues(page, node) {
   const s = page.app.state;
   if (s.invert) return [];
@@ -71,7 +78,7 @@ export function makeDetail(page) {
       path ? el('p.mono.path', {}, path) : null, about ? el('p.muted', {}, about) : null,
       el('dl.numbers', {},
          pair('Total', fmtNs(tree.total[n]), fmtExactNs(tree.total[n])),
-         page.app.state.invert ? null : pair('Self', fmtNs(tree.self[n]), fmtExactNs(tree.self[n])),
+         selfValue(page, n),
          pair('Of everything', fmtPct(tree.total[n], tree.total[0])),
          n ? pair('Of its parent', fmtPct(tree.total[n], tree.total[tree.parent[n]])) : null,
          extraValues(page, n)),

@@ -176,7 +176,9 @@ export function frameName(frames, f) {
 // "server.py:42"
 export function framePlace(frames, f) {
   if (f < 0 || !frames.file[f]) return '';
-  const base = frames.file[f].slice(frames.file[f].lastIndexOf('/') + 1);
+  const parts = frames.file[f].split('/');
+  const last = parts[parts.length - 1]; // every package has an __init__.py: say whose
+  const base = last.startsWith('__') && parts.length > 1 ? parts[parts.length - 2] + '/' + last : last;
   return frames.line[f] >= 0 ? base + ':' + frames.line[f] : base;
 }
 

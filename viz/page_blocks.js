@@ -8,7 +8,7 @@ import { heatColour, heatText } from './colour.js';
 import { makeChains } from './chain_list.js';
 import { makeTable, barCell } from './table.js';
 
-const SIDE = 24;
+const SIDE = 16; // what fits a laptop without scrolling
 
 function nameOf(p, thread) {
   if (thread < 0) return 'other threads';

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Page 1: is the GIL my problem, who is to blame, and what to do next.
-import { el } from './dom.js';
+import { el, prose } from './dom.js';
 import { fmtNs, fmtPct, fmtCount, fmtShort, fmtExactNs, plural } from './format.js';
 import { processLabel } from './model.js';
 import { bandRows } from './layout_band.js';
@@ -22,9 +22,10 @@ function findingLink(app, f) {
   const process = f.process >= 0 && f.process < app.model.processes.length ? f.process : -1;
   const threads = process >= 0 ? app.model.processes[process].threads.length : 0;
   const thread = f.thread >= 0 && f.thread < threads ? f.thread : -1;
-  if (node < 0 && thread < 0) return null;
+  if (node < 0 && process < 0) return null;
   const href = app.link({ page: 'flame', metric: findingMetric(String(f.id)), process, thread, node });
-  return el('a.evidence', { href }, node >= 0 ? 'Show this stack' : 'Show this thread', ' →');
+  const what = node >= 0 ? 'Show this stack' : thread >= 0 ? 'Show this thread' : 'Show its stacks';
+  return el('a.evidence', { href }, what, ' →');
 }
 
 // The number a finding stands on, wherever the analyzer put it.
@@ -48,8 +49,8 @@ function findingItem(app, f) {
   return el('li.finding', {},
     el('span.severity.' + known, { title: label + ' severity' }, app.icon(shape),
        el('span.visually-hidden', {}, label + ' severity: ')),
-    el('div.finding-text', {}, el('p.claim', {}, String(f.claim || '')),
-       f.suggestion ? el('p.suggestion', {}, String(f.suggestion)) : null, findingLink(app, f)),
+    el('div.finding-text', {}, el('p.claim', {}, prose(f.claim || '')),
+       f.suggestion ? el('p.suggestion', {}, prose(f.suggestion)) : null, findingLink(app, f)),
     findingNumber(f));
 }
 
@@ -188,7 +189,7 @@ function threadsCard(app) {
 
 function verdictCard(app) {
   const text = app.model.verdict || 'No verdict: too little was recorded.';
-  return el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, text), freeThreadedNote(app));
+  return el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, prose(text)), freeThreadedNote(app));
 }
 
 function freeThreadedNote(app) {

@@ -17,7 +17,13 @@ function yesNo(v, yes, no) {
   return v === undefined ? 'not recorded' : v ? yes : no;
 }
 
-function lossCard({ capture, total }) {
+function sumOf(processes, key) {
+  return processes.reduce((s, p) => s + (p[key] || 0), 0);
+}
+
+function lossCard({ capture, total, processes }) {
+  const chunks = sumOf(processes, 'lost_chunks');
+  const names = sumOf(processes, 'lost_definitions');
   const pct = Number.isFinite(capture.overhead_pct) ? capture.overhead_pct.toFixed(2) + '\u00a0%' : '–';
   return card('h-loss', 'Can these numbers be trusted?', definitions([
     ['Lost events', fmtCount(capture.lost_events || 0),
@@ -27,6 +33,8 @@ function lossCard({ capture, total }) {
     ['Overhead', pct, capture.overhead_ns > 0 ? fmtNs(capture.overhead_ns) + ' of CPU time, measured by the recorder itself' : null],
     ['Open at the end', fmtNs(total.open_wait_ns) + ' waiting, ' + fmtNs(total.open_hold_ns) + ' holding',
      'turns not over when recording ended; not part of the totals'],
+    chunks ? ['Missing chunks', fmtCount(chunks), 'gaps in the chunk numbers of a capture'] : null,
+    names ? ['Missing names', fmtCount(names), 'stacks shown as (lost)'] : null,
     capture.damaged_chunks ? ['Damaged', fmtCount(capture.damaged_chunks) + ' chunks'] : null,
     capture.pruned_ns > 0 ? ['Left out of this report', fmtExactNs(capture.pruned_ns)] : null,
   ]));
@@ -56,7 +64,7 @@ function notesCard({ processes }) {
   const rows = processes.flatMap((p) => p.noteLines.map((text) => ({ pid: p.pid, text: String(text) })));
   return card('h-notes', 'Notes of the recorder', rows.length
     ? el('ul.notes', {}, rows.map((r) => el('li', {}, el('span.muted', {}, 'pid ' + r.pid), ' ' + r.text)))
-    : el('p.empty', {}, 'None: the level of detail never changed.'));
+    : el('p.empty', {}, processes.every((p) => p.level === p.level_end) ? 'None: the level of detail never changed.' : 'None.'));
 }
 
 function processCard({ processes }) {
