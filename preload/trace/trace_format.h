@@ -132,9 +132,9 @@ enum gs_slice_flag {
 #define GS_HOLDER_SAMPLE_COLUMNS(X)                                                                \
     X(seq, D)                                                                                      \
     X(t, D)                                                                                        \
-    X(thread, F)   /* the holder */                                                                \
-        X(kind, F) /* enum gs_holder_sample_kind */                                                \
-        X(stack, S)
+    X(thread, F) /* the holder */                                                                  \
+    X(kind, F)   /* enum gs_holder_sample_kind */                                                  \
+    X(stack, S)
 enum gs_holder_sample_kind {
     GS_HOLDER_AT_WAIT = 1,   /* a waiter, as its wait began */
     GS_HOLDER_AT_EXPIRY = 2, /* a waiter, as the switch interval expired */
@@ -146,9 +146,9 @@ enum gs_holder_sample_kind {
     X(t_wake, D)                                                                                   \
     X(blocked, F) /* wait begin = t_wake - blocked */                                              \
     X(wakee, F)                                                                                    \
-    X(waker, F)          /* thread indexes; waker GS_EDGE_NO_WAKER if unknown */                   \
-        X(wake_delay, F) /* t_wake - time of the post; 0 if unknown */                             \
-        X(wakee_stack, S) X(waker_stack, S) X(result, F) /* 0 taken, 1 timed out or interrupted */
+    X(waker, F)      /* thread indexes; waker GS_EDGE_NO_WAKER if unknown */                       \
+    X(wake_delay, F) /* t_wake - time of the post; 0 if unknown */                                 \
+    X(wakee_stack, S) X(waker_stack, S) X(result, F) /* 0 taken, 1 timed out or interrupted */
 #define GS_EDGE_NO_WAKER    0xffffffffu
 
 #define GS_SCHED_COLUMNS(X) X(t, D) X(thread, F) X(cpu_ns, F) X(runqueue_ns, F)
