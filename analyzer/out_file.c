@@ -3,10 +3,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What an interrupted program removes: the unfinished file. One at a time, as commands write. */
+static char unfinished[PATH_MAX];
+
+static void on_signal(int number)
+{
+    if (unfinished[0])
+        unlink(unfinished);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* A signal that the caller ignores (nohup) stays ignored. */
+static void remove_on_signal(const char *path)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    snprintf(unfinished, sizeof(unfinished), "%s", path);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        struct sigaction old;
+        if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
+            signal(numbers[i], on_signal);
+    }
+}
 
 static bool is_stdout(const struct gs_out *out)
 {
@@ -67,6 +91,8 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
     if (fd < 0)
         return gs_error_set(err, GS_ERR_IO, "%s: %s; name another file with -o", path,
                             strerror(errno));
+    if (out->temp[0] || out->created)
+        remove_on_signal(out->temp[0] ? out->temp : path);
     out->file = fdopen(fd, "w");
     if (!out->file) {
         close(fd);
@@ -106,6 +132,7 @@ enum gs_status gs_out_commit(struct gs_out *out, bool ok, struct gs_error *err)
     const char *name = is_stdout(out) ? "standard output" : out->path;
     if (!failed && ok && out->temp[0] && rename(out->temp, out->path) != 0)
         failed = errno;
+    unfinished[0] = '\0';
     if (!failed && ok)
         return GS_OK;
     if (out->temp[0])
