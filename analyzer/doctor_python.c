@@ -159,11 +159,13 @@ bool gs_doctor_python(const char *exe, bool required)
     if (!runs)
         return gs_doctor_line(bad, exe, "does not run as a Python: %s", last_line(said));
     is_new(p.executable);
-    gs_doctor_line(GS_MARK_OK, exe, "%s %d.%d.%d%s", p.implementation, p.major, p.minor, p.micro,
-                   p.free_threaded == 2 ? ", free-threaded with its GIL on" : "");
     const char *why = unsupported(&p);
     if (why)
-        return gs_doctor_line(bad, exe, "%s", why) || !required;
+        return gs_doctor_line(bad, exe, "%s %d.%d.%d %s", p.implementation, p.major, p.minor,
+                              p.micro, why) ||
+               !required;
+    gs_doctor_line(GS_MARK_OK, exe, "%s %d.%d.%d%s", p.implementation, p.major, p.minor, p.micro,
+                   p.free_threaded == 2 ? ", free-threaded with its GIL on" : "");
     if (gs_target_refusal(exe, refusal, sizeof(refusal)))
         return gs_doctor_line(bad, exe, "%s", refusal) || !required;
     return record(bad, exe) || !required;
