@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * From numbers to sentences: what costs most, where it is, what to do. The code that is blamed most
- * comes first; the others follow by the time they cost. Thresholds stand beside each rule.
+ * comes first; the others follow by severity, then by the time they cost. Thresholds stand beside
+ * each rule.
  */
 #include "analyzer/findings.h"
 
@@ -71,9 +72,25 @@ static bool is_code(const struct gs_profile *p, uint32_t node)
     return node != 0 && p->frames[p->nodes[node].frame].file[0] != '\0';
 }
 
-static void add_row(struct gs_culprit *c, const struct gs_prof_row *row, uint64_t *line_ns,
-                    uint64_t *best_line_ns)
+/* On a machine with too few CPUs a thread that holds the GIL may wait for one: that is no C call.
+ * Of a thread's time its share on a CPU counts; all of it where nothing is known. */
+static uint64_t on_cpu(const struct gs_profile *p, const struct gs_prof_row *row)
 {
+    const struct gs_prof_thread *t = &p->processes[row->process].threads[row->thread];
+    unsigned __int128 all = (unsigned __int128)t->cpu_ns + t->runqueue_ns;
+    return all ? (uint64_t)(row->long_hold_ns * (unsigned __int128)t->cpu_ns / all)
+               : row->long_hold_ns;
+}
+
+static bool is_c_call(const struct gs_culprit *c)
+{
+    return c->long_count && c->long_cpu_ns / c->long_count >= GS_LONG_HOLD_NS;
+}
+
+static void add_row(const struct gs_profile *p, struct gs_culprit *c, const struct gs_prof_row *row,
+                    uint64_t *line_ns, uint64_t *best_line_ns)
+{
+    c->long_cpu_ns += on_cpu(p, row);
     c->blamed_ns += row->blamed_ns;
     c->hold_ns += row->hold_ns;
     c->long_ns += row->long_hold_ns;
@@ -104,7 +121,7 @@ struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out)
         uint32_t func = gs_idmap_add(&files, (uintptr_t)p->frames[frame].func);
         uint32_t at = gs_idmap_add(&functions, gs_pack32(file, func));
         uint32_t line = gs_idmap_add(&lines, frame);
-        add_row(&all[at], row, &line_ns[line], &best[at]);
+        add_row(p, &all[at], row, &line_ns[line], &best[at]);
     }
     *n_out = functions.n;
     if (*n_out)
@@ -164,7 +181,7 @@ static void find_culprits(struct gs_profile *p, const struct gs_job *job,
         if (c[i].blamed_ns == 0 || (i > 0 && gs_permille(c[i].blamed_ns, job->wait_ns) < 100))
             break;
         char *place = gs_place_text(p, c[i].node);
-        const char *how = c[i].long_ns * 2 > c[i].blamed_ns
+        const char *how = is_c_call(&c[i]) && c[i].long_ns * 2 > c[i].hold_ns
                               ? "It kept the GIL far longer than the switch interval: look for a C "
                                 "call in that line that does not release it; split the work, use a "
                                 "version that releases the GIL, or move it to another process."
@@ -257,7 +274,7 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
 {
     const struct gs_culprit *worst = NULL;
     for (size_t i = 0; i < n; i++)
-        if (c[i].long_count && (!worst || c[i].long_ns > worst->long_ns))
+        if (is_c_call(&c[i]) && (!worst || c[i].long_ns > worst->long_ns))
             worst = &c[i];
     if (!worst)
         return;
@@ -270,9 +287,10 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
                                   "average) although another thread had asked for it.",
                                   place, gs_fmt_count(worst->long_count).s,
                                   gs_fmt_ns(worst->long_ns / worst->long_count).s),
-            .suggestion = copy("Python code lets go every 5 ms, so this is a single call into C "
-                               "that does not release the GIL: work in smaller chunks, or use a "
-                               "library that releases it."),
+            .suggestion =
+                copy("Python code lets go 5 ms after being asked, so this is a call into C "
+                     "that does not release the GIL: work in smaller chunks, or use a "
+                     "library that releases it."),
             .process = worst->process,
             .thread = -1,
             .node = worst->node,
@@ -405,6 +423,8 @@ static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
 static int by_cost(const void *pa, const void *pb)
 {
     const struct gs_finding *a = pa, *b = pb;
+    if (a->severity != b->severity)
+        return a->severity < b->severity ? -1 : 1;
     if (a->ns != b->ns)
         return a->ns > b->ns ? -1 : 1;
     return strcmp(a->id, b->id);

@@ -19,7 +19,8 @@ struct gs_culprit {
     uint32_t node; /* a stack that ends in the function's most blamed line; 0: none */
     uint32_t process;
     uint64_t blamed_ns, hold_ns, long_ns, long_count;
-    uint64_t line_ns; /* blame of that line */
+    uint64_t long_cpu_ns; /* long_ns without the part for which the thread had no CPU */
+    uint64_t line_ns;     /* blame of that line */
 };
 struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out);
 /* "`parse` (app.py:42)", safe to print; the caller frees. */

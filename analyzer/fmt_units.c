@@ -30,14 +30,11 @@ struct gs_fmt gs_fmt_ns(uint64_t ns)
         return scaled(ns, 1000, "us");
     if (ns < 999500000)
         return scaled(ns, 1000000, "ms");
-    if (ns < UINT64_C(120000000000))
+    if (ns < UINT64_C(600000000000))
         return scaled(ns, 1000000000, "s");
-    uint64_t s = ns / 1000000000;
-    if (s < 7200)
-        snprintf(f.s, sizeof(f.s), "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
-    else
-        snprintf(f.s, sizeof(f.s), "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
-    return f;
+    if (ns < UINT64_C(7200000000000))
+        return scaled(ns, UINT64_C(60000000000), "min");
+    return scaled(ns, UINT64_C(3600000000000), "h");
 }
 
 uint64_t gs_permille(uint64_t part, uint64_t whole)

@@ -11,7 +11,7 @@
 struct gs_fmt { /* returned by value: gs_fmt_ns(x).s lives to the end of the full expression */
     char s[40];
 };
-struct gs_fmt gs_fmt_ns(uint64_t ns); /* "3.21 s", "71.4 ms", "850 us", "12 ns", "2 min 5 s" */
+struct gs_fmt gs_fmt_ns(uint64_t ns); /* "3.21 s", "71.4 ms", "850 us", "12 ns", "12.1 min" */
 struct gs_fmt gs_fmt_percent(uint64_t part, uint64_t whole); /* "71 %", "7.1 %", "<0.1 %" */
 struct gs_fmt gs_fmt_count(uint64_t n);                      /* "1,234,567" */
 struct gs_fmt gs_fmt_bytes(uint64_t bytes);                  /* "4.0 MiB" */

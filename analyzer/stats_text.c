@@ -148,23 +148,37 @@ static void put_threads(const struct text *t, const struct gs_profile *p)
     free(all);
 }
 
-/* "outer > inner (file.py:12)": the innermost frame in full, its callers by name as room allows. */
+/* "func (file.py:12)" in at most `room` columns: a long name is cut, the place is not. */
+static char *frame_text(const struct gs_prof_frame *f, size_t room)
+{
+    if (!f->file[0])
+        return gs_fmt_safe(f->func, room);
+    char *file = gs_fmt_safe(gs_fmt_basename(f->file), room / 2);
+    char *place = gs_xasprintf(" (%s:%d)", file, f->line);
+    size_t wide = columns_of(place, strlen(place));
+    char *func = gs_fmt_safe(f->func, room > wide + 8 ? room - wide : 8);
+    char *out = gs_xasprintf("%s%s", func, place);
+    free(file);
+    free(place);
+    free(func);
+    return out;
+}
+
+/* The innermost frame in full, its callers by name as room allows. */
 static void put_stack(const struct text *t, const struct gs_profile *p, uint32_t node, size_t room)
 {
-    const struct gs_prof_frame *f = &p->frames[p->nodes[node].frame];
-    char *text = f->file[0] ? gs_xasprintf("%s (%s:%d)", f->func, gs_fmt_basename(f->file), f->line)
-                            : gs_xasprintf("%s", f->func);
+    char *text = frame_text(&p->frames[p->nodes[node].frame], room);
     for (uint32_t up = p->nodes[node].parent; up; up = p->nodes[up].parent) {
-        const char *caller = p->frames[p->nodes[up].frame].func;
-        if (columns_of(text, strlen(text)) + strlen(caller) + 3 > room)
+        char *caller = gs_fmt_safe(p->frames[p->nodes[up].frame].func, 0);
+        bool fits = columns_of(text, strlen(text)) + columns_of(caller, strlen(caller)) + 3 <= room;
+        char *longer = fits ? gs_xasprintf("%s < %s", text, caller) : NULL;
+        free(caller);
+        if (!fits)
             break;
-        char *longer = gs_xasprintf("%s < %s", text, caller);
         free(text);
         text = longer;
     }
-    char *safe = gs_fmt_safe(text, room);
-    fprintf(t->out, "%s\n", safe);
-    free(safe);
+    fprintf(t->out, "%s\n", text);
     free(text);
 }
 
