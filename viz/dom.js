@@ -62,6 +62,7 @@ export function cssVar(name) {
 }
 
 export function isDark() {
+  if (matchMedia('print').matches) return false;
   const set = document.documentElement.dataset.theme;
   return set ? set === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
 }

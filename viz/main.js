@@ -30,7 +30,9 @@ class App {
     makeTop(model, PAGES, this.openHelp);
     const retheme = () => this.themed.forEach((fn) => fn());
     document.addEventListener('gs-theme', retheme);
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', retheme);
+    for (const query of ['(prefers-color-scheme: dark)', 'print']) {
+      matchMedia(query).addEventListener('change', retheme);
+    }
     window.addEventListener('hashchange', () => this.route());
     document.addEventListener('keydown', (e) => this.key(e));
     this.route();

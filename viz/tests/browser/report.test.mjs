@@ -35,6 +35,28 @@ async function withPage(name, options, fn) {
   }
 }
 
+// Runs in the page: drags and scales the picture for 200 frames.
+async function panGaps() {
+  const canvas = document.querySelector('canvas.flame');
+  const box = canvas.getBoundingClientRect();
+  canvas.setPointerCapture = () => {};
+  const at = (x) => ({ clientX: box.left + x, clientY: box.top + 300, button: 0, bubbles: true, cancelable: true });
+  const gaps = [];
+  canvas.dispatchEvent(new PointerEvent('pointerdown', at(600)));
+  let last = performance.now();
+  for (let i = 0; i < 200; i++) {
+    canvas.dispatchEvent(new PointerEvent('pointermove', at(600 + 300 * Math.sin(i / 20))));
+    canvas.dispatchEvent(new WheelEvent('wheel', { ...at(500), deltaY: i % 80 > 50 ? 12 : -8, ctrlKey: true }));
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    gaps.push(now - last);
+    last = now;
+  }
+  canvas.dispatchEvent(new PointerEvent('pointercancel', at(0)));
+  gaps.sort((a, b) => a - b);
+  return { p50: gaps[100], p95: gaps[190] };
+}
+
 const hashOf = (page) => page.evaluate(() => location.hash);
 const selected = (page) => page.textContent('#flame-item');
 
@@ -200,6 +222,32 @@ check('a damaged report says why instead of staying empty', async () => {
   urls.bad = write(env.dir, 'bad', makeReport(bad));
   await withPage('bad', {}, async (page) => {
     assert.match(await page.textContent('main'), /cannot be shown.*nodes\.parent/);
+  });
+});
+
+check('a report of a real capture opens too', async () => {
+  urls.real = 'file://' + process.env.GILSCOPE_VIZ_REPORT;
+  await withPage('real', {}, async (page) => {
+    for (const id of PAGES) {
+      await page.click('nav.tabs a[data-page=' + id + ']');
+      await shot(page, 'real-' + id, true);
+    }
+  });
+}, reason || (process.env.GILSCOPE_VIZ_REPORT ? null : 'GILSCOPE_VIZ_REPORT names no report'));
+
+// Limits are generous: the machine that runs this may be shared. What was measured is printed.
+check('a large report opens and pans', async (t) => {
+  const n = process.env.GILSCOPE_VIZ_BIG ? 1000000 : 200000;
+  const html = makeReport(fake.bigReport({ n }));
+  urls.big = write(env.dir, 'big', html);
+  const start = Date.now();
+  await withPage('big', { hash: '#flame', width: 1600 }, async (page) => {
+    await settle(page);
+    const opened = Date.now() - start;
+    const gaps = await page.evaluate(panGaps);
+    t.diagnostic(n + ' frames, ' + (html.length / 1e6).toFixed(1) + ' MB: shown after ' + opened +
+                 ' ms, frame gap p50 ' + gaps.p50.toFixed(1) + ', p95 ' + gaps.p95.toFixed(1) + ' ms');
+    assert.ok(opened < 20000 && gaps.p50 < 100, JSON.stringify({ opened, gaps }));
   });
 });
 
