@@ -37,10 +37,10 @@ struct gs_prof_node {
 struct gs_prof_row {
     uint32_t process, thread; /* thread: index into the process's threads[] */
     uint32_t node;
-    uint64_t hold_ns;         /* measured and estimated together */
-    uint64_t hold_est_ns;     /* the part spread by Poisson samples */
-    uint64_t blamed_ns;       /* time others waited while this stack held */
-    uint64_t wait_ns;         /* time this stack waited */
+    uint64_t hold_ns;     /* measured and estimated together */
+    uint64_t hold_est_ns; /* the part spread by Poisson samples */
+    uint64_t blamed_ns;   /* time others waited while this stack held */
+    uint64_t wait_ns;     /* time this stack waited */
     uint64_t hold_count, wait_count;
     uint64_t long_hold_ns, long_holds; /* stretches of 10 ms and more while a drop was asked for */
 };
@@ -48,8 +48,8 @@ struct gs_prof_row {
 struct gs_prof_thread {
     uint32_t thread; /* dense index within the process */
     uint32_t tid;
-    uint32_t gil;    /* index into gils[] */
-    char *name;      /* Python's name where known, else the OS's */
+    uint32_t gil; /* index into gils[] */
+    char *name;   /* Python's name where known, else the OS's */
     uint64_t hold_ns, wait_ns, open_hold_ns, open_wait_ns;
     uint64_t acquisitions, releases, contended, forced_drops;
     uint64_t cpu_ns, runqueue_ns;
@@ -87,8 +87,8 @@ struct gs_prof_edge {
 struct gs_prof_timeline {
     uint64_t bin_ns;
     size_t n;
-    uint64_t *hold_ns;    /* per bin: GIL held by a recorded turn */
-    uint64_t *wait_ns;    /* per bin: sum over waiting threads */
+    uint64_t *hold_ns; /* per bin: GIL held by a recorded turn */
+    uint64_t *wait_ns; /* per bin: sum over waiting threads */
 };
 
 struct gs_prof_process {
@@ -100,7 +100,7 @@ struct gs_prof_process {
     char *exe, *hostname, *python, *agent_version;
     char **cmdline, **settings; /* settings: "key=value" */
     size_t n_cmdline, n_settings;
-    struct gs_prof_gil gil;  /* sum over gils[] */
+    struct gs_prof_gil gil; /* sum over gils[] */
     struct gs_prof_gil *gils;
     size_t n_gils;
     struct gs_prof_thread *threads;
@@ -149,11 +149,12 @@ struct gs_profile {
     size_t n_rows;
     struct gs_prof_chain *chains; /* heaviest first, at most 1,000 */
     size_t n_chains;
-    struct gs_prof_stack_total *holders, *waiters; /* heaviest first: by blamed then hold; by wait */
+    struct gs_prof_stack_total *holders,
+        *waiters; /* heaviest first: by blamed then hold; by wait */
     size_t n_holders, n_waiters;
     struct gs_finding *findings; /* most important first, at most 7 */
     size_t n_findings;
-    char *verdict; /* one sentence */
+    char *verdict;  /* one sentence */
     char **strings; /* owns what frames[] point to */
     size_t n_strings;
 };
