@@ -37,19 +37,20 @@ static bool parse_milli(const char *s, uint64_t *milli, const char **rest)
 static bool parse_whole(const char *s, uint64_t *out)
 {
     const char *rest;
-    if (!parse_milli(s, out, &rest) || *rest || *out % 1000)
+    uint64_t milli;
+    if (!parse_milli(s, &milli, &rest) || *rest || milli % 1000)
         return false;
-    *out /= 1000;
+    *out = milli / 1000;
     return true;
 }
 
 static bool parse_size(const char *s, uint64_t *out)
 {
-    const char *rest;
     static const char suffixes[] = "KMGkmg";
-    if (!parse_milli(s, out, &rest))
+    const char *rest;
+    uint64_t milli, unit = 1;
+    if (!parse_milli(s, &milli, &rest))
         return false;
-    uint64_t unit = 1;
     const char *at = *rest ? strchr(suffixes, *rest) : NULL;
     if (*rest && !at)
         return false;
@@ -57,14 +58,18 @@ static bool parse_size(const char *s, uint64_t *out)
         unit = (uint64_t)1 << (10 * ((at - suffixes) % 3 + 1));
     if (at && rest[1] && strcmp(rest + 1, "B") && strcmp(rest + 1, "iB"))
         return false;
-    *out = (uint64_t)((unsigned __int128)*out * unit / 1000);
+    *out = (uint64_t)((unsigned __int128)milli * unit / 1000);
     return true;
 }
 
 static bool parse_thousandths(const char *s, uint64_t *out)
 {
     const char *rest;
-    return parse_milli(s, out, &rest) && !*rest;
+    uint64_t milli;
+    if (!parse_milli(s, &milli, &rest) || *rest)
+        return false;
+    *out = milli;
+    return true;
 }
 
 /* One of these per variable, by name: what a person types -> the field. */
@@ -132,7 +137,11 @@ static bool set_GILSCOPE_QUIET(struct gs_config *c, const char *v)
 
 static bool set_GILSCOPE_SAMPLE_INTERVAL(struct gs_config *c, const char *v)
 {
-    return parse_whole(v, &c->sample_interval_us) && c->sample_interval_us;
+    uint64_t us;
+    if (!parse_whole(v, &us) || !us)
+        return false;
+    c->sample_interval_us = us;
+    return true;
 }
 
 /* ---- the output path ---- */
@@ -178,7 +187,7 @@ static const char *put_variable(struct text *t, const char *p, char *const *envp
         return NULL;
     const char *v = env_get(envp, p, (size_t)(end - p));
     for (; v && *v; v++)
-        put(t, *v == '/' ? "_" : v, 1);
+        put(t, *v == '/' ? "_" : *v == '%' ? "%%" : v, *v == '%' ? 2 : 1);
     if (!v && end[1] == '-') /* an unset token collapses with the dash that follows it */
         end++;
     return end + 1;

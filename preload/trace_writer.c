@@ -94,8 +94,10 @@ void gs_writer_flush_records(void)
 {
     struct gs_writer *w = &gs_writer;
     size_t len;
-    if (!w->n_records)
+    if (!w->n_records) { /* a record too large for an empty buffer must not stay in the way */
+        records_begin(w);
         return;
+    }
     struct gs_chunk_meta meta = next_meta(w, GS_NO_GIL, 0);
     if (gs_chunk_seal_records(&meta, w->n_records, w->buf->records, sizeof(w->buf->records),
                               w->rec.len, &len) == GS_OK)

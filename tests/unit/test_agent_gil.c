@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ * The recorder without an interpreter: a GIL made of the words CPython has, threads that call the
+ * hooks as CPython would, and the capture read back by the analyzer.
+ * LINK: gs_agent_objects
+ */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "analyzer/error.h"
+#include "analyzer/profile_build.h"
+#include "preload/agent.h"
+#include "preload/agent_clock.h"
+#include "preload/gil.h"
+#include "preload/raw_sys.h"
+#include "preload/sampler.h"
+#include "preload/stack_intern.h"
+#include "preload/thread_state.h"
+#include "preload/trace_records.h"
+#include "preload/trace_writer.h"
+
+struct fake_gil { /* struct _gil_runtime_state, 3.7 to 3.15 */
+    uint64_t interval;
+    void *last_holder;
+    int locked;
+    uint64_t switch_number;
+    char cond[48], mutex[40], switch_cond[48], switch_mutex[40];
+};
+_Static_assert(offsetof(struct fake_gil, cond) - offsetof(struct fake_gil, locked) == 16, "");
+_Static_assert(offsetof(struct fake_gil, switch_cond) - offsetof(struct fake_gil, cond) == 88, "");
+
+static struct fake_gil gil;
+static void *tstate[8]; /* no frames */
+static char path[100];
+
+static void acquire(void)
+{
+    gil.locked = 1;
+    gil.last_holder = tstate;
+    gs_gil_signal((uintptr_t)gil.switch_cond);
+}
+
+static void release(void)
+{
+    gil.locked = 0;
+    gs_gil_signal((uintptr_t)gil.cond);
+}
+
+static void wait_begin(void)
+{
+    assert_non_null(gs_gil_wait_begin((uintptr_t)gil.cond));
+}
+
+static void *run(void *what)
+{
+    ((void (*)(void))(uintptr_t)what)();
+    return NULL;
+}
+
+static void in_other_thread(void (*what)(void))
+{
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, run, (void *)(uintptr_t)what), 0);
+    pthread_join(t, NULL);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    memset(&gil, 0, sizeof(gil));
+    gs_threads_forget();
+    gs_gils_forget();
+    gs_cost_forget();
+    gs_writer_forget();
+    gs_clock_init();
+    gs_agent.live = gs_agent.live ? gs_agent.live : gs_map(4096);
+    gs_agent.live->mode = GS_LIVE_YES;
+    gs_agent.state = GS_STATE_ON;
+    gs_agent.level = 1;
+    gs_agent.t_start = gs_now();
+    gs_agent.process_key = gs_now();
+    gs_agent.abi.version_hex = 0x030c01f0;
+    gs_agent.abi.off.cframe_frame = GS_PYABI_ABSENT;
+    gs_agent.abi.off.tstate_frame = 0;
+    gs_sampler_mean_ticks = UINT64_MAX >> 8;
+    strcpy(path, "/tmp/gs_gil_XXXXXX");
+    assert_non_null(mkdtemp(path));
+    snprintf(gs_writer.sink.path, sizeof(gs_writer.sink.path), "%s/t.gsc", path);
+    gs_writer.sink.fd = -1;
+    assert_true(gs_stack_intern_init(&gs_agent.abi) && gs_writer_init());
+    assert_int_equal(gs_writer_open(false), 0);
+    return 0;
+}
+
+static void clock_record(void)
+{
+    struct gs_clock_triple now;
+    gs_clock_sync(&now);
+    gs_records_clock(&now);
+}
+
+static struct gs_profile finish(void)
+{
+    struct gs_profile p = {0};
+    struct gs_error err = {0};
+    struct gs_load_options options = {0};
+    const char *file = gs_writer.sink.path;
+    gs_records_process();
+    clock_record();
+    gs_writer_drain();
+    gs_records_threads(1);
+    gs_records_accounts();
+    usleep(2000);
+    clock_record();
+    gs_records_end(GS_EVENT_EXIT);
+    gs_writer_flush_records();
+    assert_int_equal(gs_profile_load(&file, 1, &options, &p, &err), GS_OK);
+    assert_int_equal(p.n_processes, 1);
+    return p;
+}
+
+static int clean(void **state)
+{
+    char command[150];
+    (void)state;
+    snprintf(command, sizeof(command), "rm -rf %s", path);
+    return system(command);
+}
+
+static void uncontended_turns_are_folded_exactly(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        acquire();
+        release();
+    }
+    acquire(); /* still open at the end */
+    struct gs_profile p = finish();
+    const struct gs_prof_gil *g = &p.processes[0].gil;
+    assert_int_equal(g->acquisitions, 1001);
+    assert_int_equal(g->contended, 0);
+    assert_int_equal(p.processes[0].threads[0].releases, 1000);
+    assert_true(g->hold_ns > 0 && g->open_hold_ns > 0);
+    assert_int_equal(g->wait_ns, 0);
+    gs_profile_free(&p);
+}
+
+static void acquire_late(void)
+{
+    wait_begin();
+    usleep(3000);
+}
+
+static void a_thread_that_dies_waiting_is_an_open_wait(void **state)
+{
+    (void)state;
+    acquire();
+    in_other_thread(acquire_late); /* begins to wait; its thread ends there, still waiting */
+    release();
+    acquire();
+    release();
+    struct gs_profile p = finish();
+    const struct gs_prof_process *proc = &p.processes[0];
+    assert_int_equal(proc->n_threads, 2);
+    assert_int_equal(proc->gil.acquisitions, 2);
+    assert_int_equal(proc->gil.contended, 0);
+    assert_true(proc->gil.open_wait_ns > 3000000); /* nobody ever gave it the GIL */
+    gs_profile_free(&p);
+}
+
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
+static volatile int go;
+
+static void wait_then_acquire(void)
+{
+    pthread_mutex_lock(&order);
+    wait_begin();
+    pthread_mutex_unlock(&order);
+    while (!go)
+        usleep(100);
+    pthread_mutex_lock(&order);
+    acquire();
+    release();
+    pthread_mutex_unlock(&order);
+}
+
+static void a_contended_wait_is_exact_and_blamed_whole(void **state)
+{
+    pthread_t t;
+    (void)state;
+    go = 0;
+    acquire();
+    assert_int_equal(pthread_create(&t, NULL, run, (void *)(uintptr_t)wait_then_acquire), 0);
+    usleep(5000);
+    pthread_mutex_lock(&order);
+    release();
+    pthread_mutex_unlock(&order);
+    go = 1;
+    pthread_join(t, NULL);
+    struct gs_profile p = finish();
+    const struct gs_prof_process *proc = &p.processes[0];
+    assert_int_equal(proc->gil.acquisitions, 2);
+    assert_int_equal(proc->gil.contended, 1);
+    assert_true(proc->gil.wait_ns > 3000000);
+    assert_int_equal(proc->gil.unknown_holder_ns, 0);
+    assert_int_equal(proc->n_blame, 1);
+    assert_int_equal(proc->blame[0].waiter, 1);
+    assert_int_equal(proc->blame[0].holder, 0);
+    assert_int_equal(proc->blame[0].ns, proc->gil.wait_ns);
+    gs_profile_free(&p);
+}
+
+/* Nobody drains: what the ring cannot hold is counted, and the totals stay exact. */
+static void a_full_ring_drops_rows_and_keeps_totals(void **state)
+{
+    const int n = 3 * GS_RING_SLOTS;
+    (void)state;
+    gs_agent.level = 2;
+    for (int i = 0; i < n; i++) {
+        acquire();
+        release();
+    }
+    struct gs_profile p = finish();
+    const struct gs_prof_process *proc = &p.processes[0];
+    assert_int_equal(proc->gil.acquisitions, n);
+    assert_int_equal(proc->threads[0].releases, n);
+    assert_in_range(p.lost_events, 2 * GS_RING_SLOTS, 2 * GS_RING_SLOTS + 2);
+    gs_profile_free(&p);
+}
+
+static void a_layout_that_does_not_verify_ends_recording(void **state)
+{
+    (void)state;
+    acquire();
+    release();
+    for (int i = 0; i < 16; i++) /* "acquired", but not locked */
+        gs_gil_signal((uintptr_t)gil.switch_cond);
+    assert_int_equal(gs_agent.state, GS_STATE_DEAD);
+    assert_int_equal(gs_agent.live->mode, GS_LIVE_NO);
+}
+
+static void an_unknown_condition_variable_is_left_alone(void **state)
+{
+    (void)state;
+    gs_gil_signal((uintptr_t)gil.switch_cond); /* not locked: no GIL */
+    gs_gil_signal(88 + 64);                    /* not even memory */
+    assert_int_equal(gs_n_gils, 0);
+    assert_null(gs_gil_wait_begin((uintptr_t)gil.cond));
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, start, clean)
+    const struct CMUnitTest tests[] = {
+        T(uncontended_turns_are_folded_exactly),
+        T(a_thread_that_dies_waiting_is_an_open_wait),
+        T(a_contended_wait_is_exact_and_blamed_whole),
+        T(a_full_ring_drops_rows_and_keeps_totals),
+        T(a_layout_that_does_not_verify_ends_recording),
+        T(an_unknown_condition_variable_is_left_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
