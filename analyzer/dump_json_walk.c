@@ -141,7 +141,7 @@ static void put_lost_chunks(const struct walk *w)
 {
     for (size_t i = 0; i < w->n_processes; i++) {
         const struct process_chunks *p = &w->processes[i];
-        uint64_t expected = 1;
+        uint64_t expected = 0;
         for (size_t k = 0; k < p->n; k++) {
             if (p->numbers[k] > expected)
                 fprintf(w->out,
