@@ -177,13 +177,14 @@ static void a_thread_that_dies_waiting_is_an_open_wait(void **state)
 }
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
-static volatile int go;
+static volatile int waits, go;
 
 static void wait_then_acquire(void)
 {
     pthread_mutex_lock(&order);
     wait_begin();
     pthread_mutex_unlock(&order);
+    waits = 1;
     while (!go)
         usleep(100);
     pthread_mutex_lock(&order);
@@ -196,9 +197,11 @@ static void a_contended_wait_is_exact_and_blamed_whole(void **state)
 {
     pthread_t t;
     (void)state;
-    go = 0;
+    waits = go = 0;
     acquire();
     assert_int_equal(pthread_create(&t, NULL, run, (void *)(uintptr_t)wait_then_acquire), 0);
+    while (!waits)
+        usleep(100);
     usleep(5000);
     pthread_mutex_lock(&order);
     release();
