@@ -19,10 +19,10 @@
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
 
-#define RESTART_NS      20000000u /* after a fork: CPython has counted its threads by then */
-#define BEGIN_SPACING   100u      /* samples at the beginning of waits: at most 1 % of the time */
+#define RESTART_NS           20000000u /* after a fork: CPython has counted its threads by then */
+#define BEGIN_SPACING        100u /* samples at the beginning of waits: at most 1 % of the time */
 #define MADV_WIPEONFORK_FLAG 18
-#define HOOK_REST_PS    8000u     /* a hook beside its stamp, as tests/bench/overhead finds it */
+#define HOOK_REST_PS         8000u /* a hook beside its stamp, as tests/bench/overhead finds it */
 
 struct gs_agent gs_agent;
 
@@ -99,8 +99,7 @@ static bool map_live(void)
 {
     if (!gs_agent.live)
         gs_agent.live = gs_map(4096);
-    return gs_agent.live &&
-           gs_sys3(SYS_madvise, gs_agent.live, 4096, MADV_WIPEONFORK_FLAG) == 0;
+    return gs_agent.live && gs_sys3(SYS_madvise, gs_agent.live, 4096, MADV_WIPEONFORK_FLAG) == 0;
 }
 
 /* What a new process image and a forked child have in common. */

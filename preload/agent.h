@@ -34,10 +34,10 @@ struct gs_agent {
     uintptr_t text_lo, text_len; /* the executable segment that holds Python */
     enum gs_agent_state state;
     uint32_t pid;
-    uint32_t level;        /* 0..2, lowered by the governor */
-    bool stacks;           /* governor: walk stacks at contended turns */
-    bool sample_holder;    /* process_vm_readv allowed, and the governor has not shed it */
-    bool safe_read;        /* process_vm_readv allowed at all */
+    uint32_t level;         /* 0..2, lowered by the governor */
+    bool stacks;            /* governor: walk stacks at contended turns */
+    bool sample_holder;     /* process_vm_readv allowed, and the governor has not shed it */
+    bool safe_read;         /* process_vm_readv allowed at all */
     uint32_t begin_spacing; /* a begin sample may cost 1/this of the time */
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
     uint64_t t_start;

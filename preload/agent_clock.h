@@ -12,8 +12,8 @@
 
 struct gs_agent_clock {
     bool use_tsc;
-    uint64_t hz;            /* ticks a second: rough at first, refined by gs_clock_refine() */
-    uint64_t first_ticks;   /* pair taken in the constructor */
+    uint64_t hz;          /* ticks a second: rough at first, refined by gs_clock_refine() */
+    uint64_t first_ticks; /* pair taken in the constructor */
     uint64_t first_mono_ns;
 };
 extern struct gs_agent_clock gs_clock;

@@ -267,8 +267,8 @@ void gs_config_parse(struct gs_config *out, char *const *envp)
 #include "preload/agent_config.def"
 #undef GS_CONFIG
     };
-#define GS_CONFIG(env, field, type, default_value, help)                                          \
-    if ((v = env_get(envp, #env, sizeof(#env) - 1)) && *v && !set_##env(out, v))                  \
+#define GS_CONFIG(env, field, type, default_value, help)                                           \
+    if ((v = env_get(envp, #env, sizeof(#env) - 1)) && *v && !set_##env(out, v))                   \
         bad = #env;
 #include "preload/agent_config.def"
 #undef GS_CONFIG

@@ -20,7 +20,7 @@ struct gs_config {
 #define GS_CONFIG(env, field, type, default_value, help) GS_TYPE_##type field;
 #include "preload/agent_config.def"
 #undef GS_CONFIG
-    uint32_t root_pid; /* GILSCOPE_ROOT_PID; 0: not started by `gilscope run` */
+    uint32_t root_pid;    /* GILSCOPE_ROOT_PID; 0: not started by `gilscope run` */
     const char *bad_name; /* a variable whose value could not be understood, or NULL */
 };
 

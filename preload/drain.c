@@ -18,12 +18,12 @@
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
 
-#define TICK_NS        10000000u  /* while the GIL is in use */
-#define FLUSH_NS       100000000u /* the file is never further behind than this */
-#define SECOND_NS      1000000000u
-#define FINISH_WAIT_NS 250000000u
-#define LEAVE_WAIT_NS  2000000u
-#define SCHED_PER_TICK 16u
+#define TICK_NS                  10000000u  /* while the GIL is in use */
+#define FLUSH_NS                 100000000u /* the file is never further behind than this */
+#define SECOND_NS                1000000000u
+#define FINISH_WAIT_NS           250000000u
+#define LEAVE_WAIT_NS            2000000u
+#define SCHED_PER_TICK           16u
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
 /* glibc only, hence weak: see hooks_real.c. */
@@ -35,8 +35,8 @@ extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
 enum request { REQ_NONE, REQ_LEAVE, REQ_CHECKPOINT, REQ_FINISH, REQ_BEING_POSTED };
 
 static struct {
-    uint32_t kick;    /* futex: bumped to wake the thread */
-    uint32_t running; /* 1 from start until the thread's last action */
+    uint32_t kick;                 /* futex: bumped to wake the thread */
+    uint32_t running;              /* 1 from start until the thread's last action */
     uint32_t request, event, done; /* futex `done`: requests served */
     const char *text;
     bool joinable;
@@ -257,9 +257,8 @@ bool gs_drain_start(void)
 {
     sigset_t all, old;
     uint32_t idle = 0;
-    if (!previous_has_ended() ||
-        !__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
-                                     __ATOMIC_RELAXED))
+    if (!previous_has_ended() || !__atomic_compare_exchange_n(&d.running, &idle, 1, false,
+                                                              __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -5,9 +5,9 @@
 #include "preload/agent_clock.h"
 #include "preload/drain.h"
 #include "preload/gil.h"
+#include "preload/stack_take.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
-#include "preload/stack_take.h"
 
 #define BUCKETS 1024u
 
@@ -50,12 +50,15 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
     __atomic_fetch_sub(&b->waiting, 1, __ATOMIC_ACQ_REL);
     if (!t || gs_agent.level == 0 || !gs_ring_has_room(&t->ring, 2))
         return;
-    gs_ring_put(&t->ring, &(struct gs_slot){.t = now, .dur = now - w->begin_t, .stack = w->stack,
+    gs_ring_put(&t->ring, &(struct gs_slot){.t = now,
+                                            .dur = now - w->begin_t,
+                                            .stack = w->stack,
                                             .a = known ? b->waker : GS_EDGE_NO_WAKER,
                                             .seq = known ? b->waker_stack : GS_STACK_NONE,
-                                            .flags = rc != 0, .kind = GS_SLOT_EDGE});
-    gs_ring_put(&t->ring, &(struct gs_slot){.dur = known ? now - post_t : 0,
-                                            .kind = GS_SLOT_EDGE_POST});
+                                            .flags = rc != 0,
+                                            .kind = GS_SLOT_EDGE});
+    gs_ring_put(&t->ring,
+                &(struct gs_slot){.dur = known ? now - post_t : 0, .kind = GS_SLOT_EDGE_POST});
     if (gs_ring_wants_drain(&t->ring))
         gs_drain_kick();
 }

@@ -34,7 +34,7 @@ uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol)
     }
 }
 
-static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) *d)
+static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) * d)
 {
     for (; d->d_tag != DT_NULL; d++) {
         /* glibc relocates these pointers in place, the vdso and others do not */

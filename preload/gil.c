@@ -10,8 +10,8 @@
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
 
-#define MAX_VIOLATIONS   16u
-#define SAMPLE_MIN_NS    1000000u /* at most one sample a millisecond of the holder, each kind */
+#define MAX_VIOLATIONS 16u
+#define SAMPLE_MIN_NS  1000000u /* at most one sample a millisecond of the holder, each kind */
 
 struct gs_gil gs_gils[GS_MAX_GILS];
 uint32_t gs_n_gils;
@@ -42,8 +42,12 @@ static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind,
     *next_allowed = now + (fair > spacing ? fair : spacing);
     if (stack == GS_STACK_NONE)
         return;
-    put(me, &(struct gs_slot){.t = now, .seq = (uint32_t)g->seq, .stack = stack, .a = holder->idx,
-                              .flags = kind, .gil = (uint8_t)g->idx,
+    put(me, &(struct gs_slot){.t = now,
+                              .seq = (uint32_t)g->seq,
+                              .stack = stack,
+                              .a = holder->idx,
+                              .flags = kind,
+                              .gil = (uint8_t)g->idx,
                               .kind = GS_SLOT_HOLDER_SAMPLE});
 }
 
@@ -63,9 +67,13 @@ static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
         t->dropped += !room;
         return;
     }
-    put(t, &(struct gs_slot){.t = now, .dur = wait, .seq = (uint32_t)g->seq,
-                             .stack = t->wait_stack, .a = (uint32_t)(g->seq - t->wait_seq),
-                             .gil = (uint8_t)g->idx, .kind = GS_SLOT_WAIT});
+    put(t, &(struct gs_slot){.t = now,
+                             .dur = wait,
+                             .seq = (uint32_t)g->seq,
+                             .stack = t->wait_stack,
+                             .a = (uint32_t)(g->seq - t->wait_seq),
+                             .gil = (uint8_t)g->idx,
+                             .kind = GS_SLOT_WAIT});
 }
 
 static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
@@ -97,9 +105,13 @@ static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hol
     }
     uint16_t flags = (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
                                 (forced ? GS_SLICE_FORCED : 0));
-    put(t, &(struct gs_slot){.t = t->acq_t, .dur = hold, .seq = (uint32_t)t->acq_seq,
-                             .stack = gs_own_stack(t, t->tstate), .flags = flags,
-                             .gil = (uint8_t)g->idx, .kind = GS_SLOT_TURN});
+    put(t, &(struct gs_slot){.t = t->acq_t,
+                             .dur = hold,
+                             .seq = (uint32_t)t->acq_seq,
+                             .stack = gs_own_stack(t, t->tstate),
+                             .flags = flags,
+                             .gil = (uint8_t)g->idx,
+                             .kind = GS_SLOT_TURN});
 }
 
 static COLD void record_points(struct gs_thread *t, uint64_t hold)
@@ -108,8 +120,12 @@ static COLD void record_points(struct gs_thread *t, uint64_t hold)
     uint32_t stack = points ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
     if (gs_agent.level == 0 || stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, 2))
         return;
-    put(t, &(struct gs_slot){.t = t->acq_t + hold, .dur = hold, .seq = (uint32_t)t->acq_seq,
-                             .stack = stack, .a = points, .gil = (uint8_t)t->gil->idx,
+    put(t, &(struct gs_slot){.t = t->acq_t + hold,
+                             .dur = hold,
+                             .seq = (uint32_t)t->acq_seq,
+                             .stack = stack,
+                             .a = points,
+                             .gil = (uint8_t)t->gil->idx,
                              .kind = GS_SLOT_HOLD_SAMPLE});
 }
 

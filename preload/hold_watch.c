@@ -44,17 +44,20 @@ static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t
     uintptr_t tstate;
     if (!gs_safe_read(&tstate, g->cond + GS_LAST_HOLDER_OFF, sizeof(tstate)))
         return;
-    size_t n = gs_pyabi_walk_other(&gs_agent.abi, tstate, watch.frames, GS_PY_MAX_DEPTH,
-                                   &truncated, watch.scratch, sizeof(watch.scratch));
-    uint32_t stack = gs_stack_intern(watch.frames, n, truncated, watch.scratch,
-                                     sizeof(watch.scratch));
+    size_t n = gs_pyabi_walk_other(&gs_agent.abi, tstate, watch.frames, GS_PY_MAX_DEPTH, &truncated,
+                                   watch.scratch, sizeof(watch.scratch));
+    uint32_t stack =
+        gs_stack_intern(watch.frames, n, truncated, watch.scratch, sizeof(watch.scratch));
     if (stack == GS_STACK_NONE || !still_holds(t, seq) || !gs_ring_has_room(&gs_hold_watch_ring, 1))
         return;
     __atomic_store_n(&g->sampled_seq, seq, __ATOMIC_RELAXED);
-    gs_ring_put(&gs_hold_watch_ring,
-                &(struct gs_slot){.t = now, .seq = (uint32_t)seq, .stack = stack, .a = t->idx,
-                                  .flags = GS_HOLDER_BY_DRAIN, .gil = (uint8_t)g->idx,
-                                  .kind = GS_SLOT_HOLDER_SAMPLE});
+    gs_ring_put(&gs_hold_watch_ring, &(struct gs_slot){.t = now,
+                                                       .seq = (uint32_t)seq,
+                                                       .stack = stack,
+                                                       .a = t->idx,
+                                                       .flags = GS_HOLDER_BY_DRAIN,
+                                                       .gil = (uint8_t)g->idx,
+                                                       .kind = GS_SLOT_HOLDER_SAMPLE});
 }
 
 static void watch_gil(struct gs_gil *g, uint64_t now, bool may_sample)

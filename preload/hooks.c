@@ -36,14 +36,14 @@ GS_EXPORT int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mute
 }
 
 /* A blocked wait of Python's, whichever function it used. */
-#define EDGE_WAIT(sem, call)                                                                      \
-    do {                                                                                          \
-        if (!gs_hook_is_on(CALLER()))                                                             \
-            return call;                                                                          \
-        struct gs_edge_wait w = gs_edge_wait_begin((uintptr_t)(sem));                             \
-        int rc = call;                                                                            \
-        gs_edge_wait_end(&w, (uintptr_t)(sem), rc);                                               \
-        return rc;                                                                                \
+#define EDGE_WAIT(sem, call)                                                                       \
+    do {                                                                                           \
+        if (!gs_hook_is_on(CALLER()))                                                              \
+            return call;                                                                           \
+        struct gs_edge_wait w = gs_edge_wait_begin((uintptr_t)(sem));                              \
+        int rc = call;                                                                             \
+        gs_edge_wait_end(&w, (uintptr_t)(sem), rc);                                                \
+        return rc;                                                                                 \
     } while (0)
 
 GS_EXPORT int sem_wait(sem_t *sem)
@@ -84,11 +84,11 @@ GS_EXPORT __attribute__((noreturn)) void _Exit(int status)
     __builtin_unreachable();
 }
 
-#define EXEC(path, call)                                                                          \
-    do {                                                                                          \
-        gs_hooks_resolve();                                                                       \
-        gs_lifecycle_before_exec(path);                                                           \
-        return gs_lifecycle_exec_failed(call);                                                    \
+#define EXEC(path, call)                                                                           \
+    do {                                                                                           \
+        gs_hooks_resolve();                                                                        \
+        gs_lifecycle_before_exec(path);                                                            \
+        return gs_lifecycle_exec_failed(call);                                                     \
     } while (0)
 
 GS_EXPORT int execve(const char *path, char *const argv[], char *const envp[])

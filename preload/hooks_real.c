@@ -18,8 +18,8 @@ static void *look_up(const char *name, const char *version)
 
 void gs_hooks_resolve(void)
 {
-#define GS_HOOK(name, version, ret, params)                                                       \
-    if (!gs_real_##name)                                                                          \
+#define GS_HOOK(name, version, ret, params)                                                        \
+    if (!gs_real_##name)                                                                           \
         gs_real_##name = (ret(*) params)look_up(#name, version);
 #include "preload/hooks.def"
 #undef GS_HOOK

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The ways a process image ends or doubles: exit, _exit, exec, fork. Each wrapper first compares the
- * kernel's pid with the recorded one, so that a vfork child never speaks for its parent.
+ * The ways a process image ends or doubles: exit, _exit, exec, fork. Each wrapper first compares
+ * the kernel's pid with the recorded one, so that a vfork child never speaks for its parent.
  */
 #ifndef GS_LIFECYCLE_H
 #define GS_LIFECYCLE_H

@@ -31,11 +31,11 @@ static inline long gs_syscall6(long nr, long a, long b, long c, long d, long e, 
     return ret;
 }
 
-#define gs_sys0(nr)                gs_syscall6(nr, 0, 0, 0, 0, 0, 0)
-#define gs_sys1(nr, a)             gs_syscall6(nr, (long)(a), 0, 0, 0, 0, 0)
-#define gs_sys2(nr, a, b)          gs_syscall6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define gs_sys3(nr, a, b, c)       gs_syscall6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define gs_sys4(nr, a, b, c, d)    gs_syscall6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define gs_sys0(nr)             gs_syscall6(nr, 0, 0, 0, 0, 0, 0)
+#define gs_sys1(nr, a)          gs_syscall6(nr, (long)(a), 0, 0, 0, 0, 0)
+#define gs_sys2(nr, a, b)       gs_syscall6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define gs_sys3(nr, a, b, c)    gs_syscall6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define gs_sys4(nr, a, b, c, d) gs_syscall6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 static inline uint32_t gs_getpid(void)
 {

@@ -29,8 +29,8 @@ struct gs_slot {
 _Static_assert(sizeof(struct gs_slot) == 32, "a slot is half a cache line");
 
 struct gs_ring {
-    uint32_t head;      /* written by the producer */
-    uint32_t tail_seen; /* producer's copy of tail */
+    uint32_t head;                              /* written by the producer */
+    uint32_t tail_seen;                         /* producer's copy of tail */
     uint32_t tail __attribute__((aligned(64))); /* written by the consumer */
     struct gs_slot slots[GS_RING_SLOTS] __attribute__((aligned(64)));
 };

@@ -5,12 +5,12 @@
 
 #include "preload/raw_sys.h"
 
-#define STACK_SLOTS (1u << 17) /* 1 MiB */
-#define CODE_SLOTS  (1u << 16) /* 512 KiB */
-#define MAX_PROBES  64u
-#define ID_BITS     24u
-#define ID_MASK     ((1u << ID_BITS) - 1)
-#define DEF_BYTES   (1u << 20)
+#define STACK_SLOTS   (1u << 17) /* 1 MiB */
+#define CODE_SLOTS    (1u << 16) /* 512 KiB */
+#define MAX_PROBES    64u
+#define ID_BITS       24u
+#define ID_MASK       ((1u << ID_BITS) - 1)
+#define DEF_BYTES     (1u << 20)
 #define MAX_LINETABLE (32u << 10)
 
 /* One word an entry: the hash above, the id below. An id is drawn before its definition is written

@@ -21,10 +21,10 @@ uint32_t gs_stack_intern(const struct gs_py_frame *frames, size_t n, bool trunca
 
 /* Definitions, in the order they were made. */
 struct gs_def {
-    uint32_t len; /* of the whole entry, header included, 8-byte aligned; 0 = not written yet */
+    uint32_t len;  /* of the whole entry, header included, 8-byte aligned; 0 = not written yet */
     uint32_t kind; /* enum gs_def_kind */
     uint32_t id;
-    uint32_t n;    /* STACK: frames */
+    uint32_t n; /* STACK: frames */
 };
 enum gs_def_kind { GS_DEF_SKIP, GS_DEF_CODE, GS_DEF_STACK };
 

@@ -204,7 +204,9 @@ static void put_totals(struct gs_thread *t, uint64_t now)
     gs_record_put_u(w, tot.lost_wait_n);
     gs_record_put_u(w, tot.lost_wait);
     gs_record_put_u(w, open);
-    gs_record_put_u(w, open == GS_OPEN_HOLDING ? t->acq_t : open == GS_OPEN_WAITING ? t->wait_t : 0);
+    gs_record_put_u(w, open == GS_OPEN_HOLDING   ? t->acq_t
+                       : open == GS_OPEN_WAITING ? t->wait_t
+                                                 : 0);
     gs_record_put_u(w, open == GS_OPEN_WAITING ? t->wait_stack : GS_STACK_NONE);
     gs_writer_record_done();
     t->written = tot;

@@ -30,7 +30,7 @@ struct gs_cost {
 struct gs_cost gs_cost_now(void);
 void gs_cost_drain_begins(void);
 void gs_cost_drain_ends(void);
-void gs_cost_forget(void); /* forked child */
+void gs_cost_forget(void);       /* forked child */
 extern uint32_t gs_hook_cost_ps; /* of one hook call without stack, measured in the constructor */
 
 #endif

@@ -37,7 +37,8 @@ static void add_suffix(char *out, size_t cap, const char *path, unsigned n)
 static void remove_old(const char *path)
 {
     struct stat st;
-    if (gs_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) == 0 &&
+    if (gs_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) ==
+            0 &&
         S_ISREG(st.st_mode))
         gs_sys3(SYS_unlinkat, AT_FDCWD, path, 0);
 }

@@ -12,10 +12,10 @@
 
 struct gs_sink {
     char path[4096];
-    long fd;          /* -1: reopen for each append */
+    long fd; /* -1: reopen for each append */
     bool created, failing;
     uint64_t dev, ino;
-    uint64_t bytes;   /* written, whole chunks only */
+    uint64_t bytes; /* written, whole chunks only */
     uint64_t failed_writes;
 };
 

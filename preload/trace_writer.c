@@ -84,8 +84,10 @@ int gs_writer_open(bool keep_open)
 
 static struct gs_chunk_meta next_meta(struct gs_writer *w, uint32_t gil, uint32_t lost)
 {
-    return (struct gs_chunk_meta){.process_key = gs_agent.process_key, .gil = gil,
-                                  .chunk_no = w->chunk_no++, .lost_before = lost};
+    return (struct gs_chunk_meta){.process_key = gs_agent.process_key,
+                                  .gil = gil,
+                                  .chunk_no = w->chunk_no++,
+                                  .lost_before = lost};
 }
 
 /* ---- records ---- */
@@ -245,7 +247,8 @@ static size_t fill_slices(column *c, const struct row *rows, const struct sort_k
     return out;
 }
 
-static size_t fill_hold_samples(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+static size_t fill_hold_samples(column *c, const struct row *rows, const struct sort_key *k,
+                                size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct row *r = &rows[k[i].row];
@@ -258,7 +261,8 @@ static size_t fill_hold_samples(column *c, const struct row *rows, const struct 
     return n;
 }
 
-static size_t fill_holder_samples(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+static size_t fill_holder_samples(column *c, const struct row *rows, const struct sort_key *k,
+                                  size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const struct row *r = &rows[k[i].row];

@@ -4,7 +4,7 @@
 #include "preload/pyabi/pyabi_internal.h"
 
 enum {
-    PIECE_BYTES = 256,       /* of a str's data, converted at a time */
+    PIECE_BYTES = 256, /* of a str's data, converted at a time */
     STR_HEAD_MAX = 128,
     UNREADABLE_LEN = 1,      /* "?" */
     LINETABLE_MAX = 1 << 24, /* more is not a line table */
@@ -20,8 +20,8 @@ struct str_view {
 size_t gs__code_head_len(const struct gs_pyabi *abi)
 {
     const struct gs_pyabi_offsets *off = &abi->off;
-    const int32_t used[] = {off->object_type,    off->var_size,       off->code_filename,
-                            abi->code_name_key,  off->code_linetable, off->code_firstlineno,
+    const int32_t used[] = {off->object_type,         off->var_size,       off->code_filename,
+                            abi->code_name_key,       off->code_linetable, off->code_firstlineno,
                             off->code_firsttraceable, off->code_tlbc};
     int32_t last = 0;
     for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++)
@@ -176,8 +176,8 @@ enum gs_status gs_pyabi_read_code(const struct gs_pyabi *abi, const struct gs_py
     out->filename_len = copy_name(abi, load_ptr(head, abi->off.code_filename), at, buf_len / 2);
     at += out->filename_len;
     out->qualname = at;
-    out->qualname_len = copy_name(abi, load_ptr(head, abi->code_name_key), at,
-                                  buf_len - out->filename_len);
+    out->qualname_len =
+        copy_name(abi, load_ptr(head, abi->code_name_key), at, buf_len - out->filename_len);
     at += out->qualname_len;
     out->first_line = load_i32(head, abi->off.code_firstlineno);
     out->linetable_kind = table_kind(abi);

@@ -14,12 +14,12 @@ enum { OWNED_BY_THREAD = 0, OWNED_BY_GENERATOR = 1, OWNED_BY_FRAME_OBJECT = 2 };
 
 /* A deferred or borrowed reference (_PyStackRef, 3.14) carries flags in its low two bits; objects
  * are aligned to 8, so the mask does no harm to a plain pointer. */
-#define GS__REF_MASK (~(uintptr_t)3)
+#define GS__REF_MASK      (~(uintptr_t)3)
 
 /* The part of a code object that the walks look at, copied to read it safely. Rows that need
  * more are refused by gs_pyabi_resolve(). */
 #define GS__CODE_HEAD_MAX 256
-#define GS__FRAME_MAX 128 /* of an interpreter frame, without its locals */
+#define GS__FRAME_MAX     128 /* of an interpreter frame, without its locals */
 
 static inline uintptr_t load_ptr(const void *base, int32_t off)
 {

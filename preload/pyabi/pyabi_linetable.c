@@ -6,9 +6,9 @@
 #include "preload/pyabi/pyabi.h"
 
 enum {
-    NO_LINE_310 = -128,     /* ldelta of a 3.10 range without a line */
-    ENTRY_START = 0x80,     /* set in the first byte of a location entry, and in no other */
-    FORM_ONE_LINE_0 = 10,   /* 10, 11, 12: line delta 0, 1, 2 */
+    NO_LINE_310 = -128,   /* ldelta of a 3.10 range without a line */
+    ENTRY_START = 0x80,   /* set in the first byte of a location entry, and in no other */
+    FORM_ONE_LINE_0 = 10, /* 10, 11, 12: line delta 0, 1, 2 */
     FORM_NO_COLUMNS = 13,
     FORM_LONG = 14,
     FORM_NONE = 15,

@@ -26,8 +26,7 @@ static bool is_thread_bootstrap(const struct gs_pyabi *abi, uintptr_t code)
 {
     uintptr_t type, name, filename;
     return gs__read_ptr(code + (uintptr_t)abi->off.object_type, &type) &&
-           type == abi->in.code_type &&
-           gs__read_ptr(code + (uintptr_t)abi->off.code_name, &name) &&
+           type == abi->in.code_type && gs__read_ptr(code + (uintptr_t)abi->off.code_name, &name) &&
            gs__read_ptr(code + (uintptr_t)abi->off.code_filename, &filename) &&
            gs__str_is(abi, name, "_bootstrap", false) &&
            gs__str_is(abi, filename, "threading.py", true);
@@ -177,8 +176,7 @@ static uintptr_t find_managed(const struct gs_pyabi *abi, uintptr_t self, uintpt
     uintptr_t values = values_of(abi, self, type, flags, &dict);
     if (!values)
         return find_in_dict(abi, dict, name);
-    if (!(flags & TYPE_HEAP) ||
-        !gs__read_ptr(type + (uintptr_t)abi->off.type_cached_keys, &keys))
+    if (!(flags & TYPE_HEAP) || !gs__read_ptr(type + (uintptr_t)abi->off.type_cached_keys, &keys))
         return 0;
     return find_value(abi, keys, values, name);
 }

@@ -6,7 +6,7 @@
 #include "preload/pyabi/pyabi_internal.h"
 
 enum {
-    TSTATE_MAX = 512,       /* of a thread state, up to the last field we need */
+    TSTATE_MAX = 512, /* of a thread state, up to the last field we need */
     FRAME_MAX = GS__FRAME_MAX,
     HOPS_PER_FRAME = 2,
     HOPS_EXTRA = 64,
@@ -93,7 +93,8 @@ static uintptr_t begin(struct stack_copy *s, uintptr_t tstate)
     uint8_t ts[TSTATE_MAX];
     uintptr_t frame = 0, frame_at = tstate + (uintptr_t)off->tstate_frame;
     size_t len = (size_t)(off->tstate_chunk_top > off->tstate_frame ? off->tstate_chunk_top
-                                                                    : off->tstate_frame) + 8;
+                                                                    : off->tstate_frame) +
+                 8;
     if (len > sizeof(ts) || !read_at(s->pid, ts, tstate, len))
         return 0;
     if (off->cframe_frame != GS_PYABI_ABSENT) /* 3.11, 3.12: it is kept in the C frame */
@@ -152,8 +153,8 @@ static size_t collect_frames(struct stack_copy *s, uintptr_t frame, struct gs_py
         frame = load_ptr(copy, off->frame_previous);
     }
     /* From 3.12 on a shim lies below every thread's first frame. */
-    if (!frame && (s->abi->minor >= 12 ? owner >= s->abi->first_shim_owner
-                                       : owner != OWNED_BY_GENERATOR))
+    if (!frame &&
+        (s->abi->minor >= 12 ? owner >= s->abi->first_shim_owner : owner != OWNED_BY_GENERATOR))
         *ending = AT_BOTTOM;
     return n;
 }

@@ -49,8 +49,9 @@ static void units_are_those_a_person_types(void **state)
 static void a_value_not_understood_is_named_and_changes_nothing(void **state)
 {
     static const char *const bad[] = {
-        "GILSCOPE_LEVEL=3",       "GILSCOPE_LEVEL=1x",     "GILSCOPE_DURATION=soon",
-        "GILSCOPE_MAX_SIZE=5Q",   "GILSCOPE_BUDGET=101",   "GILSCOPE_CHILDREN=yes",
+        "GILSCOPE_LEVEL=3",           "GILSCOPE_LEVEL=1x",
+        "GILSCOPE_DURATION=soon",     "GILSCOPE_MAX_SIZE=5Q",
+        "GILSCOPE_BUDGET=101",        "GILSCOPE_CHILDREN=yes",
         "GILSCOPE_SAMPLE_INTERVAL=0", "GILSCOPE_MAX_SIZE=99999999999999999999999",
     };
     (void)state;

@@ -138,9 +138,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
     const struct CMUnitTest tests[] = {
-        T(a_new_file_is_private),     T(a_name_that_exists_gets_a_number),
-        T(force_replaces_a_file_but_no_link), T(appends_reopen_and_compare),
-        T(a_torn_append_is_taken_back), T(a_folder_that_is_not_there_is_an_error),
+        T(a_new_file_is_private),
+        T(a_name_that_exists_gets_a_number),
+        T(force_replaces_a_file_but_no_link),
+        T(appends_reopen_and_compare),
+        T(a_torn_append_is_taken_back),
+        T(a_folder_that_is_not_there_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ struct row {
     struct gs_pyabi_offsets off, debug;
 };
 
-#define GS_F(name, value) .name = (value),
+#define GS_F(name, value)                              .name = (value),
 #define GS_PYABI_ROW(minor, free_threaded, off, debug) {minor, free_threaded, {off}, {debug}},
 static const struct row rows[] = {
 #include "preload/pyabi/pyabi_rows.def"
@@ -99,8 +99,15 @@ static void unknown_versions_are_refused(void **state)
 {
     (void)state;
     static const uint32_t refused[] = {
-        0x020712f0, 0x030800f0, 0x031000f0, 0x040e00f0,
-        0x03090000 | CANDIDATE, 0x030c0000 | CANDIDATE, 0x030d0000 | BETA, 0x030f00a1, 0,
+        0x020712f0,
+        0x030800f0,
+        0x031000f0,
+        0x040e00f0,
+        0x03090000 | CANDIDATE,
+        0x030c0000 | CANDIDATE,
+        0x030d0000 | BETA,
+        0x030f00a1,
+        0,
     };
     struct gs_pyabi abi;
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {

@@ -5,11 +5,11 @@
 #define Py_BUILD_CORE 1
 #include <Python.h>
 /* Before 3.14 the frame and the debug offsets live in these two. */
-#include "internal/pycore_frame.h"
-#include "internal/pycore_runtime.h"
 #include "internal/pycore_dict.h"
+#include "internal/pycore_frame.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_pystate.h"
+#include "internal/pycore_runtime.h"
 #if __has_include("internal/pycore_interpframe_structs.h")
 #include "internal/pycore_interpframe_structs.h"
 #endif
