@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * A whole capture from anywhere: read, analysed by both engines, printed. Checksums are mended
+ * first, else every mutation would end at the first CRC. Both engines must say the same.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/profile_build.h"
+#include "analyzer/stats.h"
+#include "analyzer/trace_reader.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MAX_SIZE (1u << 20)
+
+/* Makes whatever begins like a chunk a sound one, as far as its lengths allow. */
+static void mend(uint8_t *p, size_t left)
+{
+    struct gs_chunk_hdr h;
+    const uint32_t end = GS_CHUNK_END;
+    if (left < GS_CHUNK_HDR_LEN + GS_CHUNK_TAIL_LEN || memcmp(p, "GSCK", 4) != 0)
+        return;
+    memcpy(&h, p, sizeof(h));
+    if (h.total_len > left || h.total_len < GS_CHUNK_HDR_LEN + GS_CHUNK_TAIL_LEN)
+        return;
+    size_t payload = h.total_len - GS_CHUNK_HDR_LEN - GS_CHUNK_TAIL_LEN;
+    memcpy(p + h.total_len - 8, &h.total_len, 4);
+    memcpy(p + h.total_len - 4, &end, 4);
+    h.crc_payload = gs_crc32c(0, p + GS_CHUNK_HDR_LEN, payload);
+    h.crc_header = gs_crc32c(0, &h, offsetof(struct gs_chunk_hdr, crc_header));
+    memcpy(p, &h, sizeof(h));
+}
+
+static enum gs_status analyse(const uint8_t *data, size_t size, const char *engine, char **json)
+{
+    struct gs_captures captures = {0};
+    struct gs_load_options options = {.engine = engine};
+    struct gs_profile p = {0};
+    struct gs_error err = {0};
+    size_t len;
+    enum gs_status s = gs_captures_add(&captures, data, size, "fuzz", &err);
+    if (s == GS_OK) {
+        gs_captures_sort(&captures);
+        s = gs_profile_build(&captures, &options, &p, &err);
+    }
+    gs_captures_close(&captures);
+    FILE *f = open_memstream(json, &len);
+    if (!f)
+        abort();
+    if (s == GS_OK) {
+        p.engine = "any";
+        gs_report_json(&p, f);
+        gs_stats_text(&p, NULL, f);
+    }
+    fclose(f);
+    gs_profile_free(&p);
+    return s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *cpu = NULL, *reference = NULL;
+    if (size > MAX_SIZE)
+        return 0;
+    uint8_t *copy = malloc(size ? size : 1);
+    if (!copy)
+        abort();
+    if (size)
+        memcpy(copy, data, size);
+    for (size_t i = 0; i < size; i++)
+        mend(copy + i, size - i);
+    enum gs_status a = analyse(copy, size, "cpu", &cpu);
+    enum gs_status b = analyse(copy, size, "reference", &reference);
+    if (a != b || strcmp(cpu, reference) != 0)
+        __builtin_trap();
+    free(cpu);
+    free(reference);
+    free(copy);
+    return 0;
+}
