@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from preloaded import run_plain, run_preloaded
-from sums import check_document
+from sums import check_document, total
 
 pytestmark = pytest.mark.pythons(per_minor=True)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -62,7 +62,9 @@ def test_closing_all_descriptors_hurts_neither_side(python, gilscope, targets, s
 def test_chdir_does_not_move_the_captures(python, gilscope, targets, stats, tmp_path):
     code = ("import os, sys; os.chdir('/'); sys.path.insert(0, %r); import busy; busy.contend();"
             "pid = os.fork(); busy.contend(); pid and os.waitpid(pid, 0)") % str(targets)
-    result = run_preloaded(gilscope, [python, "-c", code], "here-%p.gsc", cwd=tmp_path)
+    # A thread that was joined may still be there when 3.12 counts, with and without the agent.
+    result = run_preloaded(
+        gilscope, [python, "-W", "ignore", "-c", code], "here-%p.gsc", cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert len(list(tmp_path.glob("here-*.gsc"))) == 2
     check_document(stats(tmp_path), processes=2)
@@ -107,8 +109,9 @@ def test_old_python_runs_and_is_not_recorded(old_python, gilscope, tmp_path):
     assert not list(tmp_path.glob("*.gsc"))
 
 
-def test_free_threaded_python_has_no_gil_rows(
+def test_free_threaded_python_has_no_turns_but_those_of_imports(
         free_threaded_python, gilscope, stats, targets, tmp_path):
+    """CPython switches the GIL on while it loads an extension module, and off again."""
     argv = [free_threaded_python, targets / "busy.py"]
     result = run_preloaded(gilscope, argv, tmp_path / "x.gsc")
     assert (result.returncode, result.stdout) == (0, "")
@@ -116,7 +119,9 @@ def test_free_threaded_python_has_no_gil_rows(
     if (tmp_path / "x.gsc").exists():
         process = stats(tmp_path / "x.gsc")["processes"][0]
         assert process["free_threaded"] is True
-        assert process["gil"]["acquisitions"] == 0
+        assert process["gil"]["acquisitions"] < 100
+        assert process["gil"]["contended"] == 0
+        assert total(process["threads"], "acquisitions") == process["gil"]["acquisitions"]
 
 
 def test_exports_only_what_it_interposes(gilscope):

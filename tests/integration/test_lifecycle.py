@@ -52,6 +52,7 @@ def test_fork_from_a_thread_under_contention(python, record, stats, targets):
     check_document(stats(capture), processes=4)
 
 
+@pytest.mark.serial
 def test_fork_shows_no_warning_about_threads(python, record, stats, targets):
     capture = record(python, ["-W", "error::DeprecationWarning", targets / "fork_often.py"])
     assert (capture.stdout, capture.stderr) == ("done\n", "")
@@ -196,7 +197,7 @@ def test_levels_count_the_same_things(level, python, record, stats, targets):
     doc = stats(capture.file)
     assert doc["capture"]["lost_events"] == 0
     gil = doc["processes"][0]["gil"]
-    assert gil["acquisitions"] > 0 and gil["contended"] > 0 and gil["wait_ns"] > 0.1e9
+    assert gil["acquisitions"] > 0 and gil["contended"] > 0 and gil["wait_ns"] > 0.02e9
     if level:
         check_document(doc)
 
