@@ -18,7 +18,7 @@
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
 
-#define TICK_NS                  10000000u  /* while the GIL is in use */
+#define TICK_NS                  20000000u  /* while the GIL is in use */
 #define FLUSH_NS                 100000000u /* the file is never further behind than this */
 #define SECOND_NS                1000000000u
 #define FINISH_WAIT_NS           250000000u

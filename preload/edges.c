@@ -48,6 +48,10 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
     uint64_t post_t = __atomic_load_n(&b->post_t, __ATOMIC_ACQUIRE);
     bool known = rc == 0 && b->sem == sem && post_t >= w->begin_t && post_t <= now;
     __atomic_fetch_sub(&b->waiting, 1, __ATOMIC_ACQ_REL);
+    if (t && known) {
+        t->woken_t = now;
+        t->woken_by = b->waker;
+    }
     if (!t || gs_agent.level == 0 || !gs_ring_has_room(&t->ring, 2))
         return;
     gs_ring_put(&t->ring, &(struct gs_slot){.t = now,

@@ -11,6 +11,7 @@
 #include "preload/trace/trace_format.h"
 
 #define MAX_VIOLATIONS 16u
+#define WOKEN_NS       100000u  /* from a wake-up to the wait for the GIL it leads to */
 #define SAMPLE_MIN_NS  1000000u /* at most one sample a millisecond of the holder, each kind */
 
 struct gs_gil gs_gils[GS_MAX_GILS];
@@ -241,6 +242,14 @@ void gs_gil_signal(uintptr_t cond)
 
 /* ---- waiting ---- */
 
+/* A wait that the holder itself caused, by waking this thread, begins at a telling moment: a look
+ * at the holder would find it in its wake-up call, however short that is. */
+static bool woken_by_holder(const struct gs_gil *g, const struct gs_thread *t)
+{
+    return g->holder && t->woken_by == g->holder->idx && t->woken_t &&
+           t->wait_t - t->woken_t < gs_ticks_of_ns(WOKEN_NS);
+}
+
 struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
 {
     struct gs_gil *g = find(cond);
@@ -256,7 +265,8 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
     if (gs_agent.level > 0) {
         t->wait_stack = gs_own_stack(t, t->tstate);
-        sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
+        if (!woken_by_holder(g, t))
+            sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
     }
     return g;
 }

@@ -107,7 +107,7 @@ void gs_thread_recycle(struct gs_thread *t)
     memset(t, 0, offsetof(struct gs_thread, next));
     t->next_gil = NULL;
     t->tid = 0;
-    t->t_first = t->stack_ticks = t->dropped = 0;
+    t->t_first = t->stack_ticks = t->dropped = t->woken_t = 0;
     t->py_name_len = 0;
     memset(&t->written, 0, sizeof(t->written));
     t->written_open = t->announced = 0;

@@ -48,6 +48,8 @@ struct gs_thread {
     /* cold */
     struct gs_thread *next; /* list of all, only ever grows */
     struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
+    uint64_t woken_t;  /* end of the last blocked semaphore wait whose poster is known */
+    uint32_t woken_by; /* that poster's idx */
     uint32_t tid;
     uint32_t state; /* enum gs_slot_state */
     uint64_t t_first;
