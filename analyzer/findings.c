@@ -229,6 +229,14 @@ static char *main_taker(const struct gs_prof_process *q, const struct gs_prof_th
     return copy("");
 }
 
+/* Single waits are not recorded at level 0: then there is no tail to tell of. */
+static char *slowest_waits(const struct gs_prof_thread *t)
+{
+    if (!t->wait_p99_ns)
+        return copy("");
+    return gs_xasprintf("; its slowest 1 %% of waits took %s or more", gs_fmt_ns(t->wait_p99_ns).s);
+}
+
 /* 2. The thread that lost most: at least 1 ms and 2 % of its life. */
 static void find_victim(struct gs_profile *p)
 {
@@ -247,16 +255,15 @@ static void find_victim(struct gs_profile *p)
         return;
     const struct gs_prof_process *q = &p->processes[process];
     const struct gs_prof_thread *t = &q->threads[thread];
-    char *name = gs_fmt_safe(t->name, 40), *taker = main_taker(q, t);
+    char *name = gs_fmt_safe(t->name, 40), *taker = main_taker(q, t), *slowest = slowest_waits(t);
     uint64_t wall = gs_thread_wall_ns(t);
     add(p, (struct gs_finding){
                .id = "gil-victim-thread",
                .severity = severity_of(t->wait_ns, wall),
                .claim = gs_xasprintf("Thread '%s' (pid %u) spent %s, %s of its life, waiting for "
-                                     "the GIL%s; its slowest 1 %% of waits took %s or more.",
+                                     "the GIL%s%s.",
                                      name, q->pid, gs_fmt_ns(t->wait_ns).s,
-                                     gs_fmt_percent(t->wait_ns, wall).s, taker,
-                                     gs_fmt_ns(t->wait_p99_ns).s),
+                                     gs_fmt_percent(t->wait_ns, wall).s, taker, slowest),
                .suggestion = copy("If this thread answers requests, give it a process of its own, "
                                   "or shorten what holds the GIL beside it."),
                .process = process,
@@ -267,6 +274,7 @@ static void find_victim(struct gs_profile *p)
            });
     free(name);
     free(taker);
+    free(slowest);
 }
 
 /* 3. A drop request ignored for twice the switch interval and more: one call of C code. */
