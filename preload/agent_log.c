@@ -2,6 +2,7 @@
 #include "preload/agent_log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "preload/agent.h"
@@ -14,6 +15,19 @@ static void append(char *line, size_t cap, size_t *len, const char *text)
         n = cap - 2 - *len;
     memcpy(line + *len, text, n);
     *len += n;
+}
+
+/* The drain thread has no standard error: its table of descriptors is its own. /proc/self is the
+ * process's first thread, so the program's stays in reach; only a socket cannot be opened again. */
+static void print(const char *line, size_t len)
+{
+    if (gs_sys3(SYS_write, 2, line, len) != -EBADF)
+        return;
+    long fd = gs_open("/proc/self/fd/2", O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    gs_sys3(SYS_write, fd, line, len);
+    gs_close(fd);
 }
 
 void gs_log(const char *what, const char *detail)
@@ -29,7 +43,7 @@ void gs_log(const char *what, const char *detail)
         append(line, sizeof(line), &len, ": ");
     append(line, sizeof(line), &len, detail);
     line[len++] = '\n';
-    gs_sys3(SYS_write, 2, line, len);
+    print(line, len);
 }
 
 static const char *reason(int e)
