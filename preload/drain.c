@@ -163,10 +163,16 @@ static void check_limits(uint64_t now)
     const struct gs_config *c = &gs_agent.config;
     if (c->duration_ms && now - gs_agent.t_start > gs_ticks_of_ns(c->duration_ms * 1000000u))
         stop_recording(GS_EVENT_DURATION);
-    else if (c->max_size_bytes && gs_writer.sink.bytes > c->max_size_bytes)
-        stop_recording(GS_EVENT_MAX_SIZE);
     else if (gs_proc_only_task())
         stop_recording(GS_EVENT_ONLY_TASK);
+}
+
+/* After each flush: a busy program fills rings, and kicks, many times between two ticks. */
+static void check_size(void)
+{
+    uint64_t max = gs_agent.config.max_size_bytes;
+    if (max && gs_writer.sink.bytes > max && gs_agent.state == GS_STATE_ON)
+        stop_recording(GS_EVENT_MAX_SIZE);
 }
 
 static void tick(bool kicked)
@@ -181,6 +187,7 @@ static void tick(bool kicked)
         check_limits(now);
     }
     flush(second);
+    check_size();
     d.last_flush_t = now;
     if (second)
         d.last_second_t = now;
