@@ -123,12 +123,6 @@ static bool wanted_here(void)
     return c->children != GS_CHILDREN_none || !c->root_pid || c->root_pid == gs_getpid();
 }
 
-static bool may_read_memory(void)
-{
-    uint64_t probe = 42, copy = 0;
-    return gs_safe_read(&copy, (uintptr_t)&probe, sizeof(copy)) && copy == 42;
-}
-
 /* Everything that can refuse, before anything is switched on. */
 static bool prepare(bool in_hook)
 {
@@ -148,7 +142,7 @@ static bool prepare(bool in_hook)
         gs_log("GILSCOPE_OUT", "the path is too long or the working directory is gone");
         return false;
     }
-    gs_agent.safe_read = may_read_memory();
+    gs_agent.safe_read = gs_safe_read_others();
     return map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init();
 }
 

@@ -94,5 +94,8 @@ int32_t gs_pyabi_line(enum gs_linetable_kind kind, const uint8_t *table, size_t 
 /* Fault-safe copy of `len` bytes from our own address space: true when all of it was read. Never
  * changes errno. */
 bool gs_safe_read(void *dst, uintptr_t src, size_t len);
+/* May other threads' memory be read, too? False where process_vm_readv is refused: gs_safe_read then
+ * serves only what the caller itself keeps mapped, and gs_pyabi_walk_other finds nothing. */
+bool gs_safe_read_others(void);
 
 #endif

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""The agent's law where a program cannot see it: what hooks may not do, what the agent falls back
+to, and what the governor sheds."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from preloaded import run_preloaded
+from sums import check_document
+
+pytestmark = pytest.mark.pythons(per_minor=True)
+
+# All that the agent may take from the process it lives in. Nothing here allocates or locks inside a
+# hook: dlsym and dlvsym serve the constructor, pthread_* the start and end of the drain thread.
+IMPORTS = set("""
+    __errno_location __register_atfork clock_gettime dl_iterate_phdr dlsym dlvsym environ
+    gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
+    pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sigfillset strchr strcmp strlen strncmp
+    strrchr strstr
+""".split())
+
+
+@pytest.fixture(scope="session")
+def compile_c(tmp_path_factory, request):
+    """compile_c(name, *flags) -> a program or library from targets/name"""
+    cc = shutil.which("cc") or pytest.skip("no C compiler")
+    folder = tmp_path_factory.mktemp("compiled")
+    sources = os.path.join(os.path.dirname(__file__), "targets")
+
+    def run(name, *flags, compiler=cc):
+        out = folder / (name.replace(".c", "") + "-" + os.path.basename(compiler))
+        if not out.exists():
+            subprocess.run([compiler, "-O1", *flags, "-o", out, os.path.join(sources, name)],
+                           check=True)
+        return out
+
+    return run
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_agent_imports_nothing_else(gilscope):
+    nm = shutil.which("nm") or pytest.skip("no nm")
+    out = subprocess.run([nm, "-D", "--undefined-only", gilscope.agent], stdout=subprocess.PIPE,
+                         text=True, check=True).stdout
+    assert {line.split()[-1].split("@")[0] for line in out.splitlines()} <= IMPORTS
+
+
+def test_no_allocation_in_a_hook(python, gilscope, targets, compile_c, tmp_path):
+    counter = compile_c("count_mallocs.c", "-shared", "-fPIC")
+
+    def allocations(preload, turns, level):
+        read, write = os.pipe()
+        env = {"LD_PRELOAD": "%s %s" % (counter, preload), "COUNT_FD": str(write),
+               "GILSCOPE_LEVEL": level}
+        result = run_preloaded(
+            gilscope, [python, "-S", targets / "uncontended.py", turns],
+            tmp_path / ("%s-%s.gsc" % (turns, level)), env=env, pass_fds=[write])
+        os.close(write)
+        assert result.returncode == 0, result.stderr
+        with os.fdopen(read) as f:
+            return int(f.read())
+
+    few, many = "100", "20000"
+    plain = allocations("", many, "1") - allocations("", few, "1")
+    for level in "0", "1", "2":
+        watched = (allocations(gilscope.agent, many, level) -
+                   allocations(gilscope.agent, few, level))
+        assert abs(watched - plain) <= 3, "19900 turns more"
+
+
+def test_hooks_do_not_wait_for_the_dynamic_linker(python, gilscope, targets, compile_c, tmp_path):
+    lib = compile_c("slow_load.c", "-shared", "-fPIC", "-pthread", "-ldl")
+    slow = tmp_path / "slow.so"
+    shutil.copy(lib, slow)
+    code = "import ctypes"
+    if run_preloaded(gilscope, [python, "-c", code], tmp_path / "a.gsc").returncode != 0:
+        pytest.skip("no ctypes")
+    result = run_preloaded(
+        gilscope, [python, targets / "turns_while_loading.py", lib, slow], tmp_path / "x.gsc")
+    assert result.returncode == 0, result.stderr
+    assert float(result.stdout) < 400
+
+
+SYSCALLS = {"process_vm_readv": 310, "close_range": 436}
+
+
+@pytest.mark.parametrize("refused", [
+    ["process_vm_readv"], ["close_range"], ["process_vm_readv", "close_range"]])
+def test_refused_system_calls_cost_detail_not_the_recording(
+        refused, python, gilscope, targets, stats, compile_c, tmp_path):
+    refuse = compile_c("refuse.c")
+    numbers = ",".join(str(SYSCALLS[name]) for name in refused)
+    result = run_preloaded(
+        gilscope, [refuse, numbers, python, targets / "turns.py", "0.5"], tmp_path / "x.gsc")
+    if result.returncode == 77:
+        pytest.skip("no seccomp: " + result.stderr)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+    doc = stats(tmp_path / "x.gsc")
+    check_document(doc)
+    settings = doc["capture"]["settings"]
+    assert settings["holder_samples"] == ("0" if "process_vm_readv" in refused else "1")
+    assert settings["private_fds"] == ("0" if "close_range" in refused else "1")
+    assert doc["processes"][0]["gil"]["acquisitions"] > 1000
+
+
+@pytest.mark.serial
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_governor_sheds_detail_when_over_budget(python, gilscope, targets, stats, tmp_path):
+    result = run_preloaded(gilscope, [python, targets / "turns.py", "12"], tmp_path / "x.gsc",
+                           env={"GILSCOPE_BUDGET": "0.1", "GILSCOPE_LEVEL": "2"})
+    assert result.returncode == 0
+    doc = stats(tmp_path / "x.gsc")
+    process = doc["processes"][0]
+    assert process["level"] == 2 and process["level_end"] < 2
+    assert any("over budget" in note for note in process["notes"])
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_musl_child_lives_under_the_inherited_preload(gilscope, compile_c, tmp_path):
+    musl = shutil.which("musl-gcc") or pytest.skip("no musl-gcc (Debian: musl-tools)")
+    child = compile_c("musl_child.c", compiler=musl)
+    result = run_preloaded(gilscope, [child], tmp_path / "x.gsc")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "musl\n", "")
+    assert not (tmp_path / "x.gsc").exists()
