@@ -58,9 +58,9 @@ static bool word_is_readable(uintptr_t at)
     return raw_syscall6(SYS_rt_sigprocmask, no_such_how, (long)at, 0, 8, 0, 0) == einval;
 }
 
-/* Where process_vm_readv is refused (strict containers): look, then copy. Another thread could unmap
- * the memory between, so this serves what the calling thread keeps alive: its own frames and the
- * objects they hold, and the interpreter's static data. */
+/* Where process_vm_readv is refused (strict containers): look, then copy. Another thread could
+ * unmap the memory between, so this serves what the calling thread keeps alive: its own frames and
+ * the objects they hold, and the interpreter's static data. */
 static bool probe_and_copy(void *dst, uintptr_t src, size_t len)
 {
     const uintptr_t page = 4096;
