@@ -41,8 +41,9 @@ static struct {
     const char *text;
     bool joinable;
     pthread_t thread;
-    uint64_t last_flush_t, last_second_t;
+    uint64_t last_flush_t, last_round_t, last_second_t;
     struct gs_thread *sched_cursor;
+    uint32_t threads_seen; /* when last asked which have ended */
 } d;
 
 void gs_drain_kick(void)
@@ -90,13 +91,39 @@ static bool take_private_fds(void)
 
 /* ---- the periodic work ---- */
 
+static void mark_if_ended(struct gs_thread *t)
+{
+    uint32_t live = GS_THREAD_LIVE;
+    if (gs_proc_task_has_ended(t->tid))
+        __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_RELAXED);
+}
+
+static bool is_live(const struct gs_thread *t)
+{
+    return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_LIVE &&
+           __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
+}
+
+/* Where threads come they go: ask after all of them then, so that thousands of short ones a second
+ * use the memory of a few. Otherwise the rounds of write_sched() find them soon enough. */
+static void find_ended_threads(void)
+{
+    uint32_t n = gs_thread_count();
+    if (n == d.threads_seen)
+        return;
+    d.threads_seen = n;
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next)
+        if (is_live(t))
+            mark_if_ended(t);
+}
+
 static void sched_row(struct gs_thread *t, uint32_t *n, uint64_t now)
 {
     uint64_t cpu, runqueue;
-    uint32_t live = GS_THREAD_LIVE;
     if (!gs_proc_schedstat(t->tid, &cpu, &runqueue)) {
-        __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED);
+        mark_if_ended(t);
         return;
     }
     if (cpu == t->cpu_ns && runqueue == t->runqueue_ns)
@@ -117,7 +144,7 @@ static void write_sched(uint32_t max)
     struct gs_thread *first = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
     struct gs_thread *t = d.sched_cursor ? d.sched_cursor : first;
     for (; t && max; t = t->next) {
-        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_LIVE && t->tid) {
+        if (is_live(t)) {
             sched_row(t, &n, now);
             max--;
         }
@@ -182,7 +209,9 @@ static void tick(bool kicked)
     if (!kicked && now - d.last_flush_t < gs_ticks_of_ns(FLUSH_NS))
         return;
     bool second = now - d.last_second_t > gs_ticks_of_ns(SECOND_NS);
-    if (now - d.last_flush_t >= gs_ticks_of_ns(FLUSH_NS)) {
+    if (now - d.last_round_t >= gs_ticks_of_ns(FLUSH_NS)) { /* also while kicks come faster */
+        d.last_round_t = now;
+        find_ended_threads();
         write_sched(SCHED_PER_TICK);
         check_limits(now);
     }
@@ -238,7 +267,7 @@ static void *drain_main(void *arg)
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     gs_cost_drain_begins();
     if (open_file(take_private_fds())) {
-        d.last_flush_t = d.last_second_t = gs_now();
+        d.last_flush_t = d.last_round_t = d.last_second_t = gs_now();
         while (drain_once(&kick_seen))
             ;
     }

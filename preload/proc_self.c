@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/proc_self.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,6 +63,13 @@ bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns)
     *cpu_ns = parse_u64(&p);
     *runqueue_ns = parse_u64(&p);
     return true;
+}
+
+/* Not by /proc: it may be out of reach (chroot, no descriptors left) or number threads as another
+ * namespace does, and what serves a thread that lives must not be given away. Signal 0 is none. */
+bool gs_proc_task_has_ended(uint32_t tid)
+{
+    return gs_sys3(SYS_tgkill, gs_getpid(), tid, 0) == -ESRCH;
 }
 
 /* The directory's link count is 2 + threads: one system call decides in the ordinary case. */

@@ -9,10 +9,13 @@
 #include <stdint.h>
 
 uint32_t gs_proc_cpus(void); /* this process may run on */
-/* The thread's name (comm); false when it has ended. */
+/* The thread's name (comm). */
 bool gs_proc_thread_name(uint32_t tid, char *buf, size_t len);
-/* CPU and run-queue time since the thread's start; false when it has ended. */
+/* False when /proc does not tell; that says nothing about the thread: see gs_proc_task_has_ended().
+ * CPU and run-queue time since the thread's start. */
 bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns);
+/* True when the kernel knows no such thread of this process. */
+bool gs_proc_task_has_ended(uint32_t tid);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */
 bool gs_proc_only_task(void);
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Surroundings that hide things from the agent or refuse it things: the program must not notice."""
+
+import os
+import shutil
+
+import pytest
+from preloaded import run_preloaded
+from sums import check_document
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+one_each = pytest.mark.pythons(per_minor=True)
+
+FOUR_THREADS = """
+import os, sys, threading, time
+def work():
+    for _ in range(100):
+        time.sleep(0.01)
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads:
+    t.start()
+if len(sys.argv) > 1:
+    os.chroot(sys.argv[1])
+work()
+for t in threads:
+    t.join()
+print("ok")
+sys.stdout.flush()
+os._exit(3)
+"""
+
+
+# ---- /proc that does not know our threads ----
+
+
+@as_root
+@one_each
+def test_chroot_into_an_empty_folder(python, gilscope, script, tmp_path):
+    """The threads' files are gone from /proc; the threads are not."""
+    (tmp_path / "jail").mkdir()
+    result = run_preloaded(
+        gilscope, [python, script(FOUR_THREADS), tmp_path / "jail"], tmp_path / "x.gsc")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "ok\n", "")
+
+
+@as_root
+@one_each
+def test_pid_namespace_with_the_hosts_proc(python, gilscope, script, stats, tmp_path):
+    """gettid() and /proc/self/task number the threads differently."""
+    unshare = [shutil.which("unshare"), "--pid", "--fork"]
+    result = run_preloaded(gilscope, [*unshare, python, script(FOUR_THREADS)], tmp_path / "%p.gsc")
+    if "unshare failed" in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert (result.returncode, result.stdout, result.stderr) == (3, "ok\n", "")
+    doc = stats(tmp_path)
+    check_document(doc)
+    assert len(doc["processes"][0]["threads"]) == 4
+
+
+# ---- a great many events ----
+
+
+@one_each
+def test_duration_ends_while_rings_fill_without_pause(python, record, stats, script):
+    code = """
+import os, time
+end, fd = time.monotonic() + 2.5, os.open("/dev/zero", 0)
+while time.monotonic() < end:
+    os.pread(fd, 1, 0)
+"""
+    capture = record(python, [script(code)], level=2, options=["-d", "0.5", "--budget", "100"])
+    assert stats(capture.file)["processes"][0]["duration_ns"] < 1.5e9
+
+
+@one_each
+def test_ten_thousand_short_threads_take_the_memory_of_few(python, gilscope, script, tmp_path):
+    code = """
+import threading
+for _ in range(10000):
+    t = threading.Thread(target=int)
+    t.start()
+    t.join()
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(int(status["VmHWM"].split()[0]))
+"""
+    result = run_preloaded(gilscope, [python, script(code)], tmp_path / "x.gsc", timeout=120)
+    plain = python.run(script(code), timeout=120)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert int(result.stdout) - int(plain.stdout) < 24 << 10
