@@ -20,6 +20,7 @@
 #include "preload/trace_writer.h"
 
 #define RESTART_NS           20000000u /* after a fork: CPython has counted its threads by then */
+#define RETRY_NS             100000000u
 #define BEGIN_SPACING        100u /* samples at the beginning of waits: at most 1 % of the time */
 #define MADV_WIPEONFORK_FLAG 18
 #define HOOK_REST_PS         8000u /* a hook beside its stamp, as tests/bench/overhead finds it */
@@ -213,8 +214,11 @@ void gs_agent_restart(uint64_t now)
         !__atomic_compare_exchange_n(&gs_agent.live->mode, &wanted, GS_LIVE_YES, false,
                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return;
-    if (!gs_drain_start())
-        gs_agent.live->mode = GS_LIVE_RESTART;
+    if (gs_drain_start())
+        return;
+    /* No thread to be had (RLIMIT_NPROC, memory): not again at every turn. */
+    gs_agent.restart_after = now + gs_ticks_of_ns(RETRY_NS);
+    gs_agent.live->mode = GS_LIVE_RESTART;
 }
 
 void gs_agent_before_fork(void)

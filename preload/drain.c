@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/drain.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -293,6 +294,7 @@ bool gs_drain_start(void)
 {
     sigset_t all, old;
     uint32_t idle = 0;
+    int saved = errno; /* pthread_create() sets it where it fails */
     if (!previous_has_ended() || !__atomic_compare_exchange_n(&d.running, &idle, 1, false,
                                                               __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return false;
@@ -303,6 +305,7 @@ bool gs_drain_start(void)
     d.joinable = rc == 0;
     if (rc != 0)
         __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    errno = saved;
     return rc == 0;
 }
 

@@ -87,3 +87,34 @@ print(int(status["VmHWM"].split()[0]))
     plain = python.run(script(code), timeout=120)
     assert (result.returncode, result.stderr) == (0, "")
     assert int(result.stdout) - int(plain.stdout) < 24 << 10
+
+
+# ---- limits ----
+
+
+@as_root
+@one_each
+@pytest.mark.serial
+def test_no_thread_to_be_had_after_a_fork(python, gilscope, script, tmp_path):
+    """The drain thread left before the fork; to ask for a new one at each turn would be dear."""
+    code = """
+import os, resource, time
+zero = os.open("/dev/zero", 0)
+def turn_us():
+    start = time.process_time()
+    for _ in range(20000):
+        os.pread(zero, 1, 0)
+    return (time.process_time() - start) / 20000 * 1e6
+before = min(turn_us() for _ in range(5))
+os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+try:
+    os.fork()
+except BlockingIOError:
+    time.sleep(0.03)
+    print(min(turn_us() for _ in range(5)) / before)
+"""
+    tmp_path.chmod(0o777)
+    result = run_preloaded(gilscope, [python, "-c", code], tmp_path / "x.gsc")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert float(result.stdout) < 4
