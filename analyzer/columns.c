@@ -149,6 +149,7 @@ static void free_gil(struct gs_gil_columns *g)
 {
     free(g->slices);
     free(g->samples);
+    free(g->typical);
     gs_idmap_free(&g->actors);
     gs_summap_free(&g->weights);
 }

@@ -43,8 +43,9 @@ struct gs_gil_columns {
     size_t n_slices, cap_slices;
     struct gs_holder_sample *samples;
     size_t n_samples, cap_samples;
-    struct gs_idmap actors;   /* thread, node */
-    struct gs_summap weights; /* thread, node -> points in uncontended holds (count) */
+    struct gs_typical *typical; /* by actor, or NULL: set by the engine, see turns.h */
+    struct gs_idmap actors;     /* thread, node */
+    struct gs_summap weights;   /* thread, node -> points in uncontended holds (count) */
 };
 
 struct gs_rec_thread {

@@ -38,7 +38,7 @@ struct work {
     struct gs_slice *rows;
     size_t n;
     struct sub *subs;
-    size_t n_subs;
+    size_t n_subs, cap_subs;
     uint32_t *first_sub;   /* of row i: its unknown piece if it has one, else its first segment */
     struct gs_sum *matrix; /* n_actors x n_actors, or NULL */
     uint64_t *hists;       /* n_threads x 1024, or NULL */
@@ -158,6 +158,10 @@ static void order_rows(struct work *w)
 
 static void put_sub(struct work *w, uint64_t end_ns, uint32_t actor)
 {
+    if (w->n_subs == w->cap_subs) {
+        w->cap_subs += w->cap_subs / 2 + 16;
+        w->subs = gs_xrealloc(w->subs, w->cap_subs, sizeof(*w->subs));
+    }
     w->subs[w->n_subs++] = (struct sub){.end_ns = end_ns, .actor = actor};
 }
 
@@ -166,7 +170,7 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
 {
     const struct gs_slice *t = &w->rows[i], *next = i + 1 < w->n ? t + 1 : NULL;
     const struct gs_gil_columns *g = w->g;
-    size_t from, n_seg = 1;
+    size_t from;
     w->first_sub[i] = (uint32_t)w->n_subs;
     if (i == 0 || t[-1].seq != t->seq - 1)
         put_sub(w, t->a_ns, NO_ACTOR);
@@ -175,10 +179,7 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
     bool expired = false;
     for (from = *s; *s < g->n_samples && g->samples[*s].seq == t->seq; ++*s)
         expired |= g->samples[*s].kind == GS_HOLDER_AT_EXPIRY;
-    if (from == *s)
-        *seg = (struct gs_segment){UINT64_MAX, t->hold_actor};
-    else
-        n_seg = gs_turn_segments(g, t, g->samples + from, *s - from, seg);
+    size_t n_seg = gs_turn_segments(g, t, g->samples + from, *s - from, seg);
     uint64_t end = gs_period_end(t, next), low = t->a_ns;
     for (size_t k = 0; k < n_seg; k++) {
         uint64_t e = seg[k].end_ns < end ? seg[k].end_ns : end;
@@ -191,9 +192,10 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
 
 static void cut_periods(struct work *w)
 {
-    struct gs_segment *seg = gs_xmalloc(w->g->n_samples + 1, sizeof(*seg));
+    struct gs_segment *seg = gs_xmalloc(w->g->n_samples + (size_t)GS_TYPICAL_MAX, sizeof(*seg));
     size_t s = 0;
-    w->subs = gs_xmalloc(2 * w->n + w->g->n_samples + 1, sizeof(*w->subs));
+    w->cap_subs = w->n + w->g->n_samples + 16;
+    w->subs = gs_xmalloc(w->cap_subs, sizeof(*w->subs));
     w->first_sub = gs_xmalloc(w->n, sizeof(*w->first_sub));
     for (size_t i = 0; i < w->n; i++)
         cut_turn(w, i, &s, seg);
@@ -355,12 +357,13 @@ static enum gs_status cpu_run(struct gs_engine *e, struct gs_gil_columns *g, str
     (void)e;
     out->n_actors = g->actors.n;
     out->actors = gs_xcalloc(g->actors.n, sizeof(*out->actors));
-    if (g->n_slices >= UINT32_MAX / 2 || g->n_samples >= UINT32_MAX / 2)
+    if (g->n_slices >= UINT32_MAX / 8 || g->n_samples >= UINT32_MAX / 2)
         return gs_error_set(err, GS_ERR_LIMIT, "one GIL has %zu rows: analyse parts of the capture",
                             g->n_slices);
     order_rows(&w);
     open_tables(&w);
     gs_sort_samples(g);
+    gs_learn_typical(g);
     cut_periods(&w);
     count_rows(&w);
     sum_whole_subs(&w);

@@ -83,7 +83,7 @@ static size_t segments_of(struct work *w, size_t i)
     size_t from = first_sample(w->g, t->seq), n = 0;
     while (from + n < w->g->n_samples && w->g->samples[from + n].seq == t->seq)
         n++;
-    if (n + 1 > w->e->cap) {
+    if (n + GS_TYPICAL_MAX > w->e->cap) {
         w->e->cap = 2 * n + 16;
         w->e->segments = gs_xrealloc(w->e->segments, w->e->cap, sizeof(*w->e->segments));
     }
@@ -171,6 +171,7 @@ static enum gs_status reference_run(struct gs_engine *e, struct gs_gil_columns *
     out->actors = gs_xcalloc(g->actors.n, sizeof(*out->actors));
     sort_rows(&w);
     gs_sort_samples(g);
+    gs_learn_typical(g);
     for (size_t i = 0; i < w.n; i++) {
         const struct gs_slice *t = &g->slices[i];
         struct gs_actor_sums *a = &out->actors[t->hold_actor];

@@ -156,8 +156,6 @@ def test_exports_have_the_same_sums(name, python, recorded, stats, gilscope):
 
 @pytest.mark.serial
 @pytest.mark.pythons(per_minor=True)
-@pytest.mark.xfail(strict=False, reason="a turn shorter than the samples' spacing is laid on the "
-                   "line where it was let go, here the blocking call")
 def test_short_turns_are_blamed_on_what_computed(python, record, stats, targets):
     doc = stats(record(python, [targets / "short_turns.py"]).file)
     assert innermost(doc["top_holders"][0]["stack"])[1] == "compute"

@@ -152,9 +152,10 @@ static void halves_of_one_seq_are_one_turn(void **state)
 
 static void samples_split_a_turn_at_midpoints(void **state)
 {
-    /* hold 100..300; seen in f5 at 120 and in f6 at 200; released in f1. */
+    /* hold 100..300; seen in f5 at 120 and in f6 at 200; released in f1, because it was asked to.
+     */
     const struct cap_row rows[] = {
-        {1, 100, 0, TURN, 200, 1, 0, 0, 0},
+        {1, 100, 0, TURN | GS_SLICE_FORCED, 200, 1, 0, 0, 0},
         {2, 310, 1, BOTH, 10, 2, 190, 1, 4}, /* waits 120..310 */
     };
     const struct cap_sample samples[] = {{1, 120, 0, GS_HOLDER_AT_WAIT, 5},
@@ -172,6 +173,59 @@ static void samples_split_a_turn_at_midpoints(void **state)
     assert_int_equal(row_value(&p, "f5", 'h'), 60); /* 100..160 */
     assert_int_equal(row_value(&p, "f6", 'h'), 90);
     assert_int_equal(row_value(&p, "f1", 'h'), 50); /* 250..300 */
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void a_release_nobody_asked_for_is_no_point(void **state)
+{
+    /* hold 100..300; seen in f5 at 150; then it blocks in f1, which took no time. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 200, 1, 0, 0, 0},
+        {2, 310, 1, BOTH, 10, 2, 190, 1, 4}, /* waits 120..310 */
+    };
+    const struct cap_sample samples[] = {{1, 150, 0, GS_HOLDER_AT_WAIT, 5}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 2);
+    cap_samples(&c, samples, 1);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f5", 'b'), 190);
+    assert_int_equal(row_value(&p, "f1", 'b'), 0);
+    assert_int_equal(row_value(&p, "f5", 'h'), 200);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+static void turns_not_looked_at_are_like_those_that_end_alike(void **state)
+{
+    /* Turn 1 (sampled): 60 in f5, 140 in f6. Turn 3 ends at f1, too, unseen: 30 % and 70 % of it.
+     * Turn 5 was asked to end at f1: that is where it was. */
+    const struct cap_row rows[] = {
+        {1, 100, 0, TURN, 200, 1, 0, 0, 0},
+        {2, 310, 1, BOTH, 10, 2, 10, 1, 4},
+        {3, 400, 0, TURN, 100, 1, 0, 0, 0},
+        {4, 500, 1, BOTH, 10, 2, 100, 1, 4},
+        {5, 600, 0, TURN | GS_SLICE_FORCED, 50, 1, 0, 0, 0},
+        {6, 650, 1, BOTH, 10, 2, 50, 1, 4},
+    };
+    const struct cap_sample samples[] = {{1, 120, 0, GS_HOLDER_AT_WAIT, 5},
+                                         {1, 200, 0, GS_HOLDER_BY_DRAIN, 6}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 6);
+    cap_samples(&c, samples, 2);
+    profile_both(&c, &p);
+    assert_int_equal(row_value(&p, "f5", 'h'), 60 + 30);
+    assert_int_equal(row_value(&p, "f6", 'h'), 140 + 70);
+    assert_int_equal(row_value(&p, "f1", 'h'), 50);
+    assert_int_equal(row_value(&p, "f5", 'b'), 30);
+    assert_int_equal(row_value(&p, "f6", 'b'), 10 + 70);
+    assert_int_equal(row_value(&p, "f1", 'b'), 50);
     gs_profile_free(&p);
     cap_close(&c);
 }
@@ -381,6 +435,8 @@ int main(void)
         cmocka_unit_test(first_turn_of_a_wait_missing),
         cmocka_unit_test(halves_of_one_seq_are_one_turn),
         cmocka_unit_test(samples_split_a_turn_at_midpoints),
+        cmocka_unit_test(a_release_nobody_asked_for_is_no_point),
+        cmocka_unit_test(turns_not_looked_at_are_like_those_that_end_alike),
         cmocka_unit_test(an_expired_interval_pins_the_call),
         cmocka_unit_test(a_killed_holder_is_known_by_its_wait),
         cmocka_unit_test(clocks_that_run_back_lose_nothing),
