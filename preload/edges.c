@@ -23,11 +23,17 @@ static uint32_t bucket_of(uintptr_t sem)
     return (uint32_t)((sem >> 4) * 0x9e3779b97f4a7c15u >> 54);
 }
 
-/* While it holds the GIL a thread's state is the GIL's; else the one it last had frames on. */
+/* While it holds the GIL a thread's state is the GIL's; else the one it last had frames on. The
+ * GIL's may be that of a sub-interpreter which ended in this turn (3.9 to 3.12 change states
+ * without a release): what was not ours at the last release is read as another thread's is. */
 static uint32_t stack_of(struct gs_thread *t)
 {
+    uint64_t cost;
     bool holds = t->open_kind == GS_OPEN_HOLDING && t->gil->holder == t;
-    return gs_own_stack(t, holds ? gs_gil_last_holder(t->gil) : t->tstate);
+    uintptr_t tstate = holds ? gs_gil_last_holder(t->gil) : t->tstate;
+    if (tstate == t->tstate || !gs_agent.stacks)
+        return gs_own_stack(t, tstate);
+    return gs_agent.sample_holder ? gs_other_stack(t, tstate, &cost) : GS_STACK_NONE;
 }
 
 struct gs_edge_wait gs_edge_wait_begin(uintptr_t sem)
@@ -52,8 +58,12 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
         t->woken_t = now;
         t->woken_by = b->waker;
     }
-    if (!t || gs_agent.level == 0 || !gs_ring_has_room(&t->ring, 2))
+    if (!t || gs_agent.level == 0)
         return;
+    if (!gs_ring_has_room(&t->ring, 2)) {
+        t->dropped++;
+        return;
+    }
     gs_ring_put(&t->ring, &(struct gs_slot){.t = now,
                                             .dur = now - w->begin_t,
                                             .stack = w->stack,
@@ -61,9 +71,10 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
                                             .seq = known ? b->waker_stack : GS_STACK_NONE,
                                             .flags = rc != 0,
                                             .kind = GS_SLOT_EDGE});
+    bool half_full = gs_ring_wants_drain(&t->ring);
     gs_ring_put(&t->ring,
                 &(struct gs_slot){.dur = known ? now - post_t : 0, .kind = GS_SLOT_EDGE_POST});
-    if (gs_ring_wants_drain(&t->ring))
+    if (half_full || gs_ring_wants_drain(&t->ring))
         gs_drain_kick();
 }
 

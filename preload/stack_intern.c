@@ -59,8 +59,11 @@ static uint32_t table_find(const struct table *t, uint64_t hash)
 
 static uint32_t table_new_id(struct table *t)
 {
+    uint32_t limit = t->n_slots / 4 * 3; /* fuller, probes get long */
+    if (__atomic_load_n(&t->next_id, __ATOMIC_RELAXED) >= limit)
+        return 0; /* the count must not go on: in weeks it would wrap and give ids anew */
     uint32_t id = __atomic_fetch_add(&t->next_id, 1, __ATOMIC_RELAXED);
-    return id < t->n_slots / 4 * 3 ? id : 0; /* fuller, probes get long */
+    return id < limit ? id : 0;
 }
 
 static void table_publish(struct table *t, uint64_t hash, uint32_t id)

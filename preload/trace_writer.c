@@ -158,21 +158,22 @@ static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, uint32
     b->keys[g][b->n_keys[g]++] = (struct sort_key){key_of(r, g), b->n_rows++};
 }
 
-/* Takes what fits; false when the batch is full and slots are left. */
+/* Takes what fits; false when the batch is full and slots are left. An EDGE and the slot after it
+ * are one row: where the second is still being written, the row is for the next time. */
 static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, uint32_t thread)
 {
     uint32_t tail = ring->tail, head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
     for (; tail != head && b->n_rows < BATCH_ROWS; tail++) {
         const struct gs_slot *s = &ring->slots[tail % GS_RING_SLOTS];
-        if (s->kind == GS_SLOT_EDGE_POST) {
-            if (b->n_rows)
-                b->rows[b->n_rows - 1].extra = s->dur;
-        } else if (s->kind) {
+        if (s->kind == GS_SLOT_EDGE && head - tail < 2)
+            break;
+        if (s->kind)
             add_row(b, s, thread);
-        }
+        if (s->kind == GS_SLOT_EDGE)
+            b->rows[b->n_rows - 1].extra = ring->slots[++tail % GS_RING_SLOTS].dur;
     }
     __atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
-    return tail == head;
+    return tail == head || b->n_rows < BATCH_ROWS;
 }
 
 static bool collect(struct gs_writer_buffers *b)
