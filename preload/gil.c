@@ -119,8 +119,12 @@ static COLD void record_points(struct gs_thread *t, uint64_t hold)
 {
     uint32_t points = gs_sampler_points(&t->sample_left, &t->rng, hold);
     uint32_t stack = points ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
-    if (gs_agent.level == 0 || stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, 2))
+    if (gs_agent.level == 0 || stack == GS_STACK_NONE)
         return;
+    if (!gs_ring_has_room(&t->ring, 2)) {
+        t->dropped++;
+        return;
+    }
     put(t, &(struct gs_slot){.t = t->acq_t + hold,
                              .dur = hold,
                              .seq = (uint32_t)t->acq_seq,
@@ -175,6 +179,8 @@ static struct gs_gil *discover(uintptr_t switch_cond)
         int locked;
     } seen;
     uintptr_t cond = switch_cond - GS_SWITCH_COND_GAP;
+    if (__atomic_load_n(&gs_gils_refused, __ATOMIC_RELAXED))
+        return NULL; /* a system call at each turn of a GIL past the last would double its cost */
     if (!gs_safe_read(&seen, cond + GS_LAST_HOLDER_OFF, sizeof(seen)) || seen.locked != 1 ||
         !seen.last_holder || seen.last_holder % sizeof(void *))
         return NULL;
@@ -287,4 +293,5 @@ void gs_gils_forget(void)
     for (uint32_t i = 0; i < GS_MAX_GILS; i++)
         gs_gils[i] = (struct gs_gil){0};
     gs_n_gils = 0;
+    gs_gils_refused = false;
 }

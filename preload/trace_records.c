@@ -233,8 +233,14 @@ static void put_fold_hist(const struct gs_thread *t)
     gs_writer_record_done();
 }
 
+static bool told_of_more_gils;
+
 static void put_gils(void)
 {
+    if (!told_of_more_gils && __atomic_load_n(&gs_gils_refused, __ATOMIC_RELAXED)) {
+        told_of_more_gils = true;
+        gs_records_event(GS_EVENT_MORE_GILS, GS_MAX_GILS, "");
+    }
     for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
         struct gs_gil *g = &gs_gils[i];
         if (!__atomic_load_n(&g->cond, __ATOMIC_ACQUIRE) || g->announced)
@@ -373,6 +379,7 @@ void gs_cost_forget(void)
 {
     retired_stack_ticks = retired_events = retired_lost = retired_drain_ns = 0;
     drain_tid = 0;
+    told_of_more_gils = false;
 }
 
 struct gs_cost gs_cost_now(void)

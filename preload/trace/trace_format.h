@@ -197,7 +197,8 @@ enum gs_record_tag {
     X(PASSIVE, 8, "agent went passive")                                                            \
     X(CLOCK_STEP, 9, "clock stepped")                                                              \
     X(NO_SAFE_READ, 10, "holder sampling is off: process_vm_readv refused")                        \
-    X(ONLY_TASK, 11, "every other thread has ended")
+    X(ONLY_TASK, 11, "every other thread has ended")                                               \
+    X(MORE_GILS, 12, "more GILs than are recorded: turns on the last ones are missing")
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,

@@ -115,6 +115,23 @@ except BlockingIOError:
     print(min(turn_us() for _ in range(5)) / before)
 """
     tmp_path.chmod(0o777)
-    result = run_preloaded(gilscope, [python, "-c", code], tmp_path / "x.gsc")
+    result = run_preloaded(gilscope, [python, "-W", "ignore", "-c", code], tmp_path / "x.gsc")
     assert (result.returncode, result.stderr) == (0, "")
     assert float(result.stdout) < 4
+
+
+@pytest.mark.pythons(min=(3, 12), per_minor=True)
+def test_more_interpreters_than_are_recorded(python, record, stats, script):
+    code = """
+import sys
+if sys.version_info >= (3, 13):
+    import _interpreters as interpreters
+else:
+    import _xxsubinterpreters as interpreters
+kept = [interpreters.create() for _ in range(70)]
+for i in kept:
+    interpreters.run_string(i, "import time; time.sleep(0.001)")
+"""
+    process = stats(record(python, [script(code)]).file)["processes"][0]
+    assert len(process["gils"]) == 64
+    assert any("more GILs" in note for note in process["notes"]), process["notes"]
