@@ -54,9 +54,17 @@ static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind,
 
 /* ---- acquire ---- */
 
+/* A thread's first turn begins with a wait, or as one on a GIL it had none on. */
+static void note_home(const struct gs_gil *g, struct gs_thread *t)
+{
+    if (!t->home_tstate)
+        t->home_tstate = gs_gil_last_holder(g);
+}
+
 static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
 {
     uint64_t wait = now - t->wait_t;
+    note_home(g, t);
     t->waiting = false;
     t->tot.contended++;
     if (g->waiters)
@@ -232,8 +240,11 @@ static COLD void signal_elsewhere(uintptr_t cond)
     if (!g && !(g = discover(cond)))
         return;
     struct gs_thread *t = gs_thread_get(g);
-    if (t)
-        dispatch(g, t, cond);
+    if (!t)
+        return;
+    if (cond != g->cond)
+        note_home(g, t);
+    dispatch(g, t, cond);
 }
 
 void gs_gil_signal(uintptr_t cond)

@@ -34,10 +34,10 @@ struct gs_thread {
     /* hot: touched at every turn */
     uint32_t open_kind; /* enum gs_open_kind */
     uint32_t idx;
-    uint64_t acq_t, acq_seq; /* of the turn being held */
+    uint64_t acq_t, acq_seq;   /* of the turn being held */
     uint64_t wait_t, wait_seq; /* of the wait that is open */
-    int64_t sample_left;     /* ticks of hold until the next Poisson point */
-    uintptr_t tstate;        /* own thread state, 0 unless frames of ours are on it */
+    int64_t sample_left;       /* ticks of hold until the next Poisson point */
+    uintptr_t tstate;          /* own thread state, 0 unless frames of ours are on it */
     uint32_t wait_stack;
     bool waiting;
     struct gs_gil *gil;
@@ -46,12 +46,13 @@ struct gs_thread {
     uint32_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks */
 
     /* cold */
-    struct gs_thread *next; /* list of all, only ever grows */
+    struct gs_thread *next;     /* list of all, only ever grows */
     struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
-    uint64_t woken_t;  /* end of the last blocked semaphore wait whose poster is known */
-    uint32_t woken_by; /* that poster's idx */
+    uint64_t woken_t;           /* end of the last blocked semaphore wait whose poster is known */
+    uint32_t woken_by;          /* that poster's idx */
     uint32_t tid;
-    uint32_t state; /* enum gs_slot_state */
+    uint32_t state;        /* enum gs_slot_state */
+    uintptr_t home_tstate; /* of its first turn: lives while the thread runs Python */
     uint64_t t_first;
     uint64_t rng;
     uint64_t dropped;     /* rows the ring had no room for */

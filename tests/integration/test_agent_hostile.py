@@ -135,3 +135,33 @@ for i in kept:
     process = stats(record(python, [script(code)]).file)["processes"][0]
     assert len(process["gils"]) == 64
     assert any("more GILs" in note for note in process["notes"]), process["notes"]
+
+
+@pytest.mark.pythons(max=(3, 12), per_minor=True)
+def test_lock_released_after_a_sub_interpreter_has_ended(python, gilscope, script, tmp_path):
+    """The GIL still names the thread state of the dead one, whose memory others use by now."""
+    code = """
+import _thread, _xxsubinterpreters as interpreters, threading, time
+lock, stop = _thread.allocate_lock(), False
+lock.acquire()
+def wait():
+    while not stop:
+        lock.acquire(timeout=0.5)
+threads = [threading.Thread(target=wait) for _ in range(2)]
+for t in threads:
+    t.start()
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    i = interpreters.create()
+    interpreters.run_string(i, "def g(): pass")
+    interpreters.destroy(i)
+    junk = [b"A" * n for n in range(200, 400, 8) for _ in range(20)]
+    if lock.locked():
+        lock.release()
+stop = True
+for t in threads:
+    t.join()
+print("ok")
+"""
+    result = run_preloaded(gilscope, [python, script(code)], tmp_path / "x.gsc")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "ok\n", "")
