@@ -144,7 +144,10 @@ static bool prepare(bool in_hook)
         return false;
     }
     gs_agent.safe_read = gs_safe_read_others();
-    return map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init();
+    if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init())
+        return true;
+    gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
+    return false;
 }
 
 static void start(bool in_hook)

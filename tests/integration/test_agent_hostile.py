@@ -3,9 +3,10 @@
 
 import os
 import shutil
+import sys
 
 import pytest
-from preloaded import run_preloaded
+from preloaded import run_plain, run_preloaded
 from sums import check_document
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -165,3 +166,51 @@ print("ok")
 """
     result = run_preloaded(gilscope, [python, script(code)], tmp_path / "x.gsc")
     assert (result.returncode, result.stdout, result.stderr) == (0, "ok\n", "")
+
+
+# ---- system calls refused, as by a container's seccomp profile ----
+
+# usage: python -c REFUSE number,... agent program arguments: EPERM, by a filter of five instructions
+REFUSE = """
+import ctypes, os, struct, sys
+numbers = [int(n) for n in sys.argv[1].split(",")]
+code = struct.pack("HBBI", 0x20, 0, 0, 0)
+for n in numbers:
+    code += struct.pack("HBBI", 0x15, 0, 1, n) + struct.pack("HBBI", 6, 0, 0, 0x00050001)
+code += struct.pack("HBBI", 6, 0, 0, 0x7fff0000)
+buf = ctypes.create_string_buffer(code)
+prog = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buf)))
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+if libc.prctl(22, 2, prog):
+    sys.exit("cannot refuse")
+os.environ["LD_PRELOAD"] = sys.argv[2]
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+MADVISE, TGKILL, CLOSE_RANGE, PROCESS_VM_READV = 28, 234, 436, 310
+
+
+def run_refusing(numbers, gilscope, argv, out):
+    launcher = [sys.executable, "-c", REFUSE, ",".join(map(str, numbers)), gilscope.agent]
+    result = run_plain([*launcher, *argv], env={"GILSCOPE_OUT": out})
+    if "cannot refuse" in result.stderr:
+        pytest.skip(result.stderr)
+    return result
+
+
+@one_each
+@pytest.mark.parametrize("numbers", [[CLOSE_RANGE], [TGKILL, CLOSE_RANGE, PROCESS_VM_READV]])
+def test_refused_system_calls_are_done_without(
+        numbers, python, gilscope, script, stats, tmp_path):
+    result = run_refusing(numbers, gilscope, [python, script(FOUR_THREADS)], tmp_path / "x.gsc")
+    assert (result.returncode, result.stdout, result.stderr) == (3, "ok\n", "")
+    assert len(stats(tmp_path / "x.gsc")["processes"][0]["threads"]) == 4
+
+
+@one_each
+def test_refused_madvise_costs_one_line(python, gilscope, script, tmp_path):
+    """Without it a forked child could not be told from its parent."""
+    result = run_refusing([MADVISE], gilscope, [python, script(FOUR_THREADS)], tmp_path / "x.gsc")
+    assert (result.returncode, result.stdout) == (3, "ok\n")
+    assert result.stderr.startswith("gilscope: ") and len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "x.gsc").exists()
