@@ -24,6 +24,7 @@
 #define SECOND_NS                1000000000u
 #define FINISH_WAIT_NS           250000000u
 #define LEAVE_WAIT_NS            2000000u
+#define SLICE_NS                 100000u
 #define SCHED_PER_TICK           16u
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
@@ -36,12 +37,16 @@ extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
 enum request { REQ_NONE, REQ_LEAVE, REQ_CHECKPOINT, REQ_FINISH, REQ_BEING_POSTED };
 
 static struct {
-    uint32_t kick;                 /* futex: bumped to wake the thread */
-    uint32_t running;              /* 1 from start until the thread's last action */
-    uint32_t request, event, done; /* futex `done`: requests served */
+    uint32_t kick;    /* futex: bumped to wake the thread */
+    uint32_t running; /* 1 from start until the thread's last action */
+    uint32_t request; /* enum request; NONE again once served */
+    uint32_t done;    /* futex: bumped when a request is served, or the thread ends */
+    uint32_t event;
     const char *text;
+    uint32_t forks, forks_written;
     bool joinable;
     pthread_t thread;
+    uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
     struct gs_thread *sched_cursor;
     uint32_t threads_seen; /* when last asked which have ended */
@@ -166,12 +171,23 @@ static void every_second(void)
     gs_governor_tick(gs_now());
 }
 
+static void write_forks(void)
+{
+    uint32_t forks = __atomic_load_n(&d.forks, __ATOMIC_RELAXED);
+    if (forks != d.forks_written)
+        gs_records_event(GS_EVENT_FORK, forks, "");
+    d.forks_written = forks;
+}
+
 static void flush(bool second)
 {
     gs_writer_drain();
     gs_records_threads(0);
+    write_forks();
     if (second)
         every_second();
+    else
+        gs_records_accounts();
     gs_writer_flush_records();
 }
 
@@ -225,6 +241,13 @@ static void tick(bool kicked)
 
 /* ---- requests ---- */
 
+static void tell_done(void)
+{
+    __atomic_fetch_add(&d.done, 1, __ATOMIC_RELEASE);
+    gs_futex_wake(&d.done);
+}
+
+/* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's. */
 static void serve(uint32_t request)
 {
     if (request == REQ_FINISH) {
@@ -233,14 +256,9 @@ static void serve(uint32_t request)
         flush(true);
         gs_records_event(d.event, 0, d.text);
         gs_writer_flush_records();
-    } else {
-        flush(false);
-        gs_records_event(d.event, 0, d.text);
-        gs_writer_flush_records();
     }
     __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&d.done, 1, __ATOMIC_RELEASE);
-    gs_futex_wake(&d.done);
+    tell_done();
 }
 
 /* False when it is time to end. */
@@ -261,11 +279,31 @@ static bool drain_once(uint32_t *kick_seen)
     return gs_agent.state == GS_STATE_ON;
 }
 
+/* A short time slice gets this thread on a core soon after it is woken, even when all are busy: it
+ * has little to do, and a fork may wait for it. Linux 6.12 and later; elsewhere it changes nothing.
+ */
+static void ask_for_short_slices(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } attr = {0};
+    if (gs_sys4(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) != 0 || attr.policy != 0)
+        return;
+    attr.runtime = SLICE_NS;
+    gs_sys3(SYS_sched_setattr, 0, &attr, 0);
+}
+
 static void *drain_main(void *arg)
 {
     uint32_t kick_seen = 0;
     (void)arg;
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
+    __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
+    ask_for_short_slices();
     gs_cost_drain_begins();
     if (open_file(take_private_fds())) {
         d.last_flush_t = d.last_round_t = d.last_second_t = gs_now();
@@ -275,6 +313,7 @@ static void *drain_main(void *arg)
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    tell_done();
     return NULL;
 }
 
@@ -309,16 +348,25 @@ bool gs_drain_start(void)
     return rc == 0;
 }
 
-static int join_until(uint64_t timeout_ns)
+static int timed_join(clockid_t clock, uint64_t end_ns)
 {
-    struct timespec ts;
-    clockid_t clock = pthread_clockjoin_np ? CLOCK_MONOTONIC : CLOCK_REALTIME;
-    uint64_t t = gs_clock_ns(clock) + timeout_ns;
-    ts.tv_sec = (time_t)(t / SECOND_NS);
-    ts.tv_nsec = (long)(t % SECOND_NS);
+    struct timespec ts = {(time_t)(end_ns / SECOND_NS), (long)(end_ns % SECOND_NS)};
     if (pthread_clockjoin_np)
         return pthread_clockjoin_np(d.thread, NULL, clock, &ts);
     return pthread_timedjoin_np ? pthread_timedjoin_np(d.thread, NULL, &ts) : -1;
+}
+
+/* A joined thread is still counted by the kernel for some microseconds, and CPython asks the kernel
+ * how many threads there are: it has left when its tid is gone. */
+static void join_until_gone(void)
+{
+    clockid_t clock = pthread_clockjoin_np ? CLOCK_MONOTONIC : CLOCK_REALTIME;
+    uint64_t end_ns = gs_clock_ns(clock) + LEAVE_WAIT_NS;
+    if (d.joinable && timed_join(clock, end_ns) != 0)
+        return;
+    d.joinable = false;
+    while (d.tid && !gs_proc_task_has_ended(d.tid) && gs_clock_ns(clock) < end_ns)
+        gs_sys0(SYS_sched_yield);
 }
 
 static bool post_request(enum request request, uint32_t event, const char *text)
@@ -326,7 +374,7 @@ static bool post_request(enum request request, uint32_t event, const char *text)
     uint32_t none = REQ_NONE;
     if (!__atomic_compare_exchange_n(&d.request, &none, REQ_BEING_POSTED, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
-        return false; /* somebody ends the process already */
+        return false; /* another is being served */
     d.event = event;
     d.text = text;
     __atomic_store_n(&d.request, request, __ATOMIC_RELEASE);
@@ -336,40 +384,67 @@ static bool post_request(enum request request, uint32_t event, const char *text)
 
 void gs_drain_leave(void)
 {
-    if (!d.joinable || !post_request(REQ_LEAVE, GS_EVENT_FORK, ""))
-        return;
-    if (join_until(LEAVE_WAIT_NS) == 0)
-        d.joinable = false;
+    __atomic_fetch_add(&d.forks, 1, __ATOMIC_RELAXED);
+    if (d.joinable && post_request(REQ_LEAVE, 0, ""))
+        join_until_gone();
+}
+
+/* CPython counts threads in the parent after the fork: a thread that was late for it gets as long
+ * once more. */
+void gs_drain_leave_late(void)
+{
+    if (d.joinable)
+        join_until_gone();
 }
 
 /* Without a drain thread the caller writes itself; nobody else can be in the writer then. */
-static void serve_inline(enum request request, uint32_t event, const char *text)
+static bool serve_inline(enum request request, uint32_t event, const char *text)
 {
     uint32_t idle = 0;
     if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
-        return;
+        return false;
     d.event = event;
     d.text = text;
     if (open_file(false))
         serve(request);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    return true;
 }
 
+/* Until the thread has served the request; false when it ended without having seen it. */
+static bool wait_served(enum request request, uint64_t end_ns)
+{
+    for (;;) {
+        uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
+        uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
+        if (__atomic_load_n(&d.request, __ATOMIC_ACQUIRE) != request || now >= end_ns)
+            return true;
+        if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE))
+            break;
+        gs_futex_wait(&d.done, done, end_ns - now);
+    }
+    uint32_t mine = request;
+    return !__atomic_compare_exchange_n(&d.request, &mine, REQ_NONE, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED);
+}
+
+/* The thread may be on its way out for a fork, or busy with another's request: then again. */
 static void ask(enum request request, uint32_t event, const char *text)
 {
-    uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
-    if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
-        serve_inline(request, event, text);
-        return;
+    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + FINISH_WAIT_NS, now;
+    while (gs_agent.state == GS_STATE_ON && (now = gs_clock_ns(CLOCK_MONOTONIC)) < end_ns) {
+        uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
+        if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
+            if (serve_inline(request, event, text))
+                return;
+        } else if (post_request(request, event, text)) {
+            if (wait_served(request, end_ns))
+                return;
+        } else {
+            gs_futex_wait(&d.done, done, end_ns - now);
+        }
     }
-    if (!post_request(request, event, text))
-        return;
-    uint64_t end = gs_clock_ns(CLOCK_MONOTONIC) + FINISH_WAIT_NS, now;
-    while (__atomic_load_n(&d.done, __ATOMIC_ACQUIRE) == done &&
-           __atomic_load_n(&d.running, __ATOMIC_ACQUIRE) &&
-           (now = gs_clock_ns(CLOCK_MONOTONIC)) < end)
-        gs_futex_wait(&d.done, done, end - now);
 }
 
 void gs_drain_finish(uint32_t event)

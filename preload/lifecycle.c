@@ -32,8 +32,12 @@ static void prepare_fork(void)
 
 static void parent_after_fork(void)
 {
-    if (gs_lifecycle_is_ours())
+    int saved = errno;
+    if (gs_lifecycle_is_ours()) {
+        gs_drain_leave_late();
         gs_agent_after_fork();
+    }
+    errno = saved;
 }
 
 void gs_lifecycle_init(void)
