@@ -29,7 +29,7 @@ static uint64_t next_random(uint64_t *state)
 /* An exact-size heap copy each time, so that a sanitizer sees the first byte read too far. */
 static void run_copy(const uint8_t *data, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);
+    uint8_t *copy = calloc(size ? size : 1, 1);
     if (!copy)
         abort();
     if (size)

@@ -23,8 +23,10 @@ def test_quick_run_measures_everything_once(python, gilscope, tmp_path):
     table = run("--quick", "--python", python.path, "--json", str(tmp_path / "x.json"))
     result = json.loads((tmp_path / "x.json").read_text())
     assert result["quick"] is True and result["pairs"] == 1
-    assert result["turn"]["stats"]["acquisitions"] >= result["turn"]["turns"]
-    assert {"off_ns", "added_ns", "aa_ns"} == set(result["turn"]["wall"])
+    assert [turn["threads"] for turn in result["turns"]] == ["two", "one"]
+    for turn in result["turns"]:
+        assert turn["stats"]["acquisitions"] >= turn["turns"]
+        assert {"off_ns", "added_ns", "aa_ns"} == set(turn["wall"])
     assert len(result["programs"]) == 5
     for program in result["programs"]:
         assert program["stats"]["lost_events"] == 0
