@@ -25,13 +25,15 @@ static uint32_t bucket_of(uintptr_t sem)
 
 /* While it holds the GIL a thread's state is the GIL's; else the one it last had frames on. The
  * GIL's may be that of a sub-interpreter which ended in this turn (3.9 to 3.12 change states
- * without a release): all but the thread's first is read as another thread's is. */
+ * without a release), and Py_Finalize() frees the main thread's and goes on: only another thread's
+ * first is trusted, the rest is read as a stranger's is. */
 static uint32_t stack_of(struct gs_thread *t)
 {
     uint64_t cost;
     bool holds = t->open_kind == GS_OPEN_HOLDING && t->gil->holder == t;
     uintptr_t tstate = holds ? gs_gil_last_holder(t->gil) : t->tstate;
-    if (!holds || tstate == t->home_tstate || !gs_agent.stacks)
+    bool lives = tstate == t->home_tstate && t->tid != gs_agent.pid;
+    if (!holds || lives || !gs_agent.stacks)
         return gs_own_stack(t, tstate);
     return gs_agent.sample_holder ? gs_other_stack(t, tstate, &cost) : GS_STACK_NONE;
 }

@@ -214,3 +214,15 @@ def test_refused_madvise_costs_one_line(python, gilscope, script, tmp_path):
     assert (result.returncode, result.stdout) == (3, "ok\n")
     assert result.stderr.startswith("gilscope: ") and len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "x.gsc").exists()
+
+
+# ---- the end of an interpreter ----
+
+
+@one_each
+def test_finalizing_a_forked_child_under_a_debugging_allocator(python, gilscope, script, tmp_path):
+    """Py_Finalize() takes locks after it has freed, and overwritten, its own thread state."""
+    code = "import os; pid = os.fork(); print(os.waitpid(pid, 0)[1]) if pid else None"
+    result = run_preloaded(gilscope, [python, script(code)], tmp_path / "%p.gsc",
+                           env={"PYTHONMALLOC": "malloc_debug"})
+    assert (result.returncode, result.stdout, result.stderr) == (0, "0\n", "")
