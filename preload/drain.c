@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "preload/agent.h"
@@ -42,7 +43,7 @@ static struct {
     uint32_t request; /* enum request; NONE again once served */
     uint32_t done;    /* futex: bumped when a request is served, or the thread ends */
     uint32_t event;
-    const char *text;
+    char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
     bool joinable;
     pthread_t thread;
@@ -369,14 +370,21 @@ static void join_until_gone(void)
         gs_sys0(SYS_sched_yield);
 }
 
+static void set_event(uint32_t event, const char *text)
+{
+    size_t n = strnlen(text, sizeof(d.text) - 1);
+    d.event = event;
+    memcpy(d.text, text, n);
+    d.text[n] = 0;
+}
+
 static bool post_request(enum request request, uint32_t event, const char *text)
 {
     uint32_t none = REQ_NONE;
     if (!__atomic_compare_exchange_n(&d.request, &none, REQ_BEING_POSTED, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return false; /* another is being served */
-    d.event = event;
-    d.text = text;
+    set_event(event, text);
     __atomic_store_n(&d.request, request, __ATOMIC_RELEASE);
     gs_drain_kick();
     return true;
@@ -404,8 +412,7 @@ static bool serve_inline(enum request request, uint32_t event, const char *text)
     if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return false;
-    d.event = event;
-    d.text = text;
+    set_event(event, text);
     if (open_file(false))
         serve(request);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);

@@ -19,7 +19,7 @@ IMPORTS = set("""
     __errno_location __register_atfork clock_gettime dl_iterate_phdr dlsym dlvsym environ
     gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
     pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sigfillset strchr strcmp strlen strncmp
-    strrchr strstr
+    strnlen strrchr strstr
 """.split())
 
 
