@@ -145,6 +145,12 @@ def test_exit_status_and_a_complete_capture(how, status, python, record, stats, 
     assert doc["processes"][0]["gil"]["contended"] > 0
 
 
+def test_drain_thread_keeps_no_process_alive(python, record, stats, targets):
+    capture = record(python, [targets / "main_leaves.py"], timeout=20)
+    assert (capture.stdout, capture.stderr) == ("last\n", "")
+    check_document(stats(capture.file))
+
+
 @pytest.mark.parametrize("how, signum", [
     ("kill", signal.SIGKILL), ("term", signal.SIGTERM), ("abort", signal.SIGABRT)])
 def test_after_a_deadly_signal_the_capture_is_readable(how, signum, python, record, stats, targets):
