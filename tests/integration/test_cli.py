@@ -543,12 +543,13 @@ def test_an_interrupted_export_leaves_nothing(gilscope, capture, tmp_path, force
 
 def test_closed_pipe_ends_it(gilscope, capture):
     for preexec, expected in ((None, -signal.SIGPIPE), (ignore_sigpipe, 1)):
-        process = subprocess.Popen(
-            [str(gilscope), "dump", "--raw-json", str(capture)], stdout=subprocess.PIPE,
+        read, write = os.pipe()
+        os.close(read)  # before it starts, for its output may fit into the pipe
+        result = subprocess.run(
+            [str(gilscope), "dump", "--raw-json", str(capture)], stdout=write, timeout=30,
             stderr=subprocess.PIPE, preexec_fn=preexec, restore_signals=preexec is None)
-        process.stdout.close()
-        process.wait(timeout=30)
-        assert process.returncode == expected
+        os.close(write)
+        assert result.returncode == expected
 
 
 def ignore_sigpipe():
