@@ -370,12 +370,17 @@ static void join_until_gone(void)
         gs_sys0(SYS_sched_yield);
 }
 
+/* The text is the program's own, as it handed it to exec: a pointer that cannot be read is the
+ * kernel's to refuse. Read up to the end of its page, then, if it goes on, the rest. */
 static void set_event(uint32_t event, const char *text)
 {
-    size_t n = strnlen(text, sizeof(d.text) - 1);
+    size_t max = sizeof(d.text) - 1, n = 4096 - (uintptr_t)text % 4096;
+    if (n > max)
+        n = max;
     d.event = event;
-    memcpy(d.text, text, n);
-    d.text[n] = 0;
+    memset(d.text, 0, sizeof(d.text));
+    if (gs_safe_read(d.text, (uintptr_t)text, n) && n < max && d.text[n - 1])
+        gs_safe_read(d.text + n, (uintptr_t)text + n, max - n);
 }
 
 static bool post_request(enum request request, uint32_t event, const char *text)

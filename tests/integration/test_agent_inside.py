@@ -19,7 +19,7 @@ IMPORTS = set("""
     __errno_location __register_atfork clock_gettime dl_iterate_phdr dlsym dlvsym environ
     gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
     pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sigfillset strchr strcmp strlen strncmp
-    strnlen strrchr strstr
+    strrchr strstr
 """.split())
 
 
@@ -82,6 +82,24 @@ def test_hooks_do_not_wait_for_the_dynamic_linker(python, gilscope, targets, com
         gilscope, [python, targets / "turns_while_loading.py", lib, slow], tmp_path / "x.gsc")
     assert result.returncode == 0, result.stderr
     assert float(result.stdout) < 400
+
+
+@pytest.mark.parametrize("function", ["execve", "execv"])
+def test_exec_of_a_bad_pointer_is_the_kernels_to_refuse(function, python, gilscope, tmp_path):
+    code = """
+try:
+    import ctypes
+except ImportError:
+    raise SystemExit(77)
+libc = ctypes.CDLL(None, use_errno=True)
+libc.%s.argtypes = [ctypes.c_void_p] * 3
+for pointer in 8, 0, (1 << 47) - 8:
+    print(libc.%s(pointer, None, None), ctypes.get_errno())
+""" % (function, function)
+    result = run_preloaded(gilscope, [python, "-c", code], tmp_path / "x.gsc")
+    if result.returncode == 77:
+        pytest.skip("no ctypes")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "-1 14\n" * 3, "")
 
 
 SYSCALLS = {"process_vm_readv": 310, "close_range": 436}
