@@ -23,23 +23,6 @@ IMPORTS = set("""
 """.split())
 
 
-@pytest.fixture(scope="session")
-def compile_c(tmp_path_factory, request):
-    """compile_c(name, *flags) -> a program or library from targets/name"""
-    cc = shutil.which("cc") or pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("compiled")
-    sources = os.path.join(os.path.dirname(__file__), "targets")
-
-    def run(name, *flags, compiler=cc):
-        out = folder / (name.replace(".c", "") + "-" + os.path.basename(compiler))
-        if not out.exists():
-            subprocess.run([compiler, "-O1", *flags, "-o", out, os.path.join(sources, name)],
-                           check=True)
-        return out
-
-    return run
-
-
 @pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 def test_agent_imports_nothing_else(gilscope):
     nm = shutil.which("nm") or pytest.skip("no nm")

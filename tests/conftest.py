@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Interpreters and helpers for the integration tests.
+"""Interpreters and helpers for all tests that run real programs.
 
 Fixtures for tests:
   python               each CPython >= 3.9 with a GIL, one test each (`.path`, `.version`, …)
@@ -9,6 +9,7 @@ Fixtures for tests:
   gilscope             run the program: gilscope("stats", file) -> CompletedProcess
   record, stats        record(python, ["x.py"]) -> Capture; stats(capture) -> dict
   script, samples      script("code") -> path of a program; the folder of the samples
+  targets, compile_c   the folder of target programs; compile_c("x.c", *flags) -> one of them, built
   measured             measured("a line of numbers"): printed at the end of the run
 
 `@pytest.mark.pythons(min=(3, 12), max=(3, 13), per_minor=True)` narrows `python`. A test that
@@ -28,7 +29,7 @@ import subprocess
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = pathlib.Path(os.environ.get("GILSCOPE_BUILD", ROOT / "build")).resolve()
 CACHE = pathlib.Path(
     os.environ.get("GILSCOPE_CACHE")
@@ -380,3 +381,18 @@ def samples():
 @pytest.fixture(scope="session")
 def targets():
     return ROOT / "tests" / "integration" / "targets"
+
+
+@pytest.fixture(scope="session")
+def compile_c(tmp_path_factory, targets):
+    """compile_c(name, *flags) -> a program or library from targets/name"""
+    cc = shutil.which("cc") or pytest.skip("no C compiler")
+    folder = tmp_path_factory.mktemp("compiled")
+
+    def run(name, *flags, compiler=cc):
+        out = folder / (name.replace(".c", "") + "-" + os.path.basename(compiler))
+        if not out.exists():
+            subprocess.run([compiler, "-O1", *flags, "-o", out, targets / name], check=True)
+        return out
+
+    return run
