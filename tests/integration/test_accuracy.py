@@ -6,13 +6,16 @@ waits, more than 20 ms, in one run of three: a machine that takes the CPU away b
 stamps of one event (others run on it) moves one of them by milliseconds. Every attempt is printed.
 
 What lies between the two stamps also differs a little between the ends of a turn: after a system
-call the jump into the wrapper is cold. A wrapper that does nothing but read the clock sees 25 to
-50 ns less per turn than CPython itself does, in a thread whose turns last 1.2 us and begin after a
-system call each. So GAP_NS a turn is allowed where it is more than 0.5 %: in turns below 12 us.
+call the jump into the wrapper is cold. A wrapper that does nothing but read the clock
+(targets/stamp_only.c) sees 25 to 65 ns less per turn than CPython itself does, in a thread whose
+turns last 2 us and begin after a system call each; how much depends on the machine, so it is measured
+here. The agent may see MARGIN_NS a turn less than that wrapper, where it is more than 0.5 %.
 """
 
 import collections
+import functools
 import json
+import statistics
 
 import pytest
 
@@ -21,7 +24,8 @@ pytestmark = pytest.mark.serial
 ATTEMPTS = 3
 TOLERANCE = 0.005
 FROM_NS = 20_000_000
-GAP_NS = 60
+MARGIN_NS = 20
+SHORT_TURN_NS = 12_000
 COUNTS = ("acquisitions", "releases", "contended")
 TIMES = ("hold_ns", "wait_ns")
 
@@ -39,7 +43,7 @@ def by_tid(threads):
     return {tid: total for tid, total in sums.items() if any(total.values())}
 
 
-def differences(truth, measured):
+def differences(truth, measured, gap_ns):
     """(messages about counts, messages about times) of two by_tid() results."""
     counts, times = [], []
     for tid in sorted(truth.keys() | measured.keys()):
@@ -53,7 +57,7 @@ def differences(truth, measured):
         for key in TIMES:
             true, got = truth[tid][key], measured[tid][key]
             turns = truth[tid]["acquisitions" if key == "hold_ns" else "contended"]
-            if true > FROM_NS and abs(got - true) > max(TOLERANCE * true, GAP_NS * turns):
+            if true > FROM_NS and abs(got - true) > max(TOLERANCE * true, gap_ns * turns):
                 times.append("thread %d: %s %.3f ms, measured %.3f ms (%+.2f %%)"
                              % (tid, key, true / 1e6, got / 1e6, 100 * (got - true) / true))
     return counts, times
@@ -66,15 +70,40 @@ def worst(truth, measured, key):
     return 100 * max(errors, default=0)
 
 
+@pytest.fixture(scope="session")
+def gap_ns(compile_c, targets, tmp_path_factory, measured):
+    """gap_ns(timed python) -> what a wrapper that only stamps misses of a short turn, plus MARGIN_NS"""
+    stamp_only = compile_c("stamp_only.c", "-shared", "-fPIC", "-pthread", "-ldl")
+    folder = tmp_path_factory.mktemp("stamp-only")
+
+    def gaps(python):
+        truth_file, stamp_file = folder / "truth.json", folder / "stamps.txt"
+        env = {"LD_PRELOAD": stamp_only, "STAMP_OUT": stamp_file, "GILTIMED_OUT": truth_file}
+        python.run(targets / "accuracy_short_turns.py", env=env)
+        truth = by_tid(json.loads(truth_file.read_text())["threads"])
+        for tid, turns, hold_ns in (map(int, line.split()) for line in stamp_file.open()):
+            true = truth.get(tid)
+            if true and true["acquisitions"] == turns and FROM_NS < true["hold_ns"] < SHORT_TURN_NS * turns:
+                yield (true["hold_ns"] - hold_ns) / turns
+
+    @functools.lru_cache
+    def once(python):
+        missed = statistics.median([*gaps(python), *gaps(python)])
+        measured("a wrapper that only stamps misses %.0f ns of a short turn here" % missed)
+        return max(missed, 0) + MARGIN_NS
+
+    return once
+
+
 def compare_once(tools, python, program, level, truth_file):
-    record, stats, measured_line = tools
+    record, stats, measured_line, gap_ns = tools
     capture = record(python, [program], level=level, env={"GILTIMED_OUT": truth_file})
     truth = by_tid(json.loads(truth_file.read_text())["threads"])
     result = stats(capture)
     assert result["capture"]["complete"] and result["capture"]["lost_events"] == 0
     (process,) = result["processes"]
     measured = by_tid(process["threads"])
-    counts, times = differences(truth, measured)
+    counts, times = differences(truth, measured, gap_ns(python))
     measured_line("%s level %s: %d threads, %d turns, %d contended; worst hold %.3f %%, wait %.3f %%" % (
         program.name, 1 if level is None else level, len(truth), sum(t["acquisitions"] for t in truth.values()),
         sum(t["contended"] for t in truth.values()), worst(truth, measured, "hold_ns"),
@@ -95,8 +124,8 @@ def compare(tools, python, program, level, folder):
 
 
 @pytest.fixture
-def tools(record, stats, measured):
-    return record, stats, measured
+def tools(record, stats, measured, gap_ns):
+    return record, stats, measured, gap_ns
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
