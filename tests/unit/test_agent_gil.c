@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -177,7 +178,7 @@ static void a_thread_that_dies_waiting_is_an_open_wait(void **state)
 }
 
 static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
-static volatile int waits, go;
+static atomic_int waits, go;
 
 static void wait_then_acquire(void)
 {
