@@ -171,6 +171,7 @@ static void start(bool in_hook)
 static bool begin_child(void)
 {
     gs_agent.state = GS_STATE_DEAD;
+    gs_agent.leaving_tid = 0;
     gs_threads_forget();
     gs_gils_forget();
     gs_edges_forget();
@@ -202,9 +203,28 @@ static bool look_for_python(void)
     return gs_agent.state == GS_STATE_ON;
 }
 
+void gs_agent_begin_leaving(void)
+{
+    if (!gs_agent.leaving_tid)
+        gs_agent.leaving_tid = gs_gettid();
+    gs_agent.live->mode = GS_LIVE_NO;
+}
+
+void gs_agent_park(void)
+{
+    uint32_t leaving = gs_agent.leaving_tid, nobody_wakes = 0;
+    if (leaving && leaving != gs_gettid())
+        gs_futex_wait(&nobody_wakes, 0, GS_FINISH_WAIT_NS);
+}
+
 bool gs_agent_wake(uintptr_t caller)
 {
     gs_hooks_resolve();
+    if (gs_agent.leaving_tid && gs_agent.pid == gs_getpid()) {
+        if (gs_from_python(caller))
+            gs_agent_park();
+        return false;
+    }
     if (gs_agent.state == GS_STATE_UNSEEN)
         return look_for_python() && gs_from_python(caller);
     return gs_from_python(caller) && gs_agent.pid != gs_getpid() && begin_child();
@@ -251,6 +271,5 @@ __attribute__((constructor)) static void agent_init(int argc, char **argv, char 
 
 __attribute__((destructor)) static void agent_fini(void)
 {
-    if (gs_lifecycle_is_ours())
-        gs_drain_finish(GS_EVENT_EXIT);
+    gs_lifecycle_before_exit();
 }

@@ -40,6 +40,7 @@ struct gs_agent {
     bool safe_read;         /* process_vm_readv allowed at all */
     uint32_t begin_spacing; /* a begin sample may cost 1/this of the time */
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
+    uint32_t leaving_tid;   /* the thread that ends the process, once one does */
     uint64_t t_start;
     uint64_t process_key;
     struct gs_pyabi abi;
@@ -55,6 +56,12 @@ void gs_agent_restart(uint64_t now);
 /* Around a fork in the parent: no drain thread until 20 ms after it. CTX: atfork handlers. */
 void gs_agent_before_fork(void);
 void gs_agent_after_fork(void);
+/* The process ends: recording stops, and Python's other threads are held where they next meet the
+ * GIL, until the capture is closed. They would have had no time to go on without us, and what they
+ * would go on with may be freed: 3.10 crashes there. CTX: the thread that ends the process. */
+void gs_agent_begin_leaving(void);
+/* Sleeps as long as the end of the process may take, if that has begun. CTX: hooks. */
+void gs_agent_park(void);
 /* Stop recording for good, with one line on stderr (NULL: silently). CTX: any. */
 void gs_agent_die(const char *why);
 
@@ -68,7 +75,8 @@ static inline bool gs_hook_is_on(uintptr_t caller)
 {
     if (__builtin_expect(gs_agent.live && gs_agent.live->mode != GS_LIVE_NO, 1))
         return gs_from_python(caller);
-    return __builtin_expect(gs_agent.state != GS_STATE_DEAD, 0) && gs_agent_wake(caller);
+    return __builtin_expect(gs_agent.state != GS_STATE_DEAD || gs_agent.leaving_tid, 0) &&
+           gs_agent_wake(caller);
 }
 
 #endif

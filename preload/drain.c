@@ -23,7 +23,6 @@
 #define TICK_NS                  20000000u  /* while the GIL is in use */
 #define FLUSH_NS                 100000000u /* the file is never further behind than this */
 #define SECOND_NS                1000000000u
-#define FINISH_WAIT_NS           250000000u
 #define LEAVE_WAIT_NS            2000000u
 #define SLICE_NS                 100000u
 #define SCHED_PER_TICK           16u
@@ -444,7 +443,7 @@ static bool wait_served(enum request request, uint64_t end_ns)
 /* The thread may be on its way out for a fork, or busy with another's request: then again. */
 static void ask(enum request request, uint32_t event, const char *text)
 {
-    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + FINISH_WAIT_NS, now;
+    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + GS_FINISH_WAIT_NS, now;
     while (gs_agent.state == GS_STATE_ON && (now = gs_clock_ns(CLOCK_MONOTONIC)) < end_ns) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
@@ -461,6 +460,7 @@ static void ask(enum request request, uint32_t event, const char *text)
 
 void gs_drain_finish(uint32_t event)
 {
+    gs_agent_begin_leaving();
     ask(REQ_FINISH, event, "");
 }
 

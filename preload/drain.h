@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define GS_FINISH_WAIT_NS 250000000u
+
 /* A ring is half full. CTX: any hook. */
 void gs_drain_kick(void);
 /* Starts the thread; false when one is still on its way out. CTX: constructor, or a hook of

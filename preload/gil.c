@@ -85,10 +85,21 @@ static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
                              .kind = GS_SLOT_WAIT});
 }
 
+/* Up to 3.10 Py_Finalize() ends the GIL without letting it go, and an embedder may begin anew: the
+ * turn is over, how long it was nobody saw. */
+static COLD void abandon_turn(struct gs_thread *t)
+{
+    t->tot.releases++;
+    t->tot.lost_n++;
+    t->dropped++;
+}
+
 static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
 {
     uint64_t now = gs_now();
     uint64_t seq = g->seq + 1;
+    if (__builtin_expect(t->open_kind == GS_OPEN_HOLDING, 0))
+        abandon_turn(t);
     __atomic_store_n(&g->seq, seq, __ATOMIC_RELAXED);
     g->holder = t;
     t->acq_t = now;

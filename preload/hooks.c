@@ -32,6 +32,7 @@ GS_EXPORT int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mute
     int rc = gs_real_pthread_cond_timedwait(cond, mutex, deadline);
     if (rc != 0)
         gs_gil_wait_expired(g, seq);
+    gs_agent_park();
     return rc;
 }
 

@@ -63,8 +63,10 @@ int gs_lifecycle_exec_failed(int rc)
     return rc;
 }
 
+/* Two threads may end the process at once: neither goes on before the capture is closed. */
 void gs_lifecycle_before_exit(void)
 {
-    if (gs_lifecycle_is_ours())
+    bool leaving = gs_agent.state == GS_STATE_ON && gs_agent.leaving_tid;
+    if (gs_lifecycle_is_ours() || (leaving && gs_agent.pid == gs_getpid()))
         gs_drain_finish(GS_EVENT_EXIT);
 }
