@@ -184,6 +184,19 @@ setup_debian() { # NAME
     finish "$name"
 }
 
+# CPython's own tests, which tests/wild runs: Debian has them in a package of their own.
+add_testsuite() { # NAME
+    local name=$1 dir=$matrix/$1 log=$matrix/logs/$1-testsuite.log reason
+    [ -z "$(find "$dir/root" -path '*/test/test_threading.py' | head -n 1)" ] || return 0
+    reason=$(private_apt) || { skip "$name-testsuite" "$reason"; return; }
+    if (cd "$dir" && papt apt-get download "libpython$name-testsuite") >"$log" 2>&1; then
+        dpkg-deb -x "$dir/libpython$name-testsuite"_*.deb "$dir/root"
+        rm -f "$dir"/*.deb
+    else
+        skip "$name-testsuite" "Debian unstable: $(last_line "$log")"
+    fi
+}
+
 # ---- CPython from source ----
 
 cpython_source() { # prints the tarball, or the reason why there is none
@@ -289,10 +302,11 @@ is_cached() { # NAME
 setup_one() { # NAME
     if is_cached "$1"; then
         printf 'ok   %s: %s (cached)\n' "$1" "$(version_of "$matrix/$1/python")"
+        case $1 in 3.14 | 3.15) add_testsuite "$1" ;; esac
         return
     fi
     case $1 in
-    3.14 | 3.15) setup_debian "$1" ;;
+    3.14 | 3.15) setup_debian "$1" && { [ ! -e "$matrix/$1/.ok" ] || add_testsuite "$1"; } ;;
     3.13-timed) setup_timed ;;
     3.13t) setup_free_threaded ;;
     3.14-uv) setup_uv ;;

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""CPython's own tests, unchanged, with and without the agent: the same verdict, test by test.
+
+The short tier runs the files that look hardest at threads, forks and signals, on three versions;
+`tests/run --long` runs them all on every minor version. See suites.py for what counts as flaky.
+"""
+
+import os
+import pathlib
+
+import pytest
+
+import suites
+
+LONG = bool(os.environ.get("GILSCOPE_LONG"))
+SHORT_FILES = ("test_thread", "test_threadsignals", "test_fork1", "test_threading")
+SHORT_VERSIONS = ((3, 9), (3, 12), (3, 15))
+
+pytestmark = pytest.mark.pythons(per_minor=True)
+
+
+@pytest.mark.timeout(4 * 2 * suites.FILE_TIMEOUT_S)
+@pytest.mark.parametrize("file", suites.FILES if LONG else SHORT_FILES)
+def test_same_verdicts_as_without_the_agent(file, python, gilscope, measured):
+    if not LONG and python.minor not in SHORT_VERSIONS:
+        pytest.skip("short tier: 3.9, 3.12 and 3.15 only; tests/run --long runs all")
+    folder = suites.test_folder(python.path)
+    name = folder and suites.name_in(pathlib.Path(folder), file)
+    if not name:
+        pytest.skip("CPython %d.%d here comes without %s" % (*python.minor, file))
+    row = suites.compare_file(python.path, name, gilscope.agent)
+    measured("%s %s: %d tests, %d passed, %d differ, flaky without the agent: %s; captures: %s" % (
+        python.name, name, row["tests"], row["passed"], len(row["differs"]), " ".join(row["flaky_without"]) or "none",
+        row["captures"]))
+    assert row["passed"] > 0, row["tail"] or row["status"]
+    assert row["said"] == []
+    assert row["differs"] + row["only_sometimes_with"] == [], row["tail"]
+    assert row["leftovers_with"] == [] or row["leftovers_without"] != []
+    assert row["captures"]["files"] > 0 and row["captures"]["status"] in (0, 4)
