@@ -179,7 +179,8 @@ static void cut_turn(struct work *w, size_t i, size_t *s, struct gs_segment *seg
     bool expired = false;
     for (from = *s; *s < g->n_samples && g->samples[*s].seq == t->seq; ++*s)
         expired |= g->samples[*s].kind == GS_HOLDER_AT_EXPIRY;
-    size_t n_seg = gs_turn_segments(g, t, g->samples + from, *s - from, seg);
+    const struct gs_holder_sample *at = g->samples ? g->samples + from : NULL;
+    size_t n_seg = gs_turn_segments(g, t, at, *s - from, seg);
     uint64_t end = gs_period_end(t, next), low = t->a_ns;
     for (size_t k = 0; k < n_seg; k++) {
         uint64_t e = seg[k].end_ns < end ? seg[k].end_ns : end;

@@ -87,7 +87,8 @@ static size_t segments_of(struct work *w, size_t i)
         w->e->cap = 2 * n + 16;
         w->e->segments = gs_xrealloc(w->e->segments, w->e->cap, sizeof(*w->e->segments));
     }
-    return gs_turn_segments(w->g, t, w->g->samples + from, n, w->e->segments);
+    const struct gs_holder_sample *at = w->g->samples ? w->g->samples + from : NULL;
+    return gs_turn_segments(w->g, t, at, n, w->e->segments);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)

@@ -8,28 +8,12 @@
 #include "analyzer/profile_build.h"
 #include "analyzer/stats.h"
 #include "analyzer/trace_reader.h"
+#include "tests/fuzz/capture_mend.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
 
 #define MAX_SIZE (1u << 20)
-
-/* Makes whatever begins like a chunk a sound one, as far as its lengths allow. */
-static void mend(uint8_t *p, size_t left)
-{
-    struct gs_chunk_hdr h;
-    const uint32_t end = GS_CHUNK_END;
-    if (left < GS_CHUNK_HDR_LEN + GS_CHUNK_TAIL_LEN || memcmp(p, "GSCK", 4) != 0)
-        return;
-    memcpy(&h, p, sizeof(h));
-    if (h.total_len > left || h.total_len < GS_CHUNK_HDR_LEN + GS_CHUNK_TAIL_LEN)
-        return;
-    size_t payload = h.total_len - GS_CHUNK_HDR_LEN - GS_CHUNK_TAIL_LEN;
-    memcpy(p + h.total_len - 8, &h.total_len, 4);
-    memcpy(p + h.total_len - 4, &end, 4);
-    h.crc_payload = gs_crc32c(0, p + GS_CHUNK_HDR_LEN, payload);
-    h.crc_header = gs_crc32c(0, &h, offsetof(struct gs_chunk_hdr, crc_header));
-    memcpy(p, &h, sizeof(h));
-}
 
 static enum gs_status analyse(const uint8_t *data, size_t size, const char *engine, char **json)
 {
@@ -67,8 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (size)
         memcpy(copy, data, size);
-    for (size_t i = 0; i < size; i++)
-        mend(copy + i, size - i);
+    gs_mend(copy, size);
     enum gs_status a = analyse(copy, size, "cpu", &cpu);
     enum gs_status b = analyse(copy, size, "reference", &reference);
     if (a != b || strcmp(cpu, reference) != 0)
@@ -78,3 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(copy);
     return 0;
 }
+
+#ifdef GS_FUZZER
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed)
+{
+    return gs_mutate_capture(data, size, max, seed);
+}
+#endif
