@@ -46,35 +46,43 @@ void gs_log(const char *what, const char *detail)
     print(line, len);
 }
 
+/* What, and what to do about it where that is not plain. */
+static const struct {
+    int e;
+    const char *text;
+} reasons[] = {
+    {EACCES, "permission denied"},
+    {EPERM, "permission denied"},
+    {ENOENT, "no such directory"},
+    {ENOSPC, "no space left on device"},
+    {EDQUOT, "disk quota exceeded"},
+    {EFBIG, "file size limit reached (ulimit -f)"},
+    {EMFILE, "no file may be opened (ulimit -n)"},
+    {ENFILE, "too many open files in the system"},
+    {EROFS, "read-only file system"},
+    {EIO, "input/output error"},
+    {ESTALE, "the file was replaced by another"},
+    {ENAMETOOLONG, "name too long"},
+    {ENOTDIR, "not a directory"},
+    {ESPIPE, "not a regular file"},
+};
+
 static const char *reason(int e)
 {
-    switch (e) {
-    case EACCES:
-    case EPERM:
-        return "permission denied";
-    case ENOENT:
-        return "no such directory";
-    case ENOSPC:
-        return "no space left on device";
-    case EROFS:
-        return "read-only file system";
-    case ENAMETOOLONG:
-        return "name too long";
-    case ENOTDIR:
-        return "not a directory";
-    default:
-        return "the file cannot be created";
-    }
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+        if (reasons[i].e == e)
+            return reasons[i].text;
+    return "the file cannot be written";
 }
 
-void gs_log_errno(const char *what, const char *detail, int errno_value)
+void gs_log_errno(const char *what, const char *path, int errno_value, const char *then)
 {
     char text[400];
     size_t len = 0;
-    append(text, sizeof(text), &len, detail);
+    append(text, sizeof(text), &len, path);
     append(text, sizeof(text), &len, ": ");
     append(text, sizeof(text), &len, reason(errno_value));
-    append(text, sizeof(text), &len, "; recording is off (GILSCOPE_OUT names the file)");
+    append(text, sizeof(text), &len, then);
     text[len] = 0;
     gs_log(what, text);
 }

@@ -5,6 +5,7 @@
 #define GS_AGENT_LOG_H
 
 void gs_log(const char *what, const char *detail);
-void gs_log_errno(const char *what, const char *detail, int errno_value);
+/* "what: path: why; then" */
+void gs_log_errno(const char *what, const char *path, int errno_value, const char *then);
 
 #endif

@@ -44,6 +44,7 @@ static struct {
     uint32_t event;
     char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
+    uint64_t failed_writes_told;
     bool joinable;
     pthread_t thread;
     uint32_t tid;
@@ -77,7 +78,8 @@ static bool open_file(bool keep_open)
     }
     int rc = gs_writer_open(keep_open);
     if (rc < 0) {
-        gs_log_errno("cannot write", gs_writer.sink.path, -rc);
+        gs_log_errno("cannot write", gs_writer.sink.path, -rc,
+                     "; recording is off (GILSCOPE_OUT names the file)");
         gs_agent_die(NULL);
         return false;
     }
@@ -179,6 +181,22 @@ static void write_forks(void)
     d.forks_written = forks;
 }
 
+/* One line when the first write fails; once writing works again, the capture tells of it too. */
+static void tell_of_failed_writes(void)
+{
+    const struct gs_sink *sink = &gs_writer.sink;
+    if (sink->failed_writes == d.failed_writes_told)
+        return;
+    if (sink->error) {
+        gs_log_errno("cannot write", sink->path, sink->error,
+                     "; the program goes on, what is not written is counted as lost");
+        return;
+    }
+    d.failed_writes_told = sink->failed_writes;
+    gs_records_event(GS_EVENT_DISK_FULL, sink->failed_writes,
+                     "what was to be written then is lost");
+}
+
 static void flush(bool second)
 {
     gs_writer_drain();
@@ -189,6 +207,7 @@ static void flush(bool second)
     else
         gs_records_accounts();
     gs_writer_flush_records();
+    tell_of_failed_writes();
 }
 
 static void stop_recording(uint32_t reason)

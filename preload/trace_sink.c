@@ -43,10 +43,20 @@ static void remove_old(const char *path)
         gs_sys3(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
+/* A device, pipe or socket of that name: somebody wants the capture there, and it cannot be. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return gs_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0, 0, 0) == 0 &&
+           !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 static long create_free_name(struct gs_sink *s)
 {
     char name[sizeof(s->path)];
     long fd = create_file(s->path);
+    if (fd < 0 && is_special(s->path))
+        return -ESPIPE;
     /* A link in the way counts as a name that exists: it is never followed. */
     for (unsigned n = 1; (fd == -EEXIST || fd == -ELOOP) && n <= MAX_SUFFIX; n++) {
         add_suffix(name, sizeof(name), s->path, n);
@@ -88,33 +98,34 @@ static long reopen(const struct gs_sink *s)
     return -ESTALE;
 }
 
-static bool write_all(long fd, const uint8_t *p, size_t len)
+/* 0 or -errno. */
+static long write_all(long fd, const uint8_t *p, size_t len)
 {
     while (len) {
         long n = gs_sys3(SYS_write, fd, p, len);
         if (n == -EINTR)
             continue;
         if (n <= 0)
-            return false;
+            return n ? n : -EIO;
         p += n;
         len -= (size_t)n;
     }
-    return true;
+    return 0;
 }
 
 bool gs_sink_append(struct gs_sink *s, const void *data, size_t len)
 {
     long fd = s->fd >= 0 ? s->fd : reopen(s);
-    bool ok = fd >= 0 && write_all(fd, data, len);
-    if (ok)
+    long rc = fd >= 0 ? write_all(fd, data, len) : fd;
+    if (rc == 0)
         s->bytes += len;
     else if (fd >= 0)
         gs_sys2(SYS_ftruncate, fd, s->bytes);
     if (fd >= 0 && s->fd < 0)
         gs_close(fd);
-    s->failing = !ok;
-    s->failed_writes += !ok;
-    return ok;
+    s->error = (int)-rc;
+    s->failed_writes += rc != 0;
+    return rc == 0;
 }
 
 void gs_sink_detach(struct gs_sink *s)

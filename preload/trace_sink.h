@@ -13,14 +13,16 @@
 struct gs_sink {
     char path[4096];
     long fd; /* -1: reopen for each append */
-    bool created, failing;
+    bool created;
+    int error; /* errno of the last write; 0: it succeeded */
     uint64_t dev, ino;
     uint64_t bytes; /* written, whole chunks only */
     uint64_t failed_writes;
 };
 
 /* Creates the file, 0600, O_EXCL|O_NOFOLLOW; a name that exists gets -1, -2, ... (or is replaced,
- * with `force`). keep_open: the caller has a private table. 0 or -errno. */
+ * with `force`); a device, pipe or socket is refused, -ESPIPE. keep_open: the caller has a private
+ * table. 0 or -errno. */
 int gs_sink_create(struct gs_sink *s, bool force, bool keep_open);
 /* Appends all of it or nothing (a torn chunk is cut off again); false is counted. */
 bool gs_sink_append(struct gs_sink *s, const void *data, size_t len);
