@@ -176,6 +176,14 @@ static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, uint
     return tail == head || b->n_rows < BATCH_ROWS;
 }
 
+/* Before its tid is set a thread has no index, and no rows: asked first, or rows that come between
+ * the two looks would be another thread's. */
+static bool has_index(const struct gs_thread *t)
+{
+    return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != GS_THREAD_FREE &&
+           __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
+}
+
 static bool collect(struct gs_writer_buffers *b)
 {
     bool all;
@@ -184,7 +192,7 @@ static bool collect(struct gs_writer_buffers *b)
     memset(b->n_keys, 0, sizeof(b->n_keys));
     all = collect_ring(b, &gs_hold_watch_ring, 0); /* its rows name their thread */
     for (; t; t = t->next)
-        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != GS_THREAD_FREE)
+        if (has_index(t))
             all &= collect_ring(b, &t->ring, t->idx);
     return all;
 }
