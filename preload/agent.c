@@ -13,6 +13,7 @@
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
@@ -144,6 +145,7 @@ static bool prepare(bool in_hook)
         return false;
     }
     gs_agent.safe_read = gs_safe_read_others();
+    gs_spill_init();
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init())
         return true;
     gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
@@ -177,6 +179,7 @@ static bool begin_child(void)
     gs_drain_forget();
     gs_governor_forget();
     gs_cost_forget();
+    gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
         !gs_writer_init() ||
         !gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path)))

@@ -176,7 +176,9 @@ static void announce_thread(struct gs_thread *t)
 {
     char name[GS_NAME_BYTES];
     uint32_t want = ANNOUNCED_OS | (t->py_name_len ? ANNOUNCED_PY : 0);
-    bool renamed = gs_proc_thread_name(t->tid, name, sizeof(name)) && strcmp(name, t->os_name);
+    bool ended = __atomic_load_n(&t->state, __ATOMIC_RELAXED) == GS_THREAD_DEAD;
+    bool renamed =
+        !ended && gs_proc_thread_name(t->tid, name, sizeof(name)) && strcmp(name, t->os_name);
     if (t->announced == want && !renamed)
         return;
     if (renamed)
