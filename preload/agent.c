@@ -21,6 +21,7 @@
 #include "preload/trace_writer.h"
 
 #define RESTART_NS           20000000u /* after a fork: CPython has counted its threads by then */
+#define RESTART_SOON_NS      1000000u  /* where forks come so fast that nothing would be written */
 #define RETRY_NS             100000000u
 #define BEGIN_SPACING        100u /* samples at the beginning of waits: at most 1 % of the time */
 #define MADV_WIPEONFORK_FLAG 18
@@ -235,7 +236,8 @@ void gs_agent_before_fork(void)
 
 void gs_agent_after_fork(void)
 {
-    gs_agent.restart_after = gs_now() + gs_ticks_of_ns(RESTART_NS);
+    uint64_t ns = gs_drain_is_behind() ? RESTART_SOON_NS : RESTART_NS;
+    gs_agent.restart_after = gs_now() + gs_ticks_of_ns(ns);
 }
 
 /* glibc hands constructors the environment (libc's own is not set yet, we come first); musl hands
