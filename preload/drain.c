@@ -255,10 +255,21 @@ static void tell_done(void)
     gs_futex_wake(&d.done);
 }
 
-/* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's. */
+/* Since the last flush of this thread or the one before it, which a fork may have ended early. */
+static bool is_behind(uint64_t now, uint64_t ns)
+{
+    uint64_t last = d.last_flush_t ? d.last_flush_t : gs_agent.t_start;
+    return now > last && now - last > gs_ticks_of_ns(ns);
+}
+
+/* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's; but where
+ * forks come so fast that no thread gets to write, one of them must. */
 static void serve(uint32_t request)
 {
-    if (request == REQ_FINISH) {
+    if (request == REQ_LEAVE && is_behind(gs_now(), FLUSH_NS)) {
+        flush(false);
+        d.last_flush_t = gs_now();
+    } else if (request == REQ_FINISH) {
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         flush(true);
@@ -303,13 +314,6 @@ static void ask_for_short_slices(void)
         return;
     attr.runtime = SLICE_NS;
     gs_sys3(SYS_sched_setattr, 0, &attr, 0);
-}
-
-/* Since the last flush of this thread or the one before it, which a fork may have ended early. */
-static bool is_behind(uint64_t now, uint64_t ns)
-{
-    uint64_t last = d.last_flush_t ? d.last_flush_t : gs_agent.t_start;
-    return now > last && now - last > gs_ticks_of_ns(ns);
 }
 
 bool gs_drain_is_behind(void)
