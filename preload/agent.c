@@ -13,6 +13,7 @@
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
@@ -20,6 +21,7 @@
 #include "preload/trace_writer.h"
 
 #define RESTART_NS           20000000u /* after a fork: CPython has counted its threads by then */
+#define RESTART_SOON_NS      1000000u  /* where forks come so fast that nothing would be written */
 #define RETRY_NS             100000000u
 #define BEGIN_SPACING        100u /* samples at the beginning of waits: at most 1 % of the time */
 #define MADV_WIPEONFORK_FLAG 18
@@ -144,6 +146,7 @@ static bool prepare(bool in_hook)
         return false;
     }
     gs_agent.safe_read = gs_safe_read_others();
+    gs_spill_init();
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init())
         return true;
     gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
@@ -178,6 +181,7 @@ static bool begin_child(void)
     gs_drain_forget();
     gs_governor_forget();
     gs_cost_forget();
+    gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
         !gs_writer_init() ||
         !gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path)))
@@ -252,7 +256,8 @@ void gs_agent_before_fork(void)
 
 void gs_agent_after_fork(void)
 {
-    gs_agent.restart_after = gs_now() + gs_ticks_of_ns(RESTART_NS);
+    uint64_t ns = gs_drain_is_behind() ? RESTART_SOON_NS : RESTART_NS;
+    gs_agent.restart_after = gs_now() + gs_ticks_of_ns(ns);
 }
 
 /* glibc hands constructors the environment (libc's own is not set yet, we come first); musl hands

@@ -26,6 +26,7 @@
 #define LEAVE_WAIT_NS            2000000u
 #define SLICE_NS                 100000u
 #define SCHED_PER_TICK           16u
+#define SETTLE_ROUNDS            4
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
 /* glibc only, hence weak: see hooks_real.c. */
@@ -217,6 +218,11 @@ static void stop_recording(uint32_t reason)
     d.sched_cursor = NULL;
     write_sched(GS_CHUNK_MAX_ROWS);
     flush(true);
+    /* A thread may have been inside a hook as the recording was switched off. */
+    for (int i = 0; i < SETTLE_ROUNDS && !gs_records_settled(); i++) {
+        gs_sys0(SYS_sched_yield);
+        flush(false);
+    }
     gs_records_end(reason);
     gs_writer_flush_records();
 }
@@ -247,6 +253,7 @@ static void tick(bool kicked)
     bool second = now - d.last_second_t > gs_ticks_of_ns(SECOND_NS);
     if (now - d.last_round_t >= gs_ticks_of_ns(FLUSH_NS)) { /* also while kicks come faster */
         d.last_round_t = now;
+        gs_writer_drain(); /* before anything that takes long: rings fill meanwhile */
         find_ended_threads();
         write_sched(SCHED_PER_TICK);
         check_limits(now);
@@ -266,10 +273,21 @@ static void tell_done(void)
     gs_futex_wake(&d.done);
 }
 
-/* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's. */
+/* Since the last flush of this thread or the one before it, which a fork may have ended early. */
+static bool is_behind(uint64_t now, uint64_t ns)
+{
+    uint64_t last = d.last_flush_t ? d.last_flush_t : gs_agent.t_start;
+    return now > last && now - last > gs_ticks_of_ns(ns);
+}
+
+/* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's; but where
+ * forks come so fast that no thread gets to write, one of them must. */
 static void serve(uint32_t request)
 {
-    if (request == REQ_FINISH) {
+    if (request == REQ_LEAVE && is_behind(gs_now(), FLUSH_NS)) {
+        flush(false);
+        d.last_flush_t = gs_now();
+    } else if (request == REQ_FINISH) {
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         flush(true);
@@ -316,16 +334,34 @@ static void ask_for_short_slices(void)
     gs_sys3(SYS_sched_setattr, 0, &attr, 0);
 }
 
+bool gs_drain_is_behind(void)
+{
+    return is_behind(gs_now(), FLUSH_NS / 4 * 3);
+}
+
+static void begin_ticks(uint32_t *kick_seen)
+{
+    uint64_t now = gs_now();
+    *kick_seen = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
+    if (is_behind(now, FLUSH_NS / 4 * 3))
+        --*kick_seen; /* flush at once: the next fork may come as soon */
+    if (!d.last_flush_t)
+        d.last_flush_t = gs_agent.t_start;
+    if (!d.last_second_t)
+        d.last_second_t = now;
+    d.last_round_t = now;
+}
+
 static void *drain_main(void *arg)
 {
-    uint32_t kick_seen = 0;
+    uint32_t kick_seen;
     (void)arg;
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
     ask_for_short_slices();
     gs_cost_drain_begins();
     if (open_file(take_private_fds())) {
-        d.last_flush_t = d.last_round_t = d.last_second_t = gs_now();
+        begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
     }

@@ -24,6 +24,8 @@ void gs_drain_leave_late(void);
  * exec), waiting at most 250 ms. CTX: destructor, _exit, exec; not in a hook. */
 void gs_drain_finish(uint32_t event);
 void gs_drain_checkpoint(uint32_t event, const char *text);
+/* Nothing has been written for most of the interval after which it should be. CTX: any. */
+bool gs_drain_is_behind(void);
 /* Forked child: there is no such thread here. */
 void gs_drain_forget(void);
 

@@ -3,8 +3,8 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
-#include "preload/drain.h"
 #include "preload/gil.h"
+#include "preload/ring_spill.h"
 #include "preload/stack_take.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
@@ -62,22 +62,15 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
     }
     if (!t || gs_agent.level == 0)
         return;
-    if (!gs_ring_has_room(&t->ring, 2)) {
-        t->dropped++;
-        return;
-    }
-    gs_ring_put(&t->ring, &(struct gs_slot){.t = now,
-                                            .dur = now - w->begin_t,
-                                            .stack = w->stack,
-                                            .a = known ? b->waker : GS_EDGE_NO_WAKER,
-                                            .seq = known ? b->waker_stack : GS_STACK_NONE,
-                                            .flags = rc != 0,
-                                            .kind = GS_SLOT_EDGE});
-    bool half_full = gs_ring_wants_drain(&t->ring);
-    gs_ring_put(&t->ring,
-                &(struct gs_slot){.dur = known ? now - post_t : 0, .kind = GS_SLOT_EDGE_POST});
-    if (half_full || gs_ring_wants_drain(&t->ring))
-        gs_drain_kick();
+    const struct gs_slot slots[2] = {{.t = now,
+                                      .dur = now - w->begin_t,
+                                      .stack = w->stack,
+                                      .a = known ? b->waker : GS_EDGE_NO_WAKER,
+                                      .seq = known ? b->waker_stack : GS_STACK_NONE,
+                                      .flags = rc != 0,
+                                      .kind = GS_SLOT_EDGE},
+                                     {.dur = known ? now - post_t : 0, .kind = GS_SLOT_EDGE_POST}};
+    t->dropped += !gs_row_put(t, slots, 2);
 }
 
 void gs_edge_post(uintptr_t sem)

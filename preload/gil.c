@@ -3,8 +3,8 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
-#include "preload/drain.h"
 #include "preload/pyabi/pyabi_probe.h"
+#include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_take.h"
 #include "preload/thread_state.h"
@@ -21,13 +21,6 @@ bool gs_gils_refused;
 /* A turn nobody waits for is the hot path, a few ns; all else stays out of its way. */
 #define COLD __attribute__((noinline, cold))
 
-static void put(struct gs_thread *t, const struct gs_slot *s)
-{
-    gs_ring_put(&t->ring, s);
-    if (gs_ring_wants_drain(&t->ring))
-        gs_drain_kick();
-}
-
 /* Another thread holds: its frames change under us, so every read is fault-safe. gil->mutex is
  * held, so it cannot let go meanwhile; hence the rate limits of the callers. */
 static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind, uint64_t now,
@@ -35,21 +28,21 @@ static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind,
 {
     struct gs_thread *holder = g->holder;
     uint64_t cost;
-    if (!gs_agent.sample_holder || !holder || now < *next_allowed ||
-        !gs_ring_has_room(&me->ring, 2))
+    if (!gs_agent.sample_holder || !holder || now < *next_allowed || !gs_row_has_room(me))
         return;
     uint32_t stack = gs_other_stack(me, gs_gil_last_holder(g), &cost);
     uint64_t spacing = gs_ticks_of_ns(SAMPLE_MIN_NS), fair = gs_agent.begin_spacing * cost;
     *next_allowed = now + (fair > spacing ? fair : spacing);
     if (stack == GS_STACK_NONE)
         return;
-    put(me, &(struct gs_slot){.t = now,
-                              .seq = (uint32_t)g->seq,
-                              .stack = stack,
-                              .a = holder->idx,
-                              .flags = kind,
-                              .gil = (uint8_t)g->idx,
-                              .kind = GS_SLOT_HOLDER_SAMPLE});
+    struct gs_slot slot = {.t = now,
+                           .seq = (uint32_t)g->seq,
+                           .stack = stack,
+                           .a = holder->idx,
+                           .flags = kind,
+                           .gil = (uint8_t)g->idx,
+                           .kind = GS_SLOT_HOLDER_SAMPLE};
+    gs_row_put(me, &slot, 1);
 }
 
 /* ---- acquire ---- */
@@ -66,23 +59,21 @@ static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
     uint64_t wait = now - t->wait_t;
     note_home(g, t);
     t->waiting = false;
-    t->tot.contended++;
     if (g->waiters)
         g->waiters--;
-    bool room = gs_ring_has_room(&t->ring, 2);
-    if (gs_agent.level == 0 || !room) {
+    struct gs_slot slot = {.t = now,
+                           .dur = wait,
+                           .seq = (uint32_t)g->seq,
+                           .stack = t->wait_stack,
+                           .a = (uint32_t)(g->seq - t->wait_seq),
+                           .gil = (uint8_t)g->idx,
+                           .kind = GS_SLOT_WAIT};
+    if (gs_agent.level == 0 || !gs_row_put(t, &slot, 1)) {
         t->tot.lost_wait_n++;
         t->tot.lost_wait += wait;
-        t->dropped += !room;
-        return;
+        t->dropped += gs_agent.level != 0;
     }
-    put(t, &(struct gs_slot){.t = now,
-                             .dur = wait,
-                             .seq = (uint32_t)g->seq,
-                             .stack = t->wait_stack,
-                             .a = (uint32_t)(g->seq - t->wait_seq),
-                             .gil = (uint8_t)g->idx,
-                             .kind = GS_SLOT_WAIT});
+    t->tot.contended++; /* after the row: a reader can tell rows without a count, not the reverse */
 }
 
 /* Up to 3.10 Py_Finalize() ends the GIL without letting it go, and an embedder may begin anew: the
@@ -117,21 +108,22 @@ static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
 static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hold, bool waited_for,
                              bool forced)
 {
-    if (!gs_ring_has_room(&t->ring, 2)) {
-        t->tot.lost_n++;
-        t->tot.lost_hold += hold;
-        t->dropped++;
-        return;
+    struct gs_slot slot = {.t = t->acq_t,
+                           .dur = hold,
+                           .seq = (uint32_t)t->acq_seq,
+                           .flags =
+                               (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
+                                          (forced ? GS_SLICE_FORCED : 0)),
+                           .gil = (uint8_t)g->idx,
+                           .kind = GS_SLOT_TURN};
+    if (gs_row_has_room(t)) {
+        slot.stack = gs_own_stack(t, t->tstate);
+        if (gs_row_put(t, &slot, 1))
+            return;
     }
-    uint16_t flags = (uint16_t)(GS_SLICE_TURN | (waited_for ? GS_SLICE_WAITED_FOR : 0) |
-                                (forced ? GS_SLICE_FORCED : 0));
-    put(t, &(struct gs_slot){.t = t->acq_t,
-                             .dur = hold,
-                             .seq = (uint32_t)t->acq_seq,
-                             .stack = gs_own_stack(t, t->tstate),
-                             .flags = flags,
-                             .gil = (uint8_t)g->idx,
-                             .kind = GS_SLOT_TURN});
+    t->tot.lost_n++;
+    t->tot.lost_hold += hold;
+    t->dropped++;
 }
 
 static COLD void record_points(struct gs_thread *t, uint64_t hold)
@@ -140,17 +132,14 @@ static COLD void record_points(struct gs_thread *t, uint64_t hold)
     uint32_t stack = points ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
     if (gs_agent.level == 0 || stack == GS_STACK_NONE)
         return;
-    if (!gs_ring_has_room(&t->ring, 2)) {
-        t->dropped++;
-        return;
-    }
-    put(t, &(struct gs_slot){.t = t->acq_t + hold,
-                             .dur = hold,
-                             .seq = (uint32_t)t->acq_seq,
-                             .stack = stack,
-                             .a = points,
-                             .gil = (uint8_t)t->gil->idx,
-                             .kind = GS_SLOT_HOLD_SAMPLE});
+    struct gs_slot slot = {.t = t->acq_t + hold,
+                           .dur = hold,
+                           .seq = (uint32_t)t->acq_seq,
+                           .stack = stack,
+                           .a = points,
+                           .gil = (uint8_t)t->gil->idx,
+                           .kind = GS_SLOT_HOLD_SAMPLE};
+    t->dropped += !gs_row_put(t, &slot, 1);
 }
 
 /* Nobody waited: exact totals, and now and then a sample. */

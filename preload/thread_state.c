@@ -18,15 +18,22 @@ uint32_t gs_thread_count(void)
     return __atomic_load_n(&n_indexes, __ATOMIC_RELAXED);
 }
 
-/* A kernel tid that comes again means its former owner has ended. */
+static uint64_t tid_and_state(uint32_t tid, enum gs_slot_state state)
+{
+    return (uint64_t)state << 32 | tid;
+}
+
+/* A kernel tid that comes again means its former owner has ended. Both words are compared: between
+ * a look and the change the memory may have become that of a thread that lives. */
 static void bury_namesakes(uint32_t tid)
 {
     struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
     for (; t; t = t->next) {
-        uint32_t live = GS_THREAD_LIVE;
-        if (t->tid == tid)
-            __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED);
+        uint64_t live = tid_and_state(tid, GS_THREAD_LIVE);
+        if (__atomic_load_n(&t->tid, __ATOMIC_RELAXED) != tid)
+            continue;
+        __atomic_compare_exchange_n(&t->tid_and_state, &live, tid_and_state(tid, GS_THREAD_DEAD),
+                                    false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     }
 }
 

@@ -50,8 +50,13 @@ struct gs_thread {
     struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
     uint64_t woken_t;           /* end of the last blocked semaphore wait whose poster is known */
     uint32_t woken_by;          /* that poster's idx */
-    uint32_t tid;
-    uint32_t state;        /* enum gs_slot_state */
+    union {
+        struct {
+            uint32_t tid;   /* set last: before, the rest is not valid */
+            uint32_t state; /* enum gs_slot_state */
+        };
+        uint64_t tid_and_state; /* to change one only while the other stays */
+    };
     uintptr_t home_tstate; /* of its first turn: lives while the thread runs Python */
     uint64_t t_first;
     uint64_t rng;

@@ -8,6 +8,7 @@
 #include "preload/gil.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace_writer.h"
@@ -176,7 +177,9 @@ static void announce_thread(struct gs_thread *t)
 {
     char name[GS_NAME_BYTES];
     uint32_t want = ANNOUNCED_OS | (t->py_name_len ? ANNOUNCED_PY : 0);
-    bool renamed = gs_proc_thread_name(t->tid, name, sizeof(name)) && strcmp(name, t->os_name);
+    bool ended = __atomic_load_n(&t->state, __ATOMIC_RELAXED) == GS_THREAD_DEAD;
+    bool renamed =
+        !ended && gs_proc_thread_name(t->tid, name, sizeof(name)) && strcmp(name, t->os_name);
     if (t->announced == want && !renamed)
         return;
     if (renamed)
@@ -292,6 +295,19 @@ void gs_records_threads(int histograms)
         if (histograms)
             put_fold_hist(t);
     }
+}
+
+bool gs_records_settled(void)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next) {
+        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_FREE)
+            continue;
+        if (__atomic_load_n(&t->ring.head, __ATOMIC_ACQUIRE) != t->ring.tail ||
+            memcmp(&t->tot, &t->written, sizeof(t->tot)))
+            return false;
+    }
+    return gs_spill_peek(0) == NULL;
 }
 
 /* ---- events ---- */

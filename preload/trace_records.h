@@ -5,6 +5,7 @@
 #ifndef GS_TRACE_RECORDS_H
 #define GS_TRACE_RECORDS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct gs_clock_triple;
@@ -13,6 +14,8 @@ void gs_records_process(void);
 void gs_records_clock(const struct gs_clock_triple *now);
 void gs_records_definitions(void);
 /* THREAD, GIL, TOTALS of whatever is new or changed; FOLD_HIST too if `histograms`. */
+/* Has every row and count been written? True for good once no hook runs any more. */
+bool gs_records_settled(void);
 void gs_records_threads(int histograms);
 void gs_records_event(uint32_t kind, uint64_t value, const char *text);
 void gs_records_end(uint32_t reason);

@@ -8,6 +8,7 @@
 #include "preload/gil.h"
 #include "preload/hold_watch.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace_records.h"
@@ -176,6 +177,28 @@ static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, uint
     return tail == head || b->n_rows < BATCH_ROWS;
 }
 
+/* The same for rows that found their ring full. */
+static bool collect_spilled(struct gs_writer_buffers *b)
+{
+    const struct gs_spilled *s;
+    for (; b->n_rows < BATCH_ROWS && (s = gs_spill_peek(0)); gs_spill_pop(1)) {
+        add_row(b, &s->slot, s->thread);
+        if (s->slot.kind == GS_SLOT_EDGE) {
+            b->rows[b->n_rows - 1].extra = gs_spill_peek(1)->slot.dur;
+            gs_spill_pop(1);
+        }
+    }
+    return b->n_rows < BATCH_ROWS;
+}
+
+/* Before its tid is set a thread has no index, and no rows: asked first, or rows that come between
+ * the two looks would be another thread's. */
+static bool has_index(const struct gs_thread *t)
+{
+    return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != GS_THREAD_FREE &&
+           __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
+}
+
 static bool collect(struct gs_writer_buffers *b)
 {
     bool all;
@@ -184,9 +207,9 @@ static bool collect(struct gs_writer_buffers *b)
     memset(b->n_keys, 0, sizeof(b->n_keys));
     all = collect_ring(b, &gs_hold_watch_ring, 0); /* its rows name their thread */
     for (; t; t = t->next)
-        if (__atomic_load_n(&t->state, __ATOMIC_ACQUIRE) != GS_THREAD_FREE)
+        if (has_index(t))
             all &= collect_ring(b, &t->ring, t->idx);
-    return all;
+    return all & collect_spilled(b);
 }
 
 /* ---- order ---- */

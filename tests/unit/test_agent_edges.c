@@ -18,6 +18,7 @@
 #include "preload/edges.h"
 #include "preload/gil.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace_writer.h"
@@ -132,13 +133,32 @@ static void an_edge_without_room_is_counted(void **state)
     assert_int_equal(t->dropped, 3);
 }
 
+static void edges_beyond_the_ring_are_whole(void **state)
+{
+    static struct gs_gil gil;
+    const uint32_t n = GS_RING_SLOTS;
+    (void)state;
+    struct gs_thread *t = gs_thread_get(&gil);
+    gs_spill_init();
+    for (uint32_t i = 0; i < n; i++) {
+        struct gs_edge_wait w = gs_edge_wait_begin(0x1000);
+        gs_edge_post(0x1000);
+        gs_edge_wait_end(&w, 0x1000, 0);
+    }
+    gs_writer_drain();
+    assert_int_equal(t->dropped, 0);
+    assert_int_equal(read_delays(), n);
+    for (size_t i = 0; i < n; i++) /* 0 would be: not known */
+        assert_true(delays[i] > 0 && delays[i] < UINT64_C(10000000000));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, clean)
     const struct CMUnitTest tests[] = {
-        T(an_edge_half_written_waits_for_its_other_half),
-        T(an_edge_at_the_end_of_a_batch_is_whole),
+        T(an_edge_half_written_waits_for_its_other_half), T(an_edge_at_the_end_of_a_batch_is_whole),
         T(an_edge_without_room_is_counted),
+        T(edges_beyond_the_ring_are_whole), /* last: its table stays */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
@@ -240,6 +241,28 @@ static void a_full_ring_drops_rows_and_keeps_totals(void **state)
     gs_profile_free(&p);
 }
 
+/* Nobody drains for long: rows beyond the ring are kept, up to a bound, and all are read back. */
+static void rows_beyond_the_ring_are_kept(void **state)
+{
+    const int kept = GS_RING_SLOTS + GS_SPILL_SLOTS, over = 100;
+    (void)state;
+    gs_agent.level = 2;
+    gs_spill_init();
+    for (int round = 0; round < 2; round++) { /* the table is used again */
+        for (int i = 0; i < kept + over; i++) {
+            acquire();
+            release();
+        }
+        gs_writer_drain();
+    }
+    struct gs_profile p = finish();
+    const struct gs_prof_process *proc = &p.processes[0];
+    assert_int_equal(proc->gil.acquisitions, 2 * (kept + over));
+    assert_int_equal(proc->threads[0].releases, 2 * (kept + over));
+    assert_int_equal(p.lost_events, 2 * (over + 2)); /* each needs room for two slots */
+    gs_profile_free(&p);
+}
+
 static void a_layout_that_does_not_verify_ends_recording(void **state)
 {
     (void)state;
@@ -268,6 +291,7 @@ int main(void)
         T(a_thread_that_dies_waiting_is_an_open_wait),
         T(a_contended_wait_is_exact_and_blamed_whole),
         T(a_full_ring_drops_rows_and_keeps_totals),
+        T(rows_beyond_the_ring_are_kept), /* the table stays: none before it may have one */
         T(a_layout_that_does_not_verify_ends_recording),
         T(an_unknown_condition_variable_is_left_alone),
     };
