@@ -28,12 +28,12 @@
 #define HOOK_REST_PS         8000u /* a hook beside its stamp, as tests/bench/overhead finds it */
 
 struct gs_agent gs_agent;
+union gs_live gs_live;
 
 void gs_agent_die(const char *why)
 {
     gs_agent.state = GS_STATE_DEAD;
-    if (gs_agent.live)
-        gs_agent.live->mode = GS_LIVE_NO;
+    gs_live.mode = GS_LIVE_NO;
     if (why)
         gs_log(why, "recording is off; run `gilscope doctor`");
 }
@@ -98,11 +98,16 @@ static void measure_hook_cost(void)
     gs_hook_cost_ps = (uint32_t)(gs_ns_of_ticks(gs_now() - t0) * 1000 / 256) + HOOK_REST_PS;
 }
 
+/* The kernel wipes anonymous memory only, and whether a library's zeroed data is that is for the
+ * loader to say: a page of our own takes its place, once. */
 static bool map_live(void)
 {
-    if (!gs_agent.live)
-        gs_agent.live = gs_map(4096);
-    return gs_agent.live && gs_sys3(SYS_madvise, gs_agent.live, 4096, MADV_WIPEONFORK_FLAG) == 0;
+    static bool mapped;
+    if (!mapped && gs_syscall6(SYS_mmap, (long)&gs_live, sizeof(gs_live), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != (long)&gs_live)
+        return false;
+    mapped = true;
+    return gs_sys3(SYS_madvise, &gs_live, sizeof(gs_live), MADV_WIPEONFORK_FLAG) == 0;
 }
 
 /* What a new process image and a forked child have in common. */
@@ -161,7 +166,7 @@ static void start(bool in_hook)
     measure_hook_cost();
     gs_writer.sink.fd = -1;
     begin_recording();
-    gs_agent.live->mode = GS_LIVE_YES;
+    gs_live.mode = GS_LIVE_YES;
     gs_lifecycle_init();
     if (!gs_drain_start())
         gs_agent_die("no thread could be started");
@@ -188,7 +193,7 @@ static bool begin_child(void)
         return false;
     begin_recording();
     gs_agent.restart_after = gs_agent.t_start + gs_ticks_of_ns(RESTART_NS);
-    __atomic_store_n(&gs_agent.live->mode, GS_LIVE_RESTART, __ATOMIC_RELEASE);
+    __atomic_store_n(&gs_live.mode, GS_LIVE_RESTART, __ATOMIC_RELEASE);
     return true;
 }
 
@@ -211,7 +216,7 @@ void gs_agent_begin_leaving(void)
 {
     if (!gs_agent.leaving_tid)
         gs_agent.leaving_tid = gs_gettid();
-    gs_agent.live->mode = GS_LIVE_NO;
+    gs_live.mode = GS_LIVE_NO;
 }
 
 void gs_agent_park(void)
@@ -238,20 +243,20 @@ void gs_agent_restart(uint64_t now)
 {
     uint32_t wanted = GS_LIVE_RESTART;
     if (now < gs_agent.restart_after ||
-        !__atomic_compare_exchange_n(&gs_agent.live->mode, &wanted, GS_LIVE_YES, false,
-                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        !__atomic_compare_exchange_n(&gs_live.mode, &wanted, GS_LIVE_YES, false, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_RELAXED))
         return;
     if (gs_drain_start())
         return;
     /* No thread to be had (RLIMIT_NPROC, memory): not again at every turn. */
     gs_agent.restart_after = now + gs_ticks_of_ns(RETRY_NS);
-    gs_agent.live->mode = GS_LIVE_RESTART;
+    gs_live.mode = GS_LIVE_RESTART;
 }
 
 void gs_agent_before_fork(void)
 {
     gs_agent.restart_after = UINT64_MAX;
-    gs_agent.live->mode = GS_LIVE_RESTART;
+    gs_live.mode = GS_LIVE_RESTART;
 }
 
 void gs_agent_after_fork(void)

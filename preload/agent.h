@@ -13,6 +13,8 @@
 #include "preload/agent_config.h"
 #include "preload/pyabi/pyabi.h"
 
+#define GS_PAGE_BYTES 4096
+
 enum gs_agent_state {
     GS_STATE_UNSEEN, /* no Python found yet: look again now and then (embedders dlopen it) */
     GS_STATE_ON,     /* recording */
@@ -25,12 +27,14 @@ enum gs_live_mode {
     GS_LIVE_RESTART = 2 /* hooks record; one of them must start the drain thread again */
 };
 
-struct gs_live { /* alone in a MADV_WIPEONFORK page */
-    uint32_t mode;
-};
+/* Alone in a MADV_WIPEONFORK page, at an address known when the agent is linked: every hook looks.
+ */
+union gs_live {
+    uint32_t mode; /* enum gs_live_mode */
+    char page[GS_PAGE_BYTES];
+} __attribute__((aligned(GS_PAGE_BYTES)));
 
 struct gs_agent {
-    struct gs_live *live;
     uintptr_t text_lo, text_len; /* the executable segment that holds Python */
     enum gs_agent_state state;
     uint32_t pid;
@@ -46,7 +50,10 @@ struct gs_agent {
     struct gs_pyabi abi;
     struct gs_config config;
 };
+#pragma GCC visibility push(hidden) /* declarations too: read directly, not through the GOT */
+extern union gs_live gs_live;
 extern struct gs_agent gs_agent;
+#pragma GCC visibility pop
 
 /* A call that found live mode NO: a forked child begins anew, an embedder's Python is found.
  * CTX: hooks, before anything else. True when recording is on now. */
@@ -73,7 +80,7 @@ static inline bool gs_from_python(uintptr_t caller)
 /* The gate of every hook: is this call Python's, and are we recording? */
 static inline bool gs_hook_is_on(uintptr_t caller)
 {
-    if (__builtin_expect(gs_agent.live && gs_agent.live->mode != GS_LIVE_NO, 1))
+    if (__builtin_expect(gs_live.mode != GS_LIVE_NO, 1))
         return gs_from_python(caller);
     return __builtin_expect(gs_agent.state != GS_STATE_DEAD || gs_agent.leaving_tid, 0) &&
            gs_agent_wake(caller);

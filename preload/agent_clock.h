@@ -16,7 +16,7 @@ struct gs_agent_clock {
     uint64_t first_ticks; /* pair taken in the constructor */
     uint64_t first_mono_ns;
 };
-extern struct gs_agent_clock gs_clock;
+extern struct gs_agent_clock gs_clock __attribute__((visibility("hidden")));
 
 /* (ticks, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME) read together, best of 5 brackets. */
 struct gs_clock_triple {

@@ -214,7 +214,7 @@ static void flush(bool second)
 static void stop_recording(uint32_t reason)
 {
     gs_agent.state = GS_STATE_DEAD;
-    gs_agent.live->mode = GS_LIVE_NO;
+    gs_live.mode = GS_LIVE_NO;
     d.sched_cursor = NULL;
     write_sched(GS_CHUNK_MAX_ROWS);
     flush(true);

@@ -3,7 +3,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
-#include "preload/pyabi/pyabi_probe.h"
+#include "preload/gil_turn.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_take.h"
@@ -18,7 +18,7 @@ struct gs_gil gs_gils[GS_MAX_GILS];
 uint32_t gs_n_gils;
 bool gs_gils_refused;
 
-/* A turn nobody waits for is the hot path, a few ns; all else stays out of its way. */
+/* Even here most turns are short and nobody waits for them: what is rare stays out of the way. */
 #define COLD __attribute__((noinline, cold))
 
 /* Another thread holds: its frames change under us, so every read is fault-safe. gil->mutex is
@@ -88,18 +88,14 @@ static COLD void abandon_turn(struct gs_thread *t)
 static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
 {
     uint64_t now = gs_now();
-    uint64_t seq = g->seq + 1;
     if (__builtin_expect(t->open_kind == GS_OPEN_HOLDING, 0))
         abandon_turn(t);
-    __atomic_store_n(&g->seq, seq, __ATOMIC_RELAXED);
-    g->holder = t;
+    gs_turn_begin(g, t);
     t->acq_t = now;
-    t->acq_seq = seq;
-    t->tot.acquisitions++;
     if (__builtin_expect(t->waiting, 0))
         end_wait(g, t, now);
     __atomic_store_n(&t->open_kind, GS_OPEN_HOLDING, __ATOMIC_RELEASE);
-    if (__builtin_expect(gs_agent.live->mode == GS_LIVE_RESTART, 0))
+    if (__builtin_expect(gs_live.mode == GS_LIVE_RESTART, 0))
         gs_agent_restart(now);
 }
 
@@ -145,9 +141,7 @@ static COLD void record_points(struct gs_thread *t, uint64_t hold)
 /* Nobody waited: exact totals, and now and then a sample. */
 static inline void fold_turn(struct gs_thread *t, uint64_t hold)
 {
-    t->tot.folded_n++;
-    t->tot.folded_hold += hold;
-    t->fold_hist[63 - __builtin_clzll(hold | 1)]++;
+    gs_turn_fold(t, hold);
     if (__builtin_expect(t->sample_left > (int64_t)hold, 1))
         t->sample_left -= (int64_t)hold;
     else
@@ -160,14 +154,10 @@ static inline void on_release(struct gs_gil *g, struct gs_thread *t)
     if (__builtin_expect(t->open_kind != GS_OPEN_HOLDING || g->holder != t, 0))
         return; /* the turn began before we looked */
     uint64_t hold = now - t->acq_t;
-    uintptr_t tstate = gs_gil_last_holder(g);
     bool waited_for = g->waiters > __atomic_load_n(&g->dead_waiters, __ATOMIC_RELAXED);
     bool forced = g->drop_asked_seq == t->acq_seq;
-    __atomic_store_n(&t->open_kind, GS_OPEN_NONE, __ATOMIC_RELAXED);
-    t->tot.releases++;
+    gs_turn_end(t, gs_turn_tstate(t));
     t->tot.forced += forced;
-    /* With frames of this thread on it, the thread state cannot be freed while we are away. */
-    t->tstate = gs_pyabi_has_frame(&gs_agent.abi, tstate) ? tstate : 0;
     if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
         record_turn(g, t, hold, waited_for, forced);
     else
@@ -250,8 +240,7 @@ static COLD void signal_elsewhere(uintptr_t cond)
 void gs_gil_signal(uintptr_t cond)
 {
     struct gs_thread *t = gs_self;
-    if (__builtin_expect(t != NULL, 1) &&
-        (cond == t->gil->cond || cond == t->gil->cond + GS_SWITCH_COND_GAP))
+    if (__builtin_expect(t != NULL, 1) && (cond == t->cond || cond == t->cond + GS_SWITCH_COND_GAP))
         dispatch(t->gil, t, cond);
     else
         signal_elsewhere(cond);

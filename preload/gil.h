@@ -25,8 +25,8 @@ struct gs_gil {
     uint32_t waiters;      /* threads between their first timedwait and their acquire */
     uint32_t dead_waiters; /* of those, threads that ended there (interpreter exit) */
     struct gs_thread *holder;                           /* who acquired last */
-    uint64_t drop_asked_seq;                            /* turn a waiter has asked to end */
     uint64_t sampled_seq;                               /* turn the drain thread took a sample of */
+    uint64_t drop_asked_seq;                            /* turn a waiter has asked to end */
     uint64_t next_begin_sample_t, next_expiry_sample_t; /* rate limits */
     uint64_t t_first;
     int64_t interpreter;
@@ -46,14 +46,25 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond);
 void gs_gil_wait_expired(struct gs_gil *g, uint64_t seq_before);
 void gs_gils_forget(void);
 
+/* CPython's own words, by the address of gil->cond. */
+static inline bool gs_gil_locked_at(uintptr_t cond)
+{
+    return __atomic_load_n((const int *)(cond + GS_LOCKED_OFF), __ATOMIC_RELAXED) != 0;
+}
+
+static inline uintptr_t gs_gil_last_holder_at(uintptr_t cond)
+{
+    return __atomic_load_n((const uintptr_t *)(cond + GS_LAST_HOLDER_OFF), __ATOMIC_RELAXED);
+}
+
 static inline bool gs_gil_locked(const struct gs_gil *g)
 {
-    return __atomic_load_n((const int *)(g->cond + GS_LOCKED_OFF), __ATOMIC_RELAXED) != 0;
+    return gs_gil_locked_at(g->cond);
 }
 
 static inline uintptr_t gs_gil_last_holder(const struct gs_gil *g)
 {
-    return __atomic_load_n((const uintptr_t *)(g->cond + GS_LAST_HOLDER_OFF), __ATOMIC_RELAXED);
+    return gs_gil_last_holder_at(g->cond);
 }
 
 #endif

@@ -9,16 +9,25 @@
 #include "preload/agent.h"
 #include "preload/edges.h"
 #include "preload/gil.h"
+#include "preload/gil_turn.h"
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
 
 #define GS_EXPORT __attribute__((visibility("default")))
 #define CALLER()  ((uintptr_t)__builtin_return_address(0))
 
+static __attribute__((noinline, cold)) int signal_by_the_book(pthread_cond_t *cond,
+                                                              uintptr_t caller)
+{
+    if (gs_hook_is_on(caller))
+        gs_gil_signal((uintptr_t)cond);
+    return gs_real_pthread_cond_signal(cond);
+}
+
 GS_EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 {
-    if (gs_hook_is_on(CALLER()))
-        gs_gil_signal((uintptr_t)cond);
+    if (!gs_turn_signal((uintptr_t)cond, CALLER()))
+        return signal_by_the_book(cond, CALLER());
     return gs_real_pthread_cond_signal(cond);
 }
 

@@ -9,9 +9,11 @@
 #include <semaphore.h>
 #include <time.h>
 
+#pragma GCC visibility push(hidden) /* called directly, not through the GOT */
 #define GS_HOOK(name, version, ret, params) extern ret(*gs_real_##name) params;
 #include "preload/hooks.def"
 #undef GS_HOOK
+#pragma GCC visibility pop
 
 void gs_hooks_resolve(void);
 

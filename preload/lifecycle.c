@@ -15,7 +15,7 @@ extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (
 
 bool gs_lifecycle_is_ours(void)
 {
-    return gs_agent.state == GS_STATE_ON && gs_agent.live->mode != GS_LIVE_NO &&
+    return gs_agent.state == GS_STATE_ON && gs_live.mode != GS_LIVE_NO &&
            gs_agent.pid == gs_getpid();
 }
 

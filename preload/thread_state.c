@@ -78,6 +78,7 @@ static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
     t->rng = t->t_first ^ ((uint64_t)tid << 32) ^ 0x9e3779b97f4a7c15u;
     t->sample_left = gs_sampler_draw(&t->rng);
     t->gil = gil;
+    t->cond = gil->cond;
     t->next_gil = first ? first->next_gil : t; /* a circle of the thread's states */
     if (first)
         first->next_gil = t;

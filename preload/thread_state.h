@@ -8,6 +8,7 @@
 #define GS_THREAD_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "preload/pyabi/pyabi.h"
@@ -22,8 +23,8 @@ struct gs_gil;
 /* Exact whatever happens to the ring. Ticks. `lost` is what has no row: none was wanted (level 0),
  * or the ring was full (then `dropped` counts it too). */
 struct gs_totals {
-    uint64_t acquisitions, releases, contended, forced;
-    uint64_t folded_n, folded_hold;
+    uint64_t acquisitions, releases, folded_n, folded_hold; /* half a cache line: every turn */
+    uint64_t contended, forced;
     uint64_t lost_n, lost_hold, lost_wait_n, lost_wait;
 };
 
@@ -31,18 +32,20 @@ enum gs_open_kind { GS_OPEN_NONE, GS_OPEN_HOLDING, GS_OPEN_WAITING };
 enum gs_slot_state { GS_THREAD_FREE, GS_THREAD_LIVE, GS_THREAD_DEAD };
 
 struct gs_thread {
-    /* hot: touched at every turn */
+    /* hot: the first cache line, half of the next and one of the histogram's at every turn */
     uint32_t open_kind; /* enum gs_open_kind */
-    uint32_t idx;
-    uint64_t acq_t, acq_seq;   /* of the turn being held */
-    uint64_t wait_t, wait_seq; /* of the wait that is open */
-    int64_t sample_left;       /* ticks of hold until the next Poisson point */
-    uintptr_t tstate;          /* own thread state, 0 unless frames of ours are on it */
-    uint32_t wait_stack;
-    bool waiting;
-    struct gs_gil *gil;
-    struct gs_totals tot;
     uint8_t py_name_tries;
+    bool waiting;
+    uint64_t acq_t, acq_seq; /* of the turn being held */
+    int64_t sample_left;     /* ticks of hold until the next Poisson point */
+    uintptr_t tstate;        /* own thread state, 0 unless frames of ours are on it */
+    uintptr_t cond;          /* gil->cond */
+    struct gs_gil *gil;
+    uint64_t wait_t; /* of the wait that is open */
+    struct gs_totals tot;
+    uint64_t wait_seq;
+    uint32_t wait_stack;
+    uint32_t idx;
     uint32_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks */
 
     /* cold */
@@ -77,6 +80,8 @@ struct gs_thread {
     uint8_t scratch[GS_SCRATCH_BYTES];
 };
 
+_Static_assert(offsetof(struct gs_thread, tot) == 64, "the hot lines");
+
 /* All threads ever seen, newest first. */
 extern struct gs_thread *gs_threads;
 
@@ -85,7 +90,8 @@ extern struct gs_thread *gs_threads;
 struct gs_thread *gs_thread_get(struct gs_gil *gil);
 /* The calling thread's current state, or NULL if it never met a GIL. All of the agent's
  * thread-local storage: one pointer, initial-exec, no destructor. */
-extern __thread struct gs_thread *gs_self __attribute__((tls_model("initial-exec")));
+extern __thread struct gs_thread *gs_self
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 /* Forked child: forget the parent's threads (their memory is left alone). */
 void gs_threads_forget(void);
 /* Drain: the thread has ended and its ring is empty. */

@@ -26,7 +26,7 @@ def test_quick_run_measures_everything_once(python, gilscope, tmp_path):
     assert [turn["threads"] for turn in result["turns"]] == ["two", "one"]
     for turn in result["turns"]:
         assert turn["stats"]["acquisitions"] >= turn["turns"]
-        assert {"off_ns", "added_ns", "aa_ns"} == set(turn["wall"])
+        assert {"off_ns", "added_ns", "stamps_ns", "aa_ns"} == set(turn["wall"])
     assert len(result["programs"]) == 5
     for program in result["programs"]:
         assert program["stats"]["lost_events"] == 0

@@ -35,8 +35,7 @@ static int start(void **state)
     gs_gils_forget();
     gs_writer_forget();
     gs_clock_init();
-    gs_agent.live = gs_agent.live ? gs_agent.live : gs_map(4096);
-    gs_agent.live->mode = GS_LIVE_YES;
+    gs_live.mode = GS_LIVE_YES;
     gs_agent.state = GS_STATE_ON;
     gs_agent.level = 1;
     gs_agent.t_start = gs_now();

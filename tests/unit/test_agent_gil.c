@@ -21,6 +21,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/gil_turn.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -43,17 +44,28 @@ static struct fake_gil gil;
 static void *tstate[8]; /* no frames */
 static char path[100];
 
+static int plain; /* signals that the inlined path took */
+
+/* As the interposed function does it. */
+static void signal_cond(const char *cond)
+{
+    if (gs_turn_signal((uintptr_t)cond, 1))
+        plain++;
+    else
+        gs_gil_signal((uintptr_t)cond);
+}
+
 static void acquire(void)
 {
     gil.locked = 1;
     gil.last_holder = tstate;
-    gs_gil_signal((uintptr_t)gil.switch_cond);
+    signal_cond(gil.switch_cond);
 }
 
 static void release(void)
 {
     gil.locked = 0;
-    gs_gil_signal((uintptr_t)gil.cond);
+    signal_cond(gil.cond);
 }
 
 static void wait_begin(void)
@@ -83,8 +95,10 @@ static int start(void **state)
     gs_cost_forget();
     gs_writer_forget();
     gs_clock_init();
-    gs_agent.live = gs_agent.live ? gs_agent.live : gs_map(4096);
-    gs_agent.live->mode = GS_LIVE_YES;
+    gs_live.mode = GS_LIVE_YES;
+    gs_agent.text_lo = 0;
+    gs_agent.text_len = 2;
+    plain = 0;
     gs_agent.state = GS_STATE_ON;
     gs_agent.level = 1;
     gs_agent.t_start = gs_now();
@@ -152,6 +166,39 @@ static void uncontended_turns_are_folded_exactly(void **state)
     assert_int_equal(p.processes[0].threads[0].releases, 1000);
     assert_true(g->hold_ns > 0 && g->open_hold_ns > 0);
     assert_int_equal(g->wait_ns, 0);
+    gs_profile_free(&p);
+}
+
+/* The inlined path and the other keep the same account; the inlined one leaves to the other what it
+ * must not miss. */
+static void both_paths_keep_one_account(void **state)
+{
+    (void)state;
+    acquire(); /* the thread's first: never inlined */
+    release(); /* its name is wanted: not inlined */
+    assert_int_equal(plain, 0);
+    gs_self->py_name_tries = UINT8_MAX;
+    for (int i = 0; i < 100; i++) {
+        acquire();
+        release();
+    }
+    assert_int_equal(plain, gs_clock.use_tsc ? 200 : 0);
+    gs_agent.text_len = 1; /* not Python's call */
+    acquire();
+    gs_agent.text_len = 2;
+    gs_live.mode = GS_LIVE_RESTART;
+    gs_agent.restart_after = UINT64_MAX;
+    release();
+    gs_live.mode = GS_LIVE_YES;
+    gs_gils[0].sampled_seq = gs_gils[0].seq + 1;
+    acquire();
+    plain = 0;
+    release(); /* a turn with a sample has a row of its own */
+    assert_int_equal(plain, 0);
+    struct gs_profile p = finish();
+    assert_int_equal(p.processes[0].gil.acquisitions, 103);
+    assert_int_equal(p.processes[0].threads[0].releases, 103);
+    assert_int_equal(gs_self->tot.folded_n, 102);
     gs_profile_free(&p);
 }
 
@@ -271,7 +318,7 @@ static void a_layout_that_does_not_verify_ends_recording(void **state)
     for (int i = 0; i < 16; i++) /* "acquired", but not locked */
         gs_gil_signal((uintptr_t)gil.switch_cond);
     assert_int_equal(gs_agent.state, GS_STATE_DEAD);
-    assert_int_equal(gs_agent.live->mode, GS_LIVE_NO);
+    assert_int_equal(gs_live.mode, GS_LIVE_NO);
 }
 
 static void an_unknown_condition_variable_is_left_alone(void **state)
@@ -288,6 +335,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, clean)
     const struct CMUnitTest tests[] = {
         T(uncontended_turns_are_folded_exactly),
+        T(both_paths_keep_one_account),
         T(a_thread_that_dies_waiting_is_an_open_wait),
         T(a_contended_wait_is_exact_and_blamed_whole),
         T(a_full_ring_drops_rows_and_keeps_totals),
