@@ -85,9 +85,10 @@ static int64_t end_unix_ns(const struct gs_prof_process *p)
 static void sum_processes(struct gs_profile *p)
 {
     int64_t first = INT64_MAX, last = INT64_MIN, span;
-    p->complete = p->n_processes > 0;
+    p->ended = p->complete = p->n_processes > 0;
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_process *q = &p->processes[i];
+        p->ended &= q->ended;
         p->complete &= q->complete;
         p->lost_events += q->lost_events;
         p->overhead_ns += q->overhead_ns;

@@ -94,7 +94,9 @@ struct gs_prof_timeline {
 struct gs_prof_process {
     uint64_t key;
     uint32_t pid, ppid, python_hex;
-    bool free_threaded, complete;
+    bool free_threaded;
+    bool ended;    /* in order: exit or exec, not SIGKILL */
+    bool complete; /* ended, and nothing of the capture is missing or damaged */
     int64_t start_unix_ns;
     uint64_t duration_ns;
     char *exe, *hostname, *python, *agent_version;
@@ -136,7 +138,7 @@ struct gs_profile {
     const char *engine;
     uint32_t format_major, format_minor;
     size_t n_files;
-    bool complete;
+    bool ended, complete; /* all processes */
     uint64_t duration_ns, lost_events, overhead_ns, process_cpu_ns;
     uint64_t damaged_chunks, skipped_bytes; /* what the reader could not use */
     struct gs_prof_process *processes;

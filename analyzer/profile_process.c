@@ -318,6 +318,7 @@ static void describe_process(struct gs_recording *r, struct gs_prof_process *out
     out->process_cpu_ns = r->process_cpu_ns;
     out->level = r->level;
     out->level_end = r->level_end;
+    out->ended = r->ended;
     out->complete =
         r->ended && r->has_process && !r->lost_chunks && !r->damaged_chunks && !r->damaged_records;
     if (!r->has_process)

@@ -232,7 +232,9 @@ static void put_quality(const struct text *t, const struct gs_profile *p, const 
         gs_fmt_ns(p->duration_ns).s, p->n_processes, p->n_processes == 1 ? "" : "es", p->engine,
         gs_fmt_ns(p->overhead_ns).s, gs_fmt_percent(p->overhead_ns, p->process_cpu_ns).s,
         gs_fmt_count(p->lost_events).s, gs_fmt_ns(job->unknown_ns).s,
-        p->complete ? "complete" : "NOT complete: the program ended without notice");
+        p->complete ? "complete"
+        : p->ended  ? "NOT complete: parts of the capture are missing"
+                    : "NOT complete: the program ended without notice");
     fputc(' ', t->out);
     put_wrapped(t, line, 1, 1);
     free(line);

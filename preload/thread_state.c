@@ -9,6 +9,7 @@
 #include "preload/sampler.h"
 
 struct gs_thread *gs_threads;
+uint64_t gs_calls_without_state;
 static uint32_t n_indexes;
 
 __thread struct gs_thread *gs_self __attribute__((tls_model("initial-exec")));
@@ -98,6 +99,8 @@ struct gs_thread *gs_thread_get(struct gs_gil *gil)
         other = create(gil, t);
     if (other)
         gs_self = other;
+    else
+        __atomic_fetch_add(&gs_calls_without_state, 1, __ATOMIC_RELAXED);
     return other;
 }
 
@@ -105,6 +108,7 @@ void gs_threads_forget(void)
 {
     gs_threads = NULL;
     n_indexes = 0;
+    gs_calls_without_state = 0;
     gs_self = NULL;
 }
 

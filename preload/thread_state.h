@@ -92,6 +92,8 @@ struct gs_thread *gs_thread_get(struct gs_gil *gil);
  * thread-local storage: one pointer, initial-exec, no destructor. */
 extern __thread struct gs_thread *gs_self
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Times gs_thread_get() had no memory to give: events that nobody counts elsewhere. */
+extern uint64_t gs_calls_without_state;
 /* Forked child: forget the parent's threads (their memory is left alone). */
 void gs_threads_forget(void);
 /* Drain: the thread has ended and its ring is empty. */

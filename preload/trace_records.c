@@ -367,7 +367,7 @@ static uint64_t stack_ticks_of(const struct gs_thread *t)
 
 uint64_t gs_records_lost_rows(void)
 {
-    return sum_threads(dropped_of, retired_lost);
+    return sum_threads(dropped_of, retired_lost + gs_calls_without_state);
 }
 
 /* The drain thread's CPU time ends with the thread: kept when it leaves for a fork. */

@@ -29,7 +29,7 @@ function lossCard({ capture, total, processes }) {
     ['Lost events', fmtCount(capture.lost_events || 0),
      capture.lost_events ? 'waits without a known holder are smaller by what was lost' : 'every turn was recorded'],
     ['Complete', yesNo(capture.complete, 'yes', 'no'),
-     capture.complete === false ? 'the program was killed, or a file is cut short; its last interval may be missing' : null],
+     capture.complete === false ? 'the program was killed, a file is cut short, or parts could not be written' : null],
     ['Overhead', pct, capture.overhead_ns > 0 ? fmtNs(capture.overhead_ns) + ' of CPU time, measured by the recorder itself' : null],
     ['Open at the end', fmtNs(total.open_wait_ns) + ' waiting, ' + fmtNs(total.open_hold_ns) + ' holding',
      'turns not over when recording ended; not part of the totals'],
