@@ -4,6 +4,7 @@
 #include <cpuid.h>
 #include <string.h>
 
+#include "preload/elf_symbols.h"
 #include "preload/raw_sys.h"
 
 struct gs_agent_clock gs_clock = {.hz = 1000000000u};
@@ -59,9 +60,18 @@ void gs_clock_refine(const struct gs_clock_triple *now)
         gs_clock.hz = (uint64_t)((unsigned __int128)ticks * 1000000000u / ns);
 }
 
+static void find_vdso(void)
+{
+    struct gs_elf_object vdso;
+    if (gs_elf_find_object("__vdso_clock_gettime", &vdso))
+        gs_clock.vdso_gettime = (int (*)(clockid_t, struct timespec *))gs_elf_symbol(
+            &vdso, "__vdso_clock_gettime");
+}
+
 void gs_clock_init(void)
 {
     struct gs_clock_triple first, second;
+    find_vdso();
     gs_clock.use_tsc = cpu_has_invariant_tsc() && kernel_uses_tsc() && rdtsc_is_cheap();
     gs_clock_sync(&first);
     gs_clock.first_ticks = first.ticks;

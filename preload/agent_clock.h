@@ -10,11 +10,14 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "preload/raw_sys.h"
+
 struct gs_agent_clock {
     bool use_tsc;
     uint64_t hz;          /* ticks a second: rough at first, refined by gs_clock_refine() */
     uint64_t first_ticks; /* pair taken in the constructor */
     uint64_t first_mono_ns;
+    int (*vdso_gettime)(clockid_t, struct timespec *); /* the kernel's own; NULL: by system call */
 };
 extern struct gs_agent_clock gs_clock __attribute__((visibility("hidden")));
 
@@ -28,10 +31,12 @@ void gs_clock_init(void);
 void gs_clock_sync(struct gs_clock_triple *out);
 void gs_clock_refine(const struct gs_clock_triple *now);
 
+/* Not libc's clock_gettime(): another preload (libfaketime) may tell the program a time of its own. */
 static inline uint64_t gs_clock_ns(clockid_t id)
 {
     struct timespec ts;
-    clock_gettime(id, &ts);
+    if (!gs_clock.vdso_gettime || gs_clock.vdso_gettime(id, &ts) != 0)
+        gs_sys2(SYS_clock_gettime, id, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

@@ -256,6 +256,12 @@ static bool woken_by_holder(const struct gs_gil *g, const struct gs_thread *t)
            t->wait_t - t->woken_t < gs_ticks_of_ns(WOKEN_NS);
 }
 
+bool gs_gil_is_awaited(uintptr_t cond)
+{
+    const struct gs_gil *g = gs_live.mode != GS_LIVE_NO ? find(cond) : NULL;
+    return g && g->cond == cond && gs_gil_locked(g);
+}
+
 struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
 {
     struct gs_gil *g = find(cond);

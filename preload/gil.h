@@ -43,6 +43,9 @@ extern bool gs_gils_refused; /* a GIL past GS_MAX_GILS was seen and is not recor
 void gs_gil_signal(uintptr_t cond);
 /* Around the real timedwait. begin returns the GIL waited for, or NULL when cond is no GIL's. */
 struct gs_gil *gs_gil_wait_begin(uintptr_t cond);
+/* Is this a wait for a GIL that comes by way of another preload's wrapper (libfaketime has one of
+ * pthread_cond_timedwait)? The caller is then not Python; the condition variable tells. */
+bool gs_gil_is_awaited(uintptr_t cond);
 void gs_gil_wait_expired(struct gs_gil *g, uint64_t seq_before);
 void gs_gils_forget(void);
 

@@ -34,7 +34,8 @@ GS_EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 GS_EXPORT int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex,
                                      const struct timespec *deadline)
 {
-    struct gs_gil *g = gs_hook_is_on(CALLER()) ? gs_gil_wait_begin((uintptr_t)cond) : NULL;
+    bool wanted = gs_hook_is_on(CALLER()) || gs_gil_is_awaited((uintptr_t)cond);
+    struct gs_gil *g = wanted ? gs_gil_wait_begin((uintptr_t)cond) : NULL;
     if (!g)
         return gs_real_pthread_cond_timedwait(cond, mutex, deadline);
     uint64_t seq = g->seq;

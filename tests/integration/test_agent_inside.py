@@ -16,7 +16,7 @@ pytestmark = pytest.mark.pythons(per_minor=True)
 # All that the agent may take from the process it lives in. Nothing here allocates or locks inside a
 # hook: dlsym and dlvsym serve the constructor, pthread_* the start and end of the drain thread.
 IMPORTS = set("""
-    __errno_location __register_atfork clock_gettime dl_iterate_phdr dlsym dlvsym environ
+    __errno_location __register_atfork dl_iterate_phdr dlsym dlvsym environ
     gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
     pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sigfillset strchr strcmp strlen strncmp
     strrchr strstr

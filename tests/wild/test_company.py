@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""In company: other preloads in either order, other profilers, debug modes, programs that embed
+Python, and programs that are not Python. The program's output is what it is without the agent, and the
+capture is right."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import CACHE, clean_env
+from preloaded import run_plain, run_preloaded
+from sums import check_document, check_process
+
+pytestmark = pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+WORK = """
+import sys, threading, time
+def work():
+    end, rows = time.perf_counter() + 0.3, []
+    while time.perf_counter() < end:
+        rows.append(bytearray(3000))
+        rows = rows[-50:]
+    return rows
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("done", len(sys.argv))
+"""
+
+
+@pytest.fixture
+def program(script):
+    return script(WORK, "work.py")
+
+
+def check(doc, processes=1):
+    check_document(doc, processes=processes)
+    assert doc["processes"][0]["gil"]["contended"] > 5
+
+
+# ---- other preloads ----
+
+PRELOADS = {
+    "jemalloc": ("libjemalloc.so.2", "libjemalloc2"),
+    "tcmalloc": ("libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"),
+    "mimalloc": ("libmimalloc.so.2*", "libmimalloc2.0"),
+    "libfaketime": ("faketime/libfaketimeMT.so.1", "libfaketime"),
+}
+
+
+def find_library(name):
+    pattern, package = PRELOADS[name]
+    found = sorted(glob.glob("/usr/lib/x86_64-linux-gnu/" + pattern))
+    return os.path.realpath(found[0]) if found else pytest.skip("no %s (Debian: %s)" % (name, package))
+
+
+@pytest.mark.parametrize("order", ["agent first", "agent last"])
+@pytest.mark.parametrize("other", sorted(PRELOADS))
+@pytest.mark.pythons(per_minor=True)
+def test_other_preload(other, order, python, gilscope, program, stats, tmp_path):
+    if python.source == "matrix":
+        pytest.skip("runs on a C library of its own")
+    libraries = [find_library(other), gilscope.agent]
+    if order == "agent first":
+        libraries.reverse()
+    env = {"LD_PRELOAD": " ".join(map(str, libraries)), "FAKETIME": "+3d"}
+    plain = run_plain([python, program], env={"LD_PRELOAD": libraries[order == "agent first"], "FAKETIME": "+3d"})
+    watched = run_preloaded(gilscope, [python, program], tmp_path / "x.gsc", env=env)
+    assert (watched.returncode, watched.stdout, watched.stderr) == (0, plain.stdout, plain.stderr)
+    check(stats(tmp_path / "x.gsc"))
+
+
+def test_time_that_runs_ten_times_as_fast_is_not_ours(python, gilscope, script, stats, tmp_path):
+    """libfaketime makes the program's second a tenth of one; holds are measured by the true clock."""
+    code = "import hashlib, threading\n" \
+           "def work():\n    for _ in range(60): hashlib.sha256(bytes(2000000)).digest(); sum(range(200000))\n" \
+           "ts = [threading.Thread(target=work) for _ in range(2)]\n" \
+           "[t.start() for t in ts]; [t.join() for t in ts]"
+    library = find_library("libfaketime")
+    for preload in "%s %s" % (gilscope.agent, library), "%s %s" % (library, gilscope.agent):
+        start = time.monotonic()
+        env = {"LD_PRELOAD": preload, "FAKETIME": "+0d x10", "GILSCOPE_FORCE": "1"}
+        result = run_preloaded(gilscope, [python, script(code)], tmp_path / "x.gsc", env=env)
+        wall_ns = (time.monotonic() - start) * 1e9
+        assert (result.returncode, result.stderr) == (0, "")
+        doc = stats(tmp_path / "x.gsc")
+        check_document(doc)
+        assert wall_ns / 3 < doc["processes"][0]["duration_ns"] < wall_ns
+
+
+# ---- other profilers ----
+
+
+@pytest.fixture(scope="session")
+def tools():
+    """The folder of the tools' programs: a venv of the interpreter that runs the tests."""
+    venv = CACHE / "wild" / ("company-%d.%d" % sys.version_info[:2])
+    wanted = os.path.join(os.path.dirname(__file__), "requirements-company.txt")
+    done = venv / "requirements.txt"
+    if not done.exists() or done.read_text() != open(wanted).read():
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        pip = subprocess.run([venv / "bin" / "pip", "install", "-q", "-r", wanted], stderr=subprocess.PIPE, text=True)
+        if pip.returncode:
+            pytest.skip("pip could not install them: " + pip.stderr.strip()[-200:])
+        shutil.copy(wanted, done)
+    return venv / "bin"
+
+
+PROFILERS = {
+    "memray": ["memray", "run", "-q", "-f", "-o", "{out}"],
+    "memray native": ["memray", "run", "-q", "-f", "--native", "-o", "{out}"],
+    "viztracer": ["viztracer", "--quiet", "-o", "{out}.json"],
+    "coverage": ["coverage", "run", "--data-file={out}"],
+    "py-spy": ["py-spy", "record", "-d", "30", "-r", "200", "-o", "{out}.svg", "--", "{python}"],
+    "py-spy native": ["py-spy", "record", "--native", "-d", "30", "-o", "{out}.svg", "--", "{python}"],
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROFILERS))
+def test_other_profiler(name, tools, gilscope, program, stats, tmp_path, measured):
+    """Each with the agent in the same process; both have their say."""
+    fill = {"out": tmp_path / "theirs", "python": tools / "python"}
+    argv = [tools / PROFILERS[name][0], *(arg.format(**fill) for arg in PROFILERS[name][1:]), program]
+    result = run_preloaded(gilscope, argv, tmp_path / "x-%p.gsc")
+    if "Permission denied" in result.stderr or "permitted" in result.stderr:
+        pytest.skip("%s may not look at other processes here" % name)
+    assert result.returncode == 0 and "done 1\n" in result.stdout, result.stderr
+    assert "gilscope" not in result.stderr
+    assert [f for f in tmp_path.iterdir() if f.name.startswith("theirs") and f.stat().st_size > 100]
+    captures = sorted(tmp_path.glob("x-*.gsc"))
+    docs = [stats(c) for c in captures]
+    assert any(d["processes"][0]["gil"]["contended"] > 5 for d in docs)
+    for doc in docs:
+        check_process(doc["processes"][0])
+    measured("company: %s: both recorded" % name)
+
+
+# ---- the interpreter's own modes ----
+
+MODES = {
+    "dev": (["-X", "dev"], {}),
+    "malloc debug": ([], {"PYTHONMALLOC": "debug"}),
+    "malloc": ([], {"PYTHONMALLOC": "malloc"}),
+    "tracemalloc": ([], {"PYTHONTRACEMALLOC": "5"}),
+    "bind now": ([], {"LD_BIND_NOW": "1"}),
+    "faulthandler later": (["-X", "faulthandler"], {}),
+    "importtime off, isolated": (["-I", "-S"], {}),
+    "glibc tunables": ([], {"GLIBC_TUNABLES": "glibc.malloc.arena_max=1"}),
+    "malloc checks": ([], {"MALLOC_PERTURB_": "165"}),
+}
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.pythons(per_minor=True)
+def test_mode_of_the_interpreter(mode, python, gilscope, program, stats, tmp_path):
+    options, env = MODES[mode]
+    argv = [python, *options, program]
+    plain = run_plain(argv, env=env)
+    watched = run_preloaded(gilscope, argv, tmp_path / "x.gsc", env=env)
+    assert (watched.returncode, watched.stdout, watched.stderr) == (
+        plain.returncode, plain.stdout, plain.stderr)
+    assert watched.returncode == 0
+    check(stats(tmp_path / "x.gsc"))
+
+
+@pytest.mark.pythons(per_minor=True)
+def test_faulthandler_dumps_later(python, gilscope, script, tmp_path):
+    """Its watchdog thread has no Python state; the dump names the same functions."""
+    code = WORK.replace("threads =", "import faulthandler; faulthandler.dump_traceback_later(0.1)\nthreads =")
+    argv = [python, script(code)]
+    plain, watched = run_plain(argv), run_preloaded(gilscope, argv, tmp_path / "x.gsc")
+    names = [set(re.findall(r" in (\w+)", r.stderr)) for r in (plain, watched)]
+    assert watched.stdout == plain.stdout and "work" in names[0] & names[1]
+    assert plain.stderr.count("Thread 0x") == watched.stderr.count("Thread 0x"), "our thread is none of Python's"
+
+
+# ---- hosts ----
+
+
+def test_gdb_that_embeds_python(gilscope, tmp_path):
+    gdb = shutil.which("gdb") or pytest.skip("no gdb")
+    argv = [gdb, "-nx", "-batch", "-ex",
+            "python import threading; t = threading.Thread(target=lambda: print(6 * 7)); t.start(); t.join()"]
+    plain, watched = run_plain(argv), run_preloaded(gilscope, argv, tmp_path / "%p.gsc")
+    assert "42" in plain.stdout
+    assert (watched.returncode, watched.stdout, watched.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+
+
+@pytest.mark.parametrize("command", [
+    ["pypy3", "-c", "import threading; t = threading.Thread(target=print, args=(1,)); t.start(); t.join()"],
+    ["bash", "-c", "echo $((6 * 7)); (exit 3); exec true"],
+    ["git", "log", "-1", "--format=%H"],
+    ["perl", "-e", "print fork() ? 'p' : 'c'; wait"],
+    ["java", "-version"],
+    ["node", "-e", "console.log(6 * 7)"],
+])
+def test_program_that_is_not_cpython(command, gilscope, tmp_path):
+    if not shutil.which(command[0]):
+        pytest.skip("no " + command[0])
+    plain, watched = run_plain(command), run_preloaded(gilscope, command, tmp_path / "%p.gsc")
+    assert (watched.returncode, watched.stdout, watched.stderr) == (plain.returncode, plain.stdout, plain.stderr)
+    assert os.listdir(tmp_path) == []
+
+
+@as_root
+def test_setuid_program_runs_unrecorded(gilscope, tmp_path, compile_c):
+    """The loader ignores LD_PRELOAD there: nothing is recorded, nothing is said by us."""
+    copy = tmp_path / "setuid-id"
+    shutil.copy(shutil.which("id"), copy)
+    copy.chmod(0o4755)
+    tmp_path.chmod(0o755)
+    argv = ["setpriv", "--reuid=65534", "--clear-groups", copy, "-u"]
+    plain, watched = run_plain(argv), run_preloaded(gilscope, argv, tmp_path / "%p.gsc")
+    if plain.returncode:
+        pytest.skip("setpriv cannot: " + plain.stderr)
+    assert (watched.returncode, watched.stdout) == (0, plain.stdout)
+    assert not list(tmp_path.glob("*.gsc"))
+
+
+# ---- containers ----
+
+# What Docker's default profile refuses, and what stricter ones do: numbers of x86-64.
+DOCKER = "310,311,101,298,312,272,308,323,246,320"
+STRICT = DOCKER + ",436,314,315,157,28,203"
+
+
+@pytest.mark.parametrize("profile", [DOCKER, STRICT])
+@pytest.mark.pythons(per_minor=True)
+def test_seccomp_profile_of_a_container(profile, python, gilscope, program, stats, compile_c, tmp_path):
+    refuse = compile_c("refuse.c")
+    plain = run_plain([refuse, profile, python, program])
+    watched = run_preloaded(gilscope, [refuse, profile, python, program], tmp_path / "x.gsc")
+    if watched.returncode == 77:
+        pytest.skip("no seccomp: " + watched.stderr)
+    assert (watched.returncode, watched.stdout) == (plain.returncode, plain.stdout)
+    lines = watched.stderr.splitlines()
+    if (tmp_path / "x.gsc").exists():
+        assert lines == []
+        check(stats(tmp_path / "x.gsc"))
+    else:
+        assert len(lines) == 1 and "no MADV_WIPEONFORK" in lines[0], watched.stderr
+
+
+def in_namespace(commands):
+    return ["unshare", "-m", "bash", "-c", " && ".join(commands)]
+
+
+@as_root
+def test_no_proc(python, gilscope, program, stats, tmp_path):
+    commands = ["umount -l /proc", "exec %s %s" % (python, program)]
+    watched = run_preloaded(gilscope, in_namespace(commands), tmp_path / "x.gsc")
+    if "umount:" in watched.stderr or "unshare failed" in watched.stderr:
+        pytest.skip(watched.stderr.strip())
+    assert (watched.returncode, watched.stdout, watched.stderr) == (0, "done 1\n", "")
+    doc = stats(tmp_path / "x.gsc")
+    check(doc)
+
+
+@as_root
+def test_read_only_root_and_an_ordinary_user(python, gilscope, stats, tmp_path, script):
+    """As in a hardened pod: nothing can be written but one folder, and nobody is root."""
+    out = tmp_path / "out"
+    out.mkdir()
+    plain_python = shutil.which("python3.11", path="/usr/bin") or pytest.skip("no Python an ordinary user may run")
+    work = script(WORK)
+    inner = ["mount -t tmpfs tmpfs %s" % out, "chmod 777 %s" % out, "mount --bind %s %s" % (work.parent, "/mnt"),
+             "cp %s %s/agent.so" % (gilscope.agent, out), "cp %s %s/work.py" % (work, out),
+             "mount -o remount,ro,bind /",
+             "LD_PRELOAD=%s/agent.so GILSCOPE_OUT=%s/x.gsc setpriv --reuid=65534 --regid=65534 --clear-groups %s "
+             "%s/work.py" % (out, out, plain_python, out), "cat %s/x.gsc >&3" % out]
+    capture = tmp_path / "copied.gsc"
+    with open(capture, "wb") as f:
+        shell = "exec 3>&%d; %s" % (f.fileno(), " && ".join(inner))
+        result = subprocess.run(["unshare", "-m", "bash", "-c", shell], env=clean_env(), pass_fds=[f.fileno()],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    if result.returncode and ("mount:" in result.stderr or "Permission denied" in result.stderr):
+        pytest.skip(result.stderr.strip())
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done 1\n", "")
+    check(stats(capture))
