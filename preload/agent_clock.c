@@ -64,8 +64,8 @@ static void find_vdso(void)
 {
     struct gs_elf_object vdso;
     if (gs_elf_find_object("__vdso_clock_gettime", &vdso))
-        gs_clock.vdso_gettime = (int (*)(clockid_t, struct timespec *))gs_elf_symbol(
-            &vdso, "__vdso_clock_gettime");
+        gs_clock.vdso_gettime =
+            (int (*)(clockid_t, struct timespec *))gs_elf_symbol(&vdso, "__vdso_clock_gettime");
 }
 
 void gs_clock_init(void)

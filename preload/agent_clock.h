@@ -31,7 +31,8 @@ void gs_clock_init(void);
 void gs_clock_sync(struct gs_clock_triple *out);
 void gs_clock_refine(const struct gs_clock_triple *now);
 
-/* Not libc's clock_gettime(): another preload (libfaketime) may tell the program a time of its own. */
+/* Not libc's clock_gettime(): another preload (libfaketime) may tell the program a time of its own.
+ */
 static inline uint64_t gs_clock_ns(clockid_t id)
 {
     struct timespec ts;
