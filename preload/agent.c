@@ -256,6 +256,5 @@ __attribute__((constructor)) static void agent_init(int argc, char **argv, char 
 
 __attribute__((destructor)) static void agent_fini(void)
 {
-    if (gs_lifecycle_is_ours())
-        gs_drain_finish(GS_EVENT_EXIT);
+    gs_lifecycle_end();
 }

@@ -15,10 +15,19 @@
 #define GS_EXPORT __attribute__((visibility("default")))
 #define CALLER()  ((uintptr_t)__builtin_return_address(0))
 
+static inline void hold_at_the_end(uintptr_t caller)
+{
+    if (__builtin_expect(__atomic_load_n(&gs_lifecycle_ending, __ATOMIC_RELAXED), 0) &&
+        gs_from_python(caller))
+        gs_lifecycle_hold();
+}
+
 GS_EXPORT int pthread_cond_signal(pthread_cond_t *cond)
 {
     if (gs_hook_is_on(CALLER()))
         gs_gil_signal((uintptr_t)cond);
+    else
+        hold_at_the_end(CALLER());
     return gs_real_pthread_cond_signal(cond);
 }
 
@@ -30,6 +39,7 @@ GS_EXPORT int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mute
         return gs_real_pthread_cond_timedwait(cond, mutex, deadline);
     uint64_t seq = g->seq;
     int rc = gs_real_pthread_cond_timedwait(cond, mutex, deadline);
+    hold_at_the_end(CALLER());
     if (rc != 0)
         gs_gil_wait_expired(g, seq);
     return rc;

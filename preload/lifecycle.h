@@ -6,6 +6,7 @@
 #define GS_LIFECYCLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 void gs_lifecycle_init(void);    /* registers the fork handlers */
 bool gs_lifecycle_is_ours(void); /* recording, and this is the process that is recorded */
@@ -14,5 +15,12 @@ bool gs_lifecycle_is_ours(void); /* recording, and this is the process that is r
 void gs_lifecycle_before_exec(const char *path);
 int gs_lifecycle_exec_failed(int rc);
 void gs_lifecycle_before_exit(void);
+
+/* The destructor of a process whose main program has returned. */
+void gs_lifecycle_end(void);
+/* After it a Python thread that has just been let near the GIL goes no further for a while.
+ * CTX: hooks, where gs_lifecycle_ending is set; may hold the GIL. */
+extern uint32_t gs_lifecycle_ending; /* tid of the thread that ends the process, or 0 */
+void gs_lifecycle_hold(void);
 
 #endif
