@@ -129,6 +129,11 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
         if (is_sound(&chunks[i], false))
             gs__chunk_columns(r, stacks, &chunks[i], scratch);
     free(scratch);
+    if (r->in_exec)
+        gs_recording_note(r, "exec: %s", r->exec_path);
+    if (r->failed_execs)
+        gs_recording_note(r, "exec failed, %llu times%s%s", (unsigned long long)r->failed_execs,
+                          r->in_exec ? "" : "; the last: ", r->in_exec ? "" : r->exec_path);
     if (r->clock.guessed)
         gs_recording_note(r, "the clock was recorded only once; times are scaled by its "
                              "nominal rate");
@@ -158,6 +163,7 @@ void gs_recording_free(struct gs_recording *r)
 {
     free(r->exe);
     free(r->hostname);
+    free(r->exec_path);
     free(r->agent_version);
     free_strings(r->cmdline, r->n_cmdline);
     free_strings(r->settings, r->n_settings);

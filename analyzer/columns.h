@@ -73,6 +73,9 @@ struct gs_recording {
     bool free_threaded;
     int64_t start_unix_ns;
     char *exe, *hostname, *agent_version;
+    char *exec_path; /* of the last exec, */
+    bool in_exec;    /* which did not fail */
+    uint64_t failed_execs;
     char **cmdline, **settings;
     size_t n_cmdline, n_settings;
     struct gs_clock clock;

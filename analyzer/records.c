@@ -255,6 +255,18 @@ static void on_fold_hist(struct context *ctx, struct gs_record *rec)
     gs_recording_totals(r, thread, gil)->fold_hist = *rec;
 }
 
+/* A search through PATH fails many times: one note tells how often, the last exec has its own. */
+static void note_exec(struct gs_recording *r, bool begins, char **path)
+{
+    r->in_exec = begins;
+    r->failed_execs += !begins;
+    if (!begins)
+        return;
+    free(r->exec_path);
+    r->exec_path = *path;
+    *path = NULL;
+}
+
 static void on_event(struct context *ctx, struct gs_record *rec)
 {
     static const char *const names[] = {
@@ -271,7 +283,9 @@ static void on_event(struct context *ctx, struct gs_record *rec)
         ctx->r->ended = true;
     else if (kind == GS_EVENT_EXEC_FAILED)
         ctx->r->ended = false;
-    if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
+    if (kind == GS_EVENT_EXEC || kind == GS_EVENT_EXEC_FAILED)
+        note_exec(ctx->r, kind == GS_EVENT_EXEC, &text);
+    else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
         gs_recording_note(ctx->r, "%s%s%s", names[kind], *text ? ": " : "", text);
     (void)value;
     free(text);

@@ -214,16 +214,21 @@ static bool look_for_python(void)
 
 void gs_agent_begin_leaving(void)
 {
-    if (!gs_agent.leaving_tid)
+    if (!gs_agent.leaving_tid) {
+        gs_agent.leaving_ns = gs_clock_ns(CLOCK_MONOTONIC);
         gs_agent.leaving_tid = gs_gettid();
+    }
     gs_live.mode = GS_LIVE_NO;
 }
 
 void gs_agent_park(void)
 {
     uint32_t leaving = gs_agent.leaving_tid, nobody_wakes = 0;
-    if (leaving && leaving != gs_gettid())
-        gs_futex_wait(&nobody_wakes, 0, GS_FINISH_WAIT_NS);
+    uint64_t end_ns = gs_agent.leaving_ns + 2 * GS_FINISH_WAIT_NS, now_ns;
+    if (!leaving || leaving == gs_gettid() || gs_agent.pid != gs_getpid())
+        return;
+    while ((now_ns = gs_clock_ns(CLOCK_MONOTONIC)) < end_ns)
+        gs_futex_wait(&nobody_wakes, 0, end_ns - now_ns);
 }
 
 bool gs_agent_wake(uintptr_t caller)

@@ -44,7 +44,8 @@ struct gs_agent {
     bool safe_read;         /* process_vm_readv allowed at all */
     uint32_t begin_spacing; /* a begin sample may cost 1/this of the time */
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
-    uint32_t leaving_tid;   /* the thread that ends the process, once one does */
+    uint64_t leaving_ns;    /* CLOCK_MONOTONIC, when the end of the process began */
+    uint32_t leaving_tid;   /* the thread that ends it; 0 before */
     uint64_t t_start;
     uint64_t process_key;
     struct gs_pyabi abi;

@@ -45,6 +45,8 @@ elif how == "c-exit":  # the C library's, from a thread, without the GIL, as the
     ctypes.CDLL(None).exit(6)
 elif how == "c-_exit":
     ctypes.CDLL(None)._exit(7)
+elif how == "finalise":  # daemon threads wait for the GIL all the while
+    sys.exit(0)
 elif how == "race-_exit":  # another thread ends the process while this one finalises
     timers = [threading.Timer(0.001 * i, os._exit, args=(0,)) for i in range(5)]
     for timer in timers:
