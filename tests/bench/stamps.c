@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Two time stamps a turn of the GIL and nothing else, where the agent takes its own: the part of the
- * agent's cost that no agent with exact times can be without.
+ * Two time stamps a turn of the GIL and nothing else, where the agent takes its own: the part of
+ * the agent's cost that no agent with exact times can be without.
  */
 #include <dlfcn.h>
 #include <pthread.h>
