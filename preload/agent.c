@@ -10,6 +10,7 @@
 #include "preload/elf_symbols.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
+#include "preload/hook_cost.h"
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
 #include "preload/raw_sys.h"
@@ -25,7 +26,6 @@
 #define RETRY_NS             100000000u
 #define BEGIN_SPACING        100u /* samples at the beginning of waits: at most 1 % of the time */
 #define MADV_WIPEONFORK_FLAG 18
-#define HOOK_REST_PS         8000u /* a hook beside its stamp, as tests/bench/overhead finds it */
 
 struct gs_agent gs_agent;
 union gs_live gs_live;
@@ -90,14 +90,6 @@ static uint64_t random_key(void)
     return key ^ gs_now() ^ ((uint64_t)gs_getpid() << 40);
 }
 
-static void measure_hook_cost(void)
-{
-    uint64_t t0 = gs_now();
-    for (int i = 0; i < 256; i++)
-        (void)gs_now();
-    gs_hook_cost_ps = (uint32_t)(gs_ns_of_ticks(gs_now() - t0) * 1000 / 256) + HOOK_REST_PS;
-}
-
 /* The kernel wipes anonymous memory only, and whether a library's zeroed data is that is for the
  * loader to say: a page of our own takes its place, once. */
 static bool map_live(void)
@@ -160,16 +152,18 @@ static bool prepare(bool in_hook)
 
 static void start(bool in_hook)
 {
+    uint64_t cpu = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!prepare(in_hook))
         return;
     gs_clock_init();
-    measure_hook_cost();
+    gs_hook_cost_ps = gs_hook_cost_measure();
     gs_writer.sink.fd = -1;
     begin_recording();
     gs_live.mode = GS_LIVE_YES;
     gs_lifecycle_init();
     if (!gs_drain_start())
         gs_agent_die("no thread could be started");
+    gs_cost_start(gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
 }
 
 /* ---- waking ---- */

@@ -78,9 +78,9 @@ void gs_clock_init(void)
     gs_clock.first_mono_ns = first.mono_raw_ns;
     if (!gs_clock.use_tsc)
         return;
-    do /* 200 us give the rate to about 0.1 %, enough for sampling until the first refinement */
+    do /* 50 us give the rate to about 0.1 %, enough for sampling until the first refinement */
         gs_clock_sync(&second);
-    while (second.mono_raw_ns - first.mono_raw_ns < 200000);
+    while (second.mono_raw_ns - first.mono_raw_ns < 50000);
     gs_clock.hz = (uint64_t)((unsigned __int128)(second.ticks - first.ticks) * 1000000000u /
                              (second.mono_raw_ns - first.mono_raw_ns));
 }

@@ -60,7 +60,10 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
         t->woken_t = now;
         t->woken_by = b->waker;
     }
-    if (!t || gs_agent.level == 0)
+    if (!t)
+        return;
+    t->edge_hooks += 2;
+    if (gs_agent.level == 0)
         return;
     const struct gs_slot slots[2] = {{.t = now,
                                       .dur = now - w->begin_t,

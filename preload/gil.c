@@ -125,8 +125,9 @@ static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hol
 static COLD void record_points(struct gs_thread *t, uint64_t hold)
 {
     uint32_t points = gs_sampler_points(&t->sample_left, &t->rng, hold);
-    uint32_t stack = points ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
-    if (gs_agent.level == 0 || stack == GS_STACK_NONE)
+    bool wanted = points && gs_agent.level > 0;
+    uint32_t stack = wanted ? gs_own_stack(t, t->tstate) : GS_STACK_NONE;
+    if (stack == GS_STACK_NONE)
         return;
     struct gs_slot slot = {.t = t->acq_t + hold,
                            .dur = hold,

@@ -9,6 +9,16 @@
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
 
+#define MAX_COST_NS 100000u
+
+/* Ticks go on while the kernel lets another thread run here: on a busy machine that would count as
+ * ours, so no walk counts as longer than the longest that was not interrupted. */
+static uint64_t cost_since(uint64_t t0)
+{
+    uint64_t cost = gs_now() - t0, max = gs_ticks_of_ns(MAX_COST_NS);
+    return cost < max ? cost : max;
+}
+
 uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate)
 {
     if (!tstate || !gs_agent.stacks)
@@ -17,7 +27,7 @@ uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate)
     bool truncated;
     size_t n = gs_pyabi_walk_self(&gs_agent.abi, tstate, t->frames, GS_PY_MAX_DEPTH, &truncated);
     uint32_t id = gs_stack_intern(t->frames, n, truncated, t->scratch, sizeof(t->scratch));
-    t->stack_ticks += gs_now() - t0;
+    t->stack_ticks += cost_since(t0);
     return id;
 }
 
@@ -28,7 +38,7 @@ uint32_t gs_other_stack(struct gs_thread *me, uintptr_t tstate, uint64_t *cost)
     size_t n = gs_pyabi_walk_other(&gs_agent.abi, tstate, me->frames, GS_PY_MAX_DEPTH, &truncated,
                                    me->scratch, sizeof(me->scratch));
     uint32_t id = gs_stack_intern(me->frames, n, truncated, me->scratch, sizeof(me->scratch));
-    *cost = gs_now() - t0;
+    *cost = cost_since(t0);
     me->stack_ticks += *cost;
     return id;
 }

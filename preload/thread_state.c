@@ -119,7 +119,7 @@ void gs_thread_recycle(struct gs_thread *t)
     memset(t, 0, offsetof(struct gs_thread, next));
     t->next_gil = NULL;
     t->tid = 0;
-    t->t_first = t->stack_ticks = t->dropped = t->woken_t = 0;
+    t->t_first = t->stack_ticks = t->dropped = t->edge_hooks = t->woken_t = 0;
     t->py_name_len = 0;
     t->home_tstate = 0;
     memset(&t->written, 0, sizeof(t->written));

@@ -65,6 +65,7 @@ struct gs_thread {
     uint64_t rng;
     uint64_t dropped;     /* rows the ring had no room for */
     uint64_t stack_ticks; /* spent on stacks */
+    uint64_t edge_hooks;  /* stamps taken around blocked semaphores */
     uint32_t py_name_len; /* set after py_name is complete */
     char py_name[GS_NAME_BYTES];
 

@@ -257,6 +257,12 @@ static void put_gils(void)
     }
 }
 
+/* Calls of hooks, without stacks. */
+static uint64_t events_of(const struct gs_thread *t)
+{
+    return t->tot.acquisitions + t->tot.releases + t->tot.contended + t->edge_hooks;
+}
+
 /* A dead thread's last words; its memory may then serve another. A thread that died waiting (as
  * daemon threads do at interpreter exit) will not be signalled any more. */
 static void bury(struct gs_thread *t, uint64_t now)
@@ -270,7 +276,7 @@ static void bury(struct gs_thread *t, uint64_t now)
     if (t->waiting)
         __atomic_fetch_add(&t->gil->dead_waiters, 1, __ATOMIC_RELAXED);
     retired_stack_ticks += t->stack_ticks;
-    retired_events += t->tot.acquisitions + t->tot.releases + t->tot.contended;
+    retired_events += events_of(t);
     retired_lost += t->dropped;
     gs_thread_recycle(t);
 }
@@ -355,11 +361,6 @@ static uint64_t dropped_of(const struct gs_thread *t)
     return t->dropped;
 }
 
-static uint64_t events_of(const struct gs_thread *t)
-{
-    return t->tot.acquisitions + t->tot.releases + t->tot.contended;
-}
-
 static uint64_t stack_ticks_of(const struct gs_thread *t)
 {
     return t->stack_ticks;
@@ -368,6 +369,13 @@ static uint64_t stack_ticks_of(const struct gs_thread *t)
 uint64_t gs_records_lost_rows(void)
 {
     return sum_threads(dropped_of, retired_lost + gs_calls_without_state);
+}
+
+static uint64_t start_ns;
+
+void gs_cost_start(uint64_t cpu_ns)
+{
+    start_ns = cpu_ns;
 }
 
 /* The drain thread's CPU time ends with the thread: kept when it leaves for a fork. */
@@ -393,7 +401,7 @@ static uint64_t drain_cpu_ns(void)
 
 void gs_cost_forget(void)
 {
-    retired_stack_ticks = retired_events = retired_lost = retired_drain_ns = 0;
+    retired_stack_ticks = retired_events = retired_lost = retired_drain_ns = start_ns = 0;
     drain_tid = 0;
     told_of_more_gils = false;
 }
@@ -402,7 +410,7 @@ struct gs_cost gs_cost_now(void)
 {
     uint64_t events = sum_threads(events_of, retired_events);
     return (struct gs_cost){
-        .hook_ns = (uint64_t)((unsigned __int128)events * gs_hook_cost_ps / 1000),
+        .hook_ns = start_ns + (uint64_t)((unsigned __int128)events * gs_hook_cost_ps / 1000),
         .stack_ns = gs_ns_of_ticks(sum_threads(stack_ticks_of, retired_stack_ticks)),
         .drain_cpu_ns = drain_cpu_ns(),
         .process_cpu_ns = gs_clock_ns(CLOCK_PROCESS_CPUTIME_ID),

@@ -31,9 +31,10 @@ struct gs_cost {
     uint64_t hook_ns, stack_ns, drain_cpu_ns, process_cpu_ns;
 };
 struct gs_cost gs_cost_now(void);
+void gs_cost_start(uint64_t cpu_ns); /* what the constructor took */
 void gs_cost_drain_begins(void);
 void gs_cost_drain_ends(void);
 void gs_cost_forget(void);       /* forked child */
-extern uint32_t gs_hook_cost_ps; /* of one hook call without stack, measured in the constructor */
+extern uint32_t gs_hook_cost_ps; /* of one hook call without stack: hook_cost.h */
 
 #endif

@@ -3,6 +3,7 @@
 to, and what the governor sheds."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -108,6 +109,33 @@ def test_refused_system_calls_cost_detail_not_the_recording(
 
 
 @pytest.mark.serial
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_level_0_takes_no_stacks(python, gilscope, targets, tmp_path):
+    """Totals alone: not one code object is looked at, and no time goes into stacks."""
+    for level, has_stacks in ("0", False), ("1", True):
+        result = run_preloaded(gilscope, [python, targets / "turns.py", "1"], tmp_path / "x.gsc",
+                               env={"GILSCOPE_LEVEL": level, "GILSCOPE_FORCE": "1"})
+        assert result.returncode == 0
+        text = gilscope("dump", tmp_path / "x.gsc").stdout
+        spent = [int(ns) for ns in re.findall(r"stack_ns=(\d+)", text)]
+        assert spent and any(spent) == has_stacks
+        assert bool(re.search(r"^  CODE ", text, re.M)) == has_stacks
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_own_cost_has_the_start_in_it_and_grows_with_the_turns(python, gilscope, targets, tmp_path):
+    costs = []
+    for turns in "100", "100000":
+        result = run_preloaded(gilscope, [python, "-S", targets / "uncontended.py", turns],
+                               tmp_path / "x.gsc", env={"GILSCOPE_FORCE": "1"})
+        assert result.returncode == 0
+        text = gilscope("dump", tmp_path / "x.gsc").stdout
+        costs.append(int(re.findall(r"hook_ns=(\d+)", text)[-1]))
+    assert costs[0] > 50000, "the constructor times its clock and a hook for that long"
+    a_turn = (costs[1] - costs[0]) / 99900
+    assert 10 < a_turn < 2000, "ns, two stamps and more"
+
+
 @pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 def test_governor_sheds_detail_when_over_budget(python, gilscope, targets, stats, tmp_path):
     result = run_preloaded(gilscope, [python, targets / "turns.py", "12"], tmp_path / "x.gsc",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tests/bench/overhead runs and has its structure; what it measures is no matter of a test."""
+"""tests/bench/overhead and bill run and have their structure; what they measure is no matter of a test."""
 
 import json
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 from conftest import BUILD, ROOT, clean_env
 
 OVERHEAD = ROOT / "tests" / "bench" / "overhead"
+BILL = ROOT / "tests" / "bench" / "bill"
 
 
 def run(*args):
@@ -32,3 +33,30 @@ def test_quick_run_measures_everything_once(python, gilscope, tmp_path):
         assert program["stats"]["lost_events"] == 0
         assert {"ratio", "aa"} == set(program["wall"]) == set(program["cpu"])
         assert program["name"] in table
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_quick_bill_has_every_figure_and_names_what_it_skips(python, gilscope, tmp_path):
+    """Its own tools need no network: the others are skipped by name, where CI has not installed them."""
+    file = tmp_path / "bill.json"
+    command = [sys.executable, str(BILL), "--quick", "--build", str(BUILD), "--python", python.path,
+               "--tools", "gilscope", "--own-programs", "--json", str(file)]
+    table = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, timeout=240,
+                           env=clean_env()).stdout
+    result = json.loads(file.read_text())
+    assert [t["skipped"] for t in result["tools"]] == [None] * 3 + ["not asked for"] * 5
+    assert "| py-spy | skipped: not asked for |" in table
+    assert {w["group"] for w in result["workloads"]} == {"cpu", "contended", "worst", "turns", "server"}
+    for w in result["workloads"]:
+        assert not w["failed"]
+        (only,) = w["rounds"]
+        assert set(only) == {"off", "again", "gilscope L0", "gilscope L1", "gilscope L2"}
+        for level in range(3):
+            run = only["gilscope L%d" % level]
+            assert run["stats"]["level_end"] == level and run["stats"]["lost_events"] == 0
+            assert run["bytes"] > 0 and run["stats"]["overhead_s"] > 0
+        assert ("p99" in only["off"]) == (w["group"] == "server")
+    for title in "Goals", "Memory of the agent", "What the agent says it costs":
+        assert "### " + title in table
+    for m in result["memory"]:
+        assert all(kib["kib"] > 1000 for kib in m["rounds"][0].values())

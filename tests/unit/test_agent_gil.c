@@ -22,6 +22,7 @@
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
 #include "preload/gil_turn.h"
+#include "preload/hook_cost.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -202,6 +203,15 @@ static void both_paths_keep_one_account(void **state)
     gs_profile_free(&p);
 }
 
+static void the_trial_of_a_hook_leaves_no_trace(void **state)
+{
+    (void)state;
+    assert_true(gs_hook_cost_measure() > 1000); /* 1 ns: less than any clock */
+    assert_null(gs_self);
+    assert_int_equal(gs_n_gils, 0);
+    assert_int_equal(gs_thread_count(), 0);
+}
+
 static void acquire_late(void)
 {
     wait_begin();
@@ -336,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(uncontended_turns_are_folded_exactly),
         T(both_paths_keep_one_account),
+        T(the_trial_of_a_hook_leaves_no_trace),
         T(a_thread_that_dies_waiting_is_an_open_wait),
         T(a_contended_wait_is_exact_and_blamed_whole),
         T(a_full_ring_drops_rows_and_keeps_totals),
