@@ -53,14 +53,14 @@ def check_process(process, rows_lost=False, unknown_holder=False):
     assert len(set(keys)) == len(keys)
 
 
-def check_document(doc, processes=1, complete=True):
+def check_document(doc, processes=1, complete=True, unknown_holder=False):
     """All of the above, and that nothing is missing."""
     capture = doc["capture"]
     assert capture["lost_events"] == 0
     assert capture["complete"] is complete
     assert len(doc["processes"]) == processes
     for process in doc["processes"]:
-        check_process(process)
+        check_process(process, unknown_holder=unknown_holder)
     wait_ns = sum(p["gil"]["wait_ns"] for p in doc["processes"])
     hold_ns = sum(p["gil"]["hold_ns"] for p in doc["processes"])
     assert total(doc["top_holders"], "blamed_ns") <= wait_ns
