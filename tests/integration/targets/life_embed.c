@@ -21,8 +21,8 @@ int main(int argc, char **argv)
     if (!lib)
         return 2;
     void (*initialise)(int) = (void (*)(int))dlsym(lib, "Py_InitializeEx");
-    int (*run)(const char *, void *) = (int (*)(const char *, void *))dlsym(
-        lib, "PyRun_SimpleStringFlags");
+    int (*run)(const char *, void *) =
+        (int (*)(const char *, void *))dlsym(lib, "PyRun_SimpleStringFlags");
     int (*finalise)(void) = (int (*)(void))dlsym(lib, "Py_FinalizeEx");
     for (int i = 0; i < atoi(argv[2]); i++) {
         initialise(1);
