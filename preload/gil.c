@@ -169,6 +169,22 @@ static inline void on_release(struct gs_gil *g, struct gs_thread *t)
 
 /* ---- which GIL ---- */
 
+static struct gs_gil *add_gil(uintptr_t cond, uintptr_t holder)
+{
+    uint32_t idx = __atomic_fetch_add(&gs_n_gils, 1, __ATOMIC_RELAXED);
+    if (idx >= GS_MAX_GILS) {
+        __atomic_store_n(&gs_n_gils, GS_MAX_GILS, __ATOMIC_RELAXED);
+        __atomic_store_n(&gs_gils_refused, true, __ATOMIC_RELAXED);
+        return NULL;
+    }
+    struct gs_gil *g = &gs_gils[idx];
+    g->idx = idx;
+    g->t_first = gs_now();
+    g->interpreter = gs_pyabi_interpreter_id(&gs_agent.abi, holder, &g->interp);
+    __atomic_store_n(&g->cond, cond, __ATOMIC_RELEASE);
+    return g;
+}
+
 /* An unknown condition variable signalled by Python is the switch_cond of a GIL not seen yet, if
  * what lies before it looks held. Read fault-safely: it may be anything. */
 static struct gs_gil *discover(uintptr_t switch_cond)
@@ -183,18 +199,7 @@ static struct gs_gil *discover(uintptr_t switch_cond)
     if (!gs_safe_read(&seen, cond + GS_LAST_HOLDER_OFF, sizeof(seen)) || seen.locked != 1 ||
         !seen.last_holder || seen.last_holder % sizeof(void *))
         return NULL;
-    uint32_t idx = __atomic_fetch_add(&gs_n_gils, 1, __ATOMIC_RELAXED);
-    if (idx >= GS_MAX_GILS) {
-        __atomic_store_n(&gs_n_gils, GS_MAX_GILS, __ATOMIC_RELAXED);
-        __atomic_store_n(&gs_gils_refused, true, __ATOMIC_RELAXED);
-        return NULL;
-    }
-    struct gs_gil *g = &gs_gils[idx];
-    g->idx = idx;
-    g->t_first = gs_now();
-    g->interpreter = gs_pyabi_interpreter_id(&gs_agent.abi, seen.last_holder);
-    __atomic_store_n(&g->cond, cond, __ATOMIC_RELEASE);
-    return g;
+    return add_gil(cond, seen.last_holder);
 }
 
 static struct gs_gil *find(uintptr_t cond)
@@ -204,6 +209,25 @@ static struct gs_gil *find(uintptr_t cond)
         if (gs_gils[i].cond == cond || gs_gils[i].cond + GS_SWITCH_COND_GAP == cond)
             return &gs_gils[i];
     return NULL;
+}
+
+/* A sub-interpreter with a GIL of its own has ended and another lies at its address: a thread comes
+ * to that GIL for the first time, holds it, and the interpreter has a new id. The main one stays
+ * for ever, and only such as share its GIL come and go under it. Past the last entry both are one.
+ */
+static struct gs_gil *of_same_interpreter(struct gs_gil *g)
+{
+    uintptr_t interp = 0, holder = gs_gil_last_holder(g);
+    if (g->interpreter <= 0 || !gs_gil_locked(g))
+        return g;
+    int64_t id = gs_pyabi_interpreter_id(&gs_agent.abi, holder, &interp);
+    if (id <= 0 || id == g->interpreter || interp != g->interp)
+        return g;
+    struct gs_gil *next = add_gil(g->cond, holder);
+    if (!next)
+        return g;
+    __atomic_store_n(&g->cond, GS_GIL_GONE, __ATOMIC_RELEASE);
+    return next;
 }
 
 /* The lock word must say what the signal says; a layout that does not is not ours to read. */
@@ -228,6 +252,8 @@ static inline void dispatch(struct gs_gil *g, struct gs_thread *t, uintptr_t con
 static COLD void signal_elsewhere(uintptr_t cond)
 {
     struct gs_gil *g = find(cond);
+    if (g && cond != g->cond)
+        g = of_same_interpreter(g);
     if (!g && !(g = discover(cond)))
         return;
     struct gs_thread *t = gs_thread_get(g);

@@ -15,21 +15,24 @@
 struct gs_thread;
 
 #define GS_MAX_GILS        64u
+#define GS_GIL_GONE        1u
 #define GS_SWITCH_COND_GAP 88u /* switch_cond - cond: a condition variable and a mutex between */
 #define GS_LOCKED_OFF      (-16)
 #define GS_LAST_HOLDER_OFF (-24)
 
 struct gs_gil {
-    uintptr_t cond;        /* address of gil->cond; the identity; 0 until the entry is complete */
-    uint64_t seq;          /* acquires so far */
-    uint32_t waiters;      /* threads between their first timedwait and their acquire */
-    uint32_t dead_waiters; /* of those, threads that ended there (interpreter exit) */
-    struct gs_thread *holder;                           /* who acquired last */
-    uint64_t sampled_seq;                               /* turn the drain thread took a sample of */
-    uint64_t drop_asked_seq;                            /* turn a waiter has asked to end */
+    uintptr_t cond;           /* address of gil->cond; the identity; 0 until the entry is complete,
+                               * GS_GIL_GONE when the memory has become another's */
+    uint64_t seq;             /* acquires so far */
+    uint32_t waiters;         /* threads between their first timedwait and their acquire */
+    uint32_t dead_waiters;    /* of those, threads that ended there (interpreter exit) */
+    struct gs_thread *holder; /* who acquired last */
+    uint64_t sampled_seq;     /* turn the drain thread took a sample of */
+    uint64_t drop_asked_seq;  /* turn a waiter has asked to end */
     uint64_t next_begin_sample_t, next_expiry_sample_t; /* rate limits */
     uint64_t t_first;
     int64_t interpreter;
+    uintptr_t interp; /* its address when its GIL was first seen */
     uint32_t idx;
     uint32_t announced; /* drain: GIL record written */
     uint32_t violations;

@@ -81,7 +81,8 @@ void gs_hold_watch(uint64_t now)
     watch.quiet_ticks++;
     for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
         struct gs_gil *g = &gs_gils[i];
-        if (!__atomic_load_n(&g->cond, __ATOMIC_ACQUIRE))
+        uintptr_t cond = __atomic_load_n(&g->cond, __ATOMIC_ACQUIRE);
+        if (!cond || cond == GS_GIL_GONE)
             continue;
         seq_sum += __atomic_load_n(&g->seq, __ATOMIC_RELAXED);
         watch_gil(g, now, may_sample);

@@ -83,8 +83,9 @@ enum gs_status gs_pyabi_read_code(const struct gs_pyabi *abi, const struct gs_py
  * returned, 0 when there is none (foreign threads, main thread, unsupported layout). Fault-safe. */
 size_t gs_pyabi_thread_name(const struct gs_pyabi *abi, uintptr_t tstate, char *buf, size_t len);
 
-/* The interpreter id a thread state belongs to (0 = main); -1 if it cannot be read. Fault-safe. */
-int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate);
+/* The id (0 = main; never given twice) and address of the interpreter a thread state belongs to; -1
+ * if it cannot be read. Fault-safe. */
+int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, uintptr_t *interp);
 
 /* Pure and offline: line number of a bytecode offset; -1 where the table has none. Bounds-checked
  * against garbage. */

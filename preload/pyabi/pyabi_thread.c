@@ -203,12 +203,11 @@ size_t gs_pyabi_thread_name(const struct gs_pyabi *abi, uintptr_t tstate, char *
     return n > 0 ? (size_t)n : 0;
 }
 
-int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate)
+int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, uintptr_t *interp)
 {
-    uintptr_t interp;
     int64_t id;
-    if (!tstate || !gs__read_ptr(tstate + (uintptr_t)abi->off.tstate_interp, &interp) || !interp ||
-        !gs_safe_read(&id, interp + (uintptr_t)abi->off.interp_id, sizeof(id)))
+    if (!tstate || !gs__read_ptr(tstate + (uintptr_t)abi->off.tstate_interp, interp) || !*interp ||
+        !gs_safe_read(&id, *interp + (uintptr_t)abi->off.interp_id, sizeof(id)))
         return -1;
     return id >= 0 ? id : -1;
 }

@@ -108,7 +108,8 @@ int probe_thread_name(uintptr_t tstate, char *buf, size_t len)
 
 long long probe_interpreter_id(uintptr_t tstate)
 {
-    return gs_pyabi_interpreter_id(&abi, tstate);
+    uintptr_t interp;
+    return gs_pyabi_interpreter_id(&abi, tstate, &interp);
 }
 
 /* What is no thread state, no code object: refused, and we live. 0 when all is well. */
