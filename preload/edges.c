@@ -40,7 +40,7 @@ static uint32_t stack_of(struct gs_thread *t)
 
 struct gs_edge_wait gs_edge_wait_begin(uintptr_t sem)
 {
-    struct gs_thread *t = gs_self;
+    struct gs_thread *t = gs_thread_self();
     struct gs_edge_wait w = {gs_now(), bucket_of(sem), GS_STACK_NONE};
     if (t && gs_agent.level > 0)
         w.stack = stack_of(t);
@@ -50,7 +50,7 @@ struct gs_edge_wait gs_edge_wait_begin(uintptr_t sem)
 
 void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
 {
-    struct gs_thread *t = gs_self;
+    struct gs_thread *t = gs_thread_self();
     struct bucket *b = &buckets[w->bucket];
     uint64_t now = gs_now();
     uint64_t post_t = __atomic_load_n(&b->post_t, __ATOMIC_ACQUIRE);
@@ -79,7 +79,7 @@ void gs_edge_wait_end(const struct gs_edge_wait *w, uintptr_t sem, int rc)
 void gs_edge_post(uintptr_t sem)
 {
     struct bucket *b = &buckets[bucket_of(sem)];
-    struct gs_thread *t = gs_self;
+    struct gs_thread *t = gs_thread_self();
     if (!t || !__atomic_load_n(&b->waiting, __ATOMIC_ACQUIRE))
         return;
     b->waker = t->idx;

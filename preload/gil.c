@@ -226,6 +226,7 @@ static struct gs_gil *of_same_interpreter(struct gs_gil *g)
     struct gs_gil *next = add_gil(g->cond, holder);
     if (!next)
         return g;
+    gs_threads_leave(g); /* none of them may take the new one for theirs */
     __atomic_store_n(&g->cond, GS_GIL_GONE, __ATOMIC_RELEASE);
     return next;
 }
@@ -266,7 +267,7 @@ static COLD void signal_elsewhere(uintptr_t cond)
 
 void gs_gil_signal(uintptr_t cond)
 {
-    struct gs_thread *t = gs_self;
+    struct gs_thread *t = gs_thread_self();
     if (__builtin_expect(t != NULL, 1) && (cond == t->cond || cond == t->cond + GS_SWITCH_COND_GAP))
         dispatch(t->gil, t, cond);
     else

@@ -89,7 +89,7 @@ static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
 
 struct gs_thread *gs_thread_get(struct gs_gil *gil)
 {
-    struct gs_thread *t = gs_self;
+    struct gs_thread *t = gs_thread_self();
     if (__builtin_expect(t && t->gil == gil, 1))
         return t;
     struct gs_thread *other = t ? t->next_gil : NULL;
@@ -104,8 +104,22 @@ struct gs_thread *gs_thread_get(struct gs_gil *gil)
     return other;
 }
 
+void gs_threads_leave(const struct gs_gil *gil)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next)
+        if (t->gil == gil)
+            __atomic_store_n(&t->cond, 0, __ATOMIC_RELAXED);
+}
+
+/* The thread that forked may come here after one it has started since: it finds that its state, the
+ * parent's, belongs to no GIL any more. */
 void gs_threads_forget(void)
 {
+    for (struct gs_thread *t = gs_threads; t; t = t->next) {
+        t->cond = 0;
+        t->gil = NULL;
+    }
     gs_threads = NULL;
     n_indexes = 0;
     gs_calls_without_state = 0;

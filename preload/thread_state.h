@@ -93,9 +93,17 @@ struct gs_thread *gs_thread_get(struct gs_gil *gil);
  * thread-local storage: one pointer, initial-exec, no destructor. */
 extern __thread struct gs_thread *gs_self
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* The same, but NULL in a forked child's thread that has only its parent's. */
+static inline struct gs_thread *gs_thread_self(void)
+{
+    struct gs_thread *t = gs_self;
+    return t && t->gil ? t : NULL;
+}
 /* Times gs_thread_get() had no memory to give: events that nobody counts elsewhere. */
 extern uint64_t gs_calls_without_state;
-/* Forked child: forget the parent's threads (their memory is left alone). */
+/* The GIL is gone: threads that used it know no address of it any more. */
+void gs_threads_leave(const struct gs_gil *gil);
+/* Forked child: forget the parent's threads (their memory is not given back). */
 void gs_threads_forget(void);
 /* Drain: the thread has ended and its ring is empty. */
 void gs_thread_recycle(struct gs_thread *t);

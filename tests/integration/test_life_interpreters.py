@@ -7,7 +7,7 @@ import pytest
 
 from conftest import discover
 from preloaded import run_preloaded
-from sums import check_document
+from sums import check_document, check_process
 
 
 @pytest.mark.pythons(min=(3, 12), per_minor=True)
@@ -51,7 +51,9 @@ def test_python_finalised_and_initialised_again(
                            env={"PYTHONHOME": home})
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
     doc = stats(tmp_path / "a.gsc")
-    check_document(doc)
+    # Up to 3.11 the GIL may be ended while it is held: that turn's end nobody saw, and it is counted.
+    assert doc["capture"]["lost_events"] <= 2
+    check_process(doc["processes"][0], rows_lost=doc["capture"]["lost_events"] > 0)
     gil = doc["processes"][0]["gil"]
     assert gil["contended"] > 0
     assert gil["hold_ns"] > 0.2e9, "three times 0.1 s of fighting"
