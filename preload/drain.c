@@ -291,6 +291,8 @@ static void serve(uint32_t request)
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         flush(true);
+        gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was
+                              read */
         gs_records_event(d.event, 0, d.text);
         gs_writer_flush_records();
     }
