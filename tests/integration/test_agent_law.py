@@ -77,7 +77,49 @@ def test_setuid_reaches_all_threads(python, gilscope, targets, stats, tmp_path):
     check_document(stats(tmp_path / "x.gsc"))
 
 
+SIGNAL_MASKS = """
+import glob, signal, sys, time
+got = []
+for number in range(1, 65):
+    try:
+        signal.signal(number, lambda *a: got.append(a[0]))
+    except (OSError, ValueError):
+        pass
+import busy
+busy.contend(0.4)
+def field(task, name):
+    return [line.split()[1] for line in open(task + "/status") if line.startswith(name + ":")][0]
+for task in glob.glob("/proc/self/task/*"):
+    if open(task + "/comm").read() == "gilscope\\n":
+        print("blocked", field(task, "SigBlk"))
+print("got", got)
+"""
+
+
+def test_no_signal_comes_from_us_and_none_goes_to_our_thread(python, gilscope, targets, tmp_path, script):
+    """Every signal is caught and counted; the drain thread blocks all that can be blocked."""
+    code = "import sys; sys.path.insert(0, %r)\n%s" % (str(targets), SIGNAL_MASKS)
+    plain = run_plain([python, script(code)])
+    watched = run_preloaded(gilscope, [python, script(code)], tmp_path / "x.gsc")
+    assert plain.stdout == "got []\n"
+    blocked, got = watched.stdout.splitlines()
+    assert got == "got []"
+    # Neither SIGKILL, SIGSTOP nor glibc's own 32 and 33, which setuid() and cancellation need.
+    assert int(blocked.split()[1], 16) == (1 << 64) - 1 - (1 << 8) - (1 << 18) - (1 << 31) - (1 << 32)
+
+
 # ---- programs that are not Python, or not a known one ----
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_callers_of_the_old_condition_variable_do_not_meet_us(gilscope, compile_c, tmp_path):
+    program = compile_c("old_cond.c", "-pthread")
+    plain, watched = run_plain([program]), run_preloaded(gilscope, [program], tmp_path / "x.gsc")
+    assert (plain.returncode, plain.stdout) == (0, "0 1 0\n")
+    assert (watched.returncode, watched.stdout, watched.stderr) == (0, plain.stdout, "")
+    bindings = run_preloaded(gilscope, [program], tmp_path / "x.gsc", env={"LD_DEBUG": "bindings"}).stderr
+    bound = [line for line in bindings.splitlines() if "pthread_cond_" in line and "old_cond" in line.split(" to ")[0]]
+    assert bound and not [line for line in bound if "libgilscope" in line.split(" to ")[1]], bound
 
 
 @pytest.mark.parametrize("command", [

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""turns_while_loading.py LIB SLOW_LIB: the longest of many short calls that release the GIL, in ms,
-while another thread sits in dlopen for a second."""
+"""turns_while_loading.py LIB SLOW_LIB: the longest of many short calls that release the GIL, or a
+lock, in ms, while another thread sits in dlopen for a second."""
 import ctypes
 import sys
 import threading
@@ -10,6 +10,7 @@ import zlib
 lib = ctypes.CDLL(sys.argv[1])
 data = bytes(6000)
 longest = 0.0
+lock = threading.Lock()
 lib.load_in_background(sys.argv[2].encode())
 time.sleep(0.1)
 
@@ -20,6 +21,8 @@ def turn(seconds):
     while time.monotonic() < end:
         start = time.monotonic()
         zlib.crc32(data)
+        with lock:
+            pass
         longest = max(longest, time.monotonic() - start)
 
 
