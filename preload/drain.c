@@ -304,7 +304,7 @@ static void serve(uint32_t request)
 static bool drain_once(uint32_t *kick_seen)
 {
     uint32_t kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
-    if (kick == *kick_seen)
+    if (kick == *kick_seen && !__atomic_load_n(&d.request, __ATOMIC_ACQUIRE))
         gs_futex_wait(&d.kick, kick, gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
     kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     bool kicked = kick != *kick_seen;

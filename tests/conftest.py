@@ -227,10 +227,18 @@ def clean_env(extra=None):
     return env
 
 
+def default_signals():
+    """Tests that run in the background inherit SIGINT ignored, and Python then has no
+    KeyboardInterrupt."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def run_bounded(argv, timeout, env, **kwargs):
     """subprocess.run that never leaves a process behind: the whole session is killed."""
     text = kwargs.pop("text", True)
     kwargs.setdefault("stdin", subprocess.DEVNULL)
+    kwargs.setdefault("preexec_fn", default_signals)
     process = subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, start_new_session=True,
         text=text, errors="replace" if text else None, **kwargs)

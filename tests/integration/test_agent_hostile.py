@@ -2,6 +2,7 @@
 """Surroundings that hide things from the agent or refuse it things: the program must not notice."""
 
 import os
+import re
 import shutil
 import sys
 
@@ -117,7 +118,10 @@ except BlockingIOError:
 """
     tmp_path.chmod(0o777)
     result = run_preloaded(gilscope, [python, "-W", "ignore", "-c", code], tmp_path / "x.gsc")
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
+    # Without a thread the last write is the program's own, who may not open the file any more.
+    assert result.stderr == "" or re.fullmatch(
+        r"gilscope: cannot write: .*: permission denied; the program goes on, .*\n", result.stderr)
     assert float(result.stdout) < 4
 
 
