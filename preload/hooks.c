@@ -46,10 +46,21 @@ GS_EXPORT int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mute
     return rc;
 }
 
+/* In libpthread, which a program under an old glibc may not have: weak. */
+extern int sem_getvalue(sem_t *sem, int *value) __attribute__((weak));
+
+/* CPython takes many a lock with sem_wait() that nobody holds. Should another thread be faster than
+ * the call that follows, that one wait has no row. */
+static bool is_free(sem_t *sem)
+{
+    int value = 0;
+    return sem_getvalue && sem_getvalue(sem, &value) == 0 && value > 0;
+}
+
 /* A blocked wait of Python's, whichever function it used. */
 #define EDGE_WAIT(sem, call)                                                                       \
     do {                                                                                           \
-        if (!gs_hook_is_on(CALLER()))                                                              \
+        if (!gs_hook_is_on(CALLER()) || is_free(sem))                                              \
             return call;                                                                           \
         struct gs_edge_wait w = gs_edge_wait_begin((uintptr_t)(sem));                              \
         int rc = call;                                                                             \

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pythons(per_minor=True)
 IMPORTS = set("""
     __errno_location __register_atfork dl_iterate_phdr dlsym dlvsym environ
     gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
-    pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sigfillset strchr strcmp strlen strncmp
+    pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sem_getvalue sigfillset strchr strcmp strlen strncmp
     strrchr strstr
 """.split())
 
@@ -109,6 +109,19 @@ def test_refused_system_calls_cost_detail_not_the_recording(
 
 
 @pytest.mark.serial
+def test_a_lock_that_is_free_is_no_wait(python, gilscope, tmp_path):
+    """One thread never blocks on a lock; taking a stack at each it takes tripled the cost of a start."""
+    blocked = ("import threading, time; lock = threading.Lock(); lock.acquire(); "
+               "t = threading.Thread(target=lock.acquire); t.start(); time.sleep(0.1); "
+               "lock.release(); t.join()")
+    for code, waits in ("import json", False), (blocked, True):
+        result = run_preloaded(gilscope, [python, "-S", "-c", code], tmp_path / "x.gsc",
+                               env={"GILSCOPE_FORCE": "1"})
+        assert result.returncode == 0
+        text = gilscope("dump", tmp_path / "x.gsc").stdout
+        assert bool(re.search(r"^chunk at \d+: edge", text, re.M)) == waits
+
+
 @pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 def test_level_0_takes_no_stacks(python, gilscope, targets, tmp_path):
     """Totals alone: not one code object is looked at, and no time goes into stacks."""
