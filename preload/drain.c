@@ -15,6 +15,7 @@
 #include "preload/hold_watch.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
+#include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
@@ -259,6 +260,8 @@ static void tick(bool kicked)
         check_limits(now);
     }
     flush(second);
+    if (gs_intern_is_filling())
+        gs_intern_new_generation();
     check_size();
     d.last_flush_t = now;
     if (second)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "preload/drain.h"
 #include "preload/raw_sys.h"
 
 #define STACK_SLOTS   (1u << 17) /* 1 MiB */
@@ -10,16 +11,30 @@
 #define MAX_PROBES    64u
 #define ID_BITS       24u
 #define ID_MASK       ((1u << ID_BITS) - 1)
+#define MAX_ID        UINT32_MAX /* the wire has 32 bits; then no more is defined */
 #define DEF_BYTES     (1u << 20)
 #define MAX_LINETABLE (32u << 10)
 
-/* One word an entry: the hash above, the id below. An id is drawn before its definition is written
- * and published after; two threads that meet may define the same thing twice, which is harmless. */
+/* One word an entry: the hash above, the low bits of the id below. An id is drawn before its
+ * definition is written and published after; two threads that meet may define the same thing twice,
+ * which is harmless.
+ *
+ * Ids only ever grow. A table holds those of its generation, [base, base + limit); an entry of an
+ * older one reads as empty and may be written over, so the drain thread empties a table by one
+ * store. It then sweeps the old entries out, long before ids have grown by 2^24 and theirs could be
+ * taken for new ones. */
 struct table {
     uint64_t *slots;
-    uint32_t n_slots, next_id;
+    uint32_t n_slots;
+    uint64_t next_id;
 };
 static struct table stacks, codes;
+static union generation {
+    struct {
+        uint32_t stacks, codes; /* the base of each */
+    };
+    uint64_t both;
+} current;
 
 /* Many producers, one consumer. Entries never wrap; the rest before the end becomes a SKIP. */
 static uint8_t *defs;
@@ -32,6 +47,7 @@ bool gs_stack_intern_init(const struct gs_pyabi *abi)
     intern_abi = abi;
     stacks = (struct table){gs_map(STACK_SLOTS * sizeof(uint64_t)), STACK_SLOTS, 1};
     codes = (struct table){gs_map(CODE_SLOTS * sizeof(uint64_t)), CODE_SLOTS, 1};
+    current = (union generation){{1, 1}};
     defs = gs_map(DEF_BYTES);
     defs_head = defs_tail = 0;
     losses = (struct gs_intern_losses){0};
@@ -45,37 +61,92 @@ struct gs_intern_losses gs_intern_losses(void)
 
 /* ---- tables ---- */
 
-static uint32_t table_find(const struct table *t, uint64_t hash)
+static union generation generation_now(void)
+{
+    return (union generation){.both = __atomic_load_n(&current.both, __ATOMIC_ACQUIRE)};
+}
+
+/* Fuller, probes get long. */
+static uint32_t limit_of(const struct table *t)
+{
+    return t->n_slots / 4 * 3;
+}
+
+/* The id of an entry, or 0 where it is empty or of an older generation. */
+static uint32_t id_of(const struct table *t, uint32_t base, uint64_t entry)
+{
+    uint32_t offset = ((uint32_t)entry - base) & ID_MASK;
+    return entry && offset < limit_of(t) ? base + offset : 0;
+}
+
+static uint32_t table_find(const struct table *t, uint32_t base, uint64_t hash)
 {
     for (uint32_t i = 0; i < MAX_PROBES; i++) {
         uint64_t e = __atomic_load_n(&t->slots[(hash + i) & (t->n_slots - 1)], __ATOMIC_ACQUIRE);
-        if (!e)
-            return 0;
-        if ((e ^ hash) <= ID_MASK)
-            return (uint32_t)e & ID_MASK;
+        uint32_t id = id_of(t, base, e);
+        if (!id || (e ^ hash) <= ID_MASK)
+            return id;
     }
     return 0;
 }
 
-static uint32_t table_new_id(struct table *t)
+static uint32_t table_new_id(struct table *t, uint32_t base)
 {
-    uint32_t limit = t->n_slots / 4 * 3; /* fuller, probes get long */
-    if (__atomic_load_n(&t->next_id, __ATOMIC_RELAXED) >= limit)
-        return 0; /* the count must not go on: in weeks it would wrap and give ids anew */
-    uint32_t id = __atomic_fetch_add(&t->next_id, 1, __ATOMIC_RELAXED);
-    return id < limit ? id : 0;
+    uint64_t end = (uint64_t)base + limit_of(t);
+    if (end > MAX_ID)
+        end = MAX_ID;
+    if (__atomic_load_n(&t->next_id, __ATOMIC_RELAXED) >= end)
+        return 0; /* the count must not go on: ids that were drawn in vain are ids less */
+    uint64_t id = __atomic_fetch_add(&t->next_id, 1, __ATOMIC_RELAXED);
+    return id < end ? (uint32_t)id : 0;
 }
 
-static void table_publish(struct table *t, uint64_t hash, uint32_t id)
+static void table_publish(struct table *t, uint32_t base, uint64_t hash, uint32_t id)
 {
-    uint64_t entry = (hash & ~(uint64_t)ID_MASK) | id;
+    uint64_t entry = (hash & ~(uint64_t)ID_MASK) | (id & ID_MASK);
     for (uint32_t i = 0; i < MAX_PROBES; i++) {
-        uint64_t empty = 0;
-        if (__atomic_compare_exchange_n(&t->slots[(hash + i) & (t->n_slots - 1)], &empty, entry,
-                                        false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        uint64_t *slot = &t->slots[(hash + i) & (t->n_slots - 1)];
+        uint64_t seen = __atomic_load_n(slot, __ATOMIC_RELAXED);
+        if (!id_of(t, base, seen) &&
+            __atomic_compare_exchange_n(slot, &seen, entry, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED))
             return;
     }
 }
+
+static void table_sweep(struct table *t, uint32_t base)
+{
+    for (uint32_t i = 0; i < t->n_slots; i++) {
+        uint64_t seen = __atomic_load_n(&t->slots[i], __ATOMIC_RELAXED);
+        if (seen && !id_of(t, base, seen))
+            __atomic_compare_exchange_n(&t->slots[i], &seen, 0, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED);
+    }
+}
+
+static uint64_t used(const struct table *t, uint32_t base)
+{
+    return __atomic_load_n(&t->next_id, __ATOMIC_RELAXED) - base;
+}
+
+/* Two thirds of the limit leave room for what comes until the next look. */
+bool gs_intern_is_filling(void)
+{
+    union generation g = generation_now();
+    return used(&stacks, g.stacks) > limit_of(&stacks) / 3 * 2 ||
+           used(&codes, g.codes) > limit_of(&codes) / 3 * 2;
+}
+
+void gs_intern_new_generation(void)
+{
+    union generation next = {{(uint32_t)__atomic_load_n(&stacks.next_id, __ATOMIC_RELAXED),
+                              (uint32_t)__atomic_load_n(&codes.next_id, __ATOMIC_RELAXED)}};
+    __atomic_store_n(&current.both, next.both, __ATOMIC_RELEASE);
+    table_sweep(&stacks, next.stacks);
+    table_sweep(&codes, next.codes);
+}
+
+/* ---- hashes ---- */
 
 static uint64_t mix(uint64_t h, uint64_t v)
 {
@@ -98,6 +169,8 @@ static bool defs_reserve(uint32_t len, uint64_t *at)
         }
     } while (!__atomic_compare_exchange_n(&defs_head, &head, end, false, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
+    if (end / (DEF_BYTES / 2) != head / (DEF_BYTES / 2))
+        gs_drain_kick(); /* once a half */
     if (start != head) { /* we own the rest up to the end, too */
         struct gs_def *skip = (struct gs_def *)(defs + head % DEF_BYTES);
         skip->kind = GS_DEF_SKIP;
@@ -141,13 +214,13 @@ static uint32_t round8(size_t n)
 
 /* Room for one definition and an id for it. The id is drawn only once there is room, so that
  * failures use none up. NULL: counted by the caller. */
-static struct gs_def *define(struct table *t, enum gs_def_kind kind, uint32_t len)
+static struct gs_def *define(struct table *t, uint32_t base, enum gs_def_kind kind, uint32_t len)
 {
     uint64_t at;
     if (!defs_reserve(len, &at))
         return NULL;
     struct gs_def *d = (struct gs_def *)(defs + at % DEF_BYTES);
-    d->id = table_new_id(t);
+    d->id = table_new_id(t, base);
     d->kind = d->id ? kind : GS_DEF_SKIP;
     if (d->id)
         return d;
@@ -155,7 +228,8 @@ static struct gs_def *define(struct table *t, enum gs_def_kind kind, uint32_t le
     return NULL;
 }
 
-static uint32_t define_code(const struct gs_py_frame *f, void *scratch, size_t scratch_len)
+static uint32_t define_code(union generation g, const struct gs_py_frame *f, void *scratch,
+                            size_t scratch_len)
 {
     struct gs_py_code_info c;
     if (gs_pyabi_read_code(intern_abi, f, &c, scratch, scratch_len) != GS_OK)
@@ -163,7 +237,7 @@ static uint32_t define_code(const struct gs_py_frame *f, void *scratch, size_t s
     size_t table_len = c.linetable_len <= MAX_LINETABLE ? c.linetable_len : 0;
     size_t bytes = c.filename_len + c.qualname_len + table_len;
     uint32_t len = round8(sizeof(struct gs_def_code) + bytes);
-    struct gs_def_code *d = (struct gs_def_code *)define(&codes, GS_DEF_CODE, len);
+    struct gs_def_code *d = (struct gs_def_code *)define(&codes, g.codes, GS_DEF_CODE, len);
     if (!d)
         return 0;
     uint32_t id = d->def.id;
@@ -179,12 +253,21 @@ static uint32_t define_code(const struct gs_py_frame *f, void *scratch, size_t s
     return id;
 }
 
-static uint32_t code_id(const struct gs_py_frame *f, void *scratch, size_t scratch_len)
+/* Not where the generation has changed meanwhile: what was defined may rest on older ids, and is
+ * for this one use. A change behind this look makes the entry an old one, which nobody reads. */
+static void publish(struct table *t, union generation g, uint32_t base, uint64_t hash, uint32_t id)
+{
+    if (generation_now().both == g.both)
+        table_publish(t, base, hash, id);
+}
+
+static uint32_t code_id(union generation g, const struct gs_py_frame *f, void *scratch,
+                        size_t scratch_len)
 {
     uint64_t hash = mix(f->key, f->code);
-    uint32_t id = table_find(&codes, hash);
-    if (!id && (id = define_code(f, scratch, scratch_len)))
-        table_publish(&codes, hash, id);
+    uint32_t id = table_find(&codes, g.codes, hash);
+    if (!id && (id = define_code(g, f, scratch, scratch_len)))
+        publish(&codes, g, g.codes, hash, id);
     return id;
 }
 
@@ -196,15 +279,15 @@ static uint64_t hash_stack(const struct gs_py_frame *frames, size_t n, bool trun
     return h;
 }
 
-static uint32_t define_stack(const struct gs_py_frame *frames, size_t n, bool truncated,
-                             void *scratch, size_t scratch_len)
+static uint32_t define_stack(union generation g, const struct gs_py_frame *frames, size_t n,
+                             bool truncated, void *scratch, size_t scratch_len)
 {
     uint32_t ids[GS_PY_MAX_DEPTH];
     for (size_t i = 0; i < n; i++)
-        if (!(ids[i] = code_id(&frames[i], scratch, scratch_len)))
+        if (!(ids[i] = code_id(g, &frames[i], scratch, scratch_len)))
             return 0;
     uint32_t len = round8(sizeof(struct gs_def_stack) + n * 2 * sizeof(uint32_t));
-    struct gs_def_stack *d = (struct gs_def_stack *)define(&stacks, GS_DEF_STACK, len);
+    struct gs_def_stack *d = (struct gs_def_stack *)define(&stacks, g.stacks, GS_DEF_STACK, len);
     if (!d)
         return 0;
     uint32_t id = d->def.id;
@@ -226,13 +309,14 @@ uint32_t gs_stack_intern(const struct gs_py_frame *frames, size_t n, bool trunca
     if (n > GS_PY_MAX_DEPTH)
         n = GS_PY_MAX_DEPTH;
     uint64_t hash = hash_stack(frames, n, truncated);
-    uint32_t id = table_find(&stacks, hash);
+    union generation g = generation_now();
+    uint32_t id = table_find(&stacks, g.stacks, hash);
     if (id)
         return id;
-    if (!(id = define_stack(frames, n, truncated, scratch, scratch_len))) {
+    if (!(id = define_stack(g, frames, n, truncated, scratch, scratch_len))) {
         __atomic_fetch_add(&losses.stacks, 1, __ATOMIC_RELAXED);
         return 0;
     }
-    table_publish(&stacks, hash, id);
+    publish(&stacks, g, g.stacks, hash, id);
     return id;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Names for stacks: a stack seen before costs one look-up; a new one, and each new code object in
- * it, is written once as a definition for the drain thread. Process-wide, lock-free, fixed size.
+ * it, is written once as a definition for the drain thread. Process-wide, lock-free, fixed size: as
+ * the tables fill up a new generation begins, in which everything is defined anew as it is seen.
  */
 #ifndef GS_STACK_INTERN_H
 #define GS_STACK_INTERN_H
@@ -48,6 +49,12 @@ struct gs_def_code {
 /* The next complete definition, or NULL; drop it with gs_defs_pop(). CTX: drain. */
 const struct gs_def *gs_defs_peek(void);
 void gs_defs_pop(const struct gs_def *def);
+
+/* Is it time for a new generation? CTX: drain. */
+bool gs_intern_is_filling(void);
+/* Forgets what has been defined. Ids are never given twice: those of older generations, in rings
+ * and open waits, go on meaning what they meant. CTX: drain. */
+void gs_intern_new_generation(void);
 
 struct gs_intern_losses {
     uint64_t definitions; /* not written: no room */
