@@ -46,7 +46,7 @@ struct gs_thread {
     uint64_t wait_seq;
     uint32_t wait_stack;
     uint32_t idx;
-    uint32_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks */
+    uint64_t fold_hist[GS_HIST_BUCKETS]; /* log2 of ticks; 2^32 turns take an hour */
 
     /* cold */
     struct gs_thread *next;     /* list of all, only ever grows */

@@ -223,7 +223,7 @@ static void put_fold_hist(const struct gs_thread *t)
         n += t->fold_hist[i] != 0;
     if (!n)
         return;
-    struct gs_record_writer *w = begin(GS_RECORD_FOLD_HIST, GS_HIST_BUCKETS * 8);
+    struct gs_record_writer *w = begin(GS_RECORD_FOLD_HIST, GS_HIST_BUCKETS * 12);
     gs_record_put_u(w, t->idx);
     gs_record_put_u(w, t->gil->idx);
     gs_record_put_u(w, n);

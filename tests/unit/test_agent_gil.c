@@ -170,6 +170,27 @@ static void uncontended_turns_are_folded_exactly(void **state)
     gs_profile_free(&p);
 }
 
+/* After a day of turns. */
+static void counts_go_past_32_bits(void **state)
+{
+    uint64_t counted = 0;
+    (void)state;
+    acquire();
+    release();
+    for (int i = 0; i < 63; i++)
+        gs_self->fold_hist[i] += UINT32_MAX;
+    gs_self->tot.folded_n = gs_self->tot.releases = gs_self->tot.acquisitions += 63ull * UINT32_MAX;
+    acquire();
+    release();
+    struct gs_profile p = finish();
+    const struct gs_prof_gil *g = &p.processes[0].gil;
+    for (size_t i = 0; i < g->hold_hist.n; i++)
+        counted += g->hold_hist.buckets[i].count;
+    assert_int_equal(g->acquisitions, 63ull * UINT32_MAX + 2);
+    assert_int_equal(counted, g->acquisitions);
+    gs_profile_free(&p);
+}
+
 /* The inlined path and the other keep the same account; the inlined one leaves to the other what it
  * must not miss. */
 static void both_paths_keep_one_account(void **state)
@@ -345,6 +366,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, start, clean)
     const struct CMUnitTest tests[] = {
         T(uncontended_turns_are_folded_exactly),
+        T(counts_go_past_32_bits),
         T(both_paths_keep_one_account),
         T(the_trial_of_a_hook_leaves_no_trace),
         T(a_thread_that_dies_waiting_is_an_open_wait),
