@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Directory expansion: *.gsc at any depth, sorted by path.
+ * Directory expansion: *.gsc at any depth, sorted by path; and the segments of a capture that was
+ * cut into several files: job.gsc, job.seg000001.gsc, ...
  */
 #include <dirent.h>
 #include <errno.h>
@@ -49,6 +50,77 @@ static void scan_directory(const char *dir, unsigned depth, struct gs_path_list 
     closedir(d);
 }
 
+/* ---- segments ---- */
+
+#define SEGMENT_MARK ".seg"
+
+/* Length of "job" in "job.gsc", "job.seg000012.gsc" and "job". */
+static size_t stem_length(const char *path)
+{
+    size_t len = strlen(path);
+    if (!is_capture_name(path))
+        return len;
+    len -= 4;
+    size_t digits = 0;
+    while (digits < len && path[len - digits - 1] >= '0' && path[len - digits - 1] <= '9')
+        digits++;
+    size_t mark = digits + strlen(SEGMENT_MARK);
+    bool is_segment = digits >= 6 && mark < len &&
+                      strncmp(path + len - mark, SEGMENT_MARK, strlen(SEGMENT_MARK)) == 0;
+    return is_segment ? len - mark : len;
+}
+
+static bool read_header(const char *path, struct gs_file_hdr *out)
+{
+    struct gs_mapped_file f;
+    struct gs_error err = {0};
+    bool good =
+        gs_file_map(&f, path, &err) == GS_OK && gs_file_hdr_decode(f.data, f.len, out) == GS_OK;
+    gs_file_unmap(&f);
+    return good;
+}
+
+/* `path` if it belongs to the same recording. */
+static void add_if_sibling(const char *path, uint64_t process_key, struct gs_path_list *out)
+{
+    struct gs_file_hdr hdr;
+    if (read_header(path, &hdr) && hdr.process_key == process_key &&
+        hdr.feat_incompat & GS_FEAT_SEGMENTS)
+        add_path(out, path);
+}
+
+static void scan_siblings(const char *dir, const char *stem, uint64_t process_key,
+                          struct gs_path_list *out)
+{
+    size_t len = strlen(stem);
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, stem, len) != 0 || stem_length(e->d_name) != len)
+            continue;
+        char *path = strcmp(dir, ".") == 0 ? gs_xasprintf("%s", e->d_name)
+                                           : gs_xasprintf("%s%s", dir, e->d_name);
+        add_if_sibling(path, process_key, out);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+}
+
+/* The files that lie beside one of a capture in segments. */
+static void add_siblings(const char *path, struct gs_path_list *out)
+{
+    struct gs_file_hdr hdr;
+    if (!read_header(path, &hdr) || !(hdr.feat_incompat & GS_FEAT_SEGMENTS))
+        return;
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? gs_xstrndup(path, (size_t)(slash - path) + 1) : gs_xstrndup(".", 1);
+    const char *name = slash ? slash + 1 : path;
+    char *stem = gs_xstrndup(name, stem_length(name));
+    scan_siblings(dir, stem, hdr.process_key, out);
+    free(stem);
+    free(dir);
+}
+
 static enum gs_status expand_one(const char *path, struct gs_path_list *out, struct gs_error *err)
 {
     struct stat st;
@@ -56,6 +128,7 @@ static enum gs_status expand_one(const char *path, struct gs_path_list *out, str
         return gs_error_set(err, GS_ERR_IO, "cannot open %s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode)) {
         add_path(out, path);
+        add_siblings(path, out);
         return GS_OK;
     }
     size_t before = out->n;

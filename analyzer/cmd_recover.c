@@ -73,7 +73,7 @@ static void put_missing_header(const struct gs_mapped_file *file, FILE *out)
             return;
         if (item.kind == GS_WALK_DAMAGED)
             continue;
-        gs_file_hdr_encode(&hdr, item.chunk.process_key, 0);
+        gs_file_hdr_encode(&hdr, item.chunk.process_key, 0, 0);
         fwrite(&hdr, 1, sizeof(hdr), out);
         return;
     }
@@ -91,15 +91,28 @@ static int report_loss(const char *path, const struct tally *t)
                        t->lost_bytes, t->lost_places);
 }
 
-static int recover(const struct gs_mapped_file *file, const char *path, bool force)
+static bool copy_file(const char *path, FILE *out, struct tally *tally, struct gs_error *err)
+{
+    struct gs_mapped_file file = {0};
+    if (gs_file_map(&file, path, err) != GS_OK)
+        return false;
+    put_missing_header(&file, out);
+    bool ok = copy_sound(&file, out, tally, err) == GS_OK;
+    gs_file_unmap(&file);
+    return ok;
+}
+
+/* A capture in segments becomes one file. */
+static int recover(const struct gs_path_list *files, const char *path, bool force)
 {
     struct gs_error err = {0};
     struct gs_out out;
     struct tally tally = {0};
+    bool ok = true;
     if (gs_out_open(&out, path, force, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
-    put_missing_header(file, out.file);
-    bool ok = copy_sound(file, out.file, &tally, &err) == GS_OK;
+    for (size_t i = 0; i < files->n && ok; i++)
+        ok = copy_file(files->paths[i], out.file, &tally, &err);
     if (gs_out_commit(&out, ok, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
     return report_loss(path, &tally);
@@ -111,10 +124,18 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+static bool is_among(const char *path, const struct gs_path_list *files)
+{
+    for (size_t i = 0; i < files->n; i++)
+        if (same_file(files->paths[i], path))
+            return true;
+    return false;
+}
+
 int gs_cmd_recover(int argc, char **argv)
 {
     struct gs_args args;
-    struct gs_mapped_file file = {0};
+    struct gs_path_list files;
     struct gs_error err = {0};
     int code = gs_args_parse(gs_cmd_find("recover"), argc, argv, &args);
     if (code != GS_ARGS_GO_ON)
@@ -123,14 +144,16 @@ int gs_cmd_recover(int argc, char **argv)
     if (args.n_rest != 1 || !path)
         return gs_cmd_fail(GS_EXIT_USAGE, "recover: name one capture and where to write it: "
                                           "gilscope recover CAPTURE -o FILE");
-    if (same_file(args.rest[0], path))
-        return gs_cmd_fail(GS_EXIT_USAGE,
+    bool ok = gs_paths_expand((const char *const *)args.rest, 1, &files, &err) == GS_OK;
+    if (!ok)
+        code = gs_cmd_fail_error(&err);
+    else if (is_among(path, &files))
+        code = gs_cmd_fail(GS_EXIT_USAGE,
                            "recover: %s is the capture itself; name another file "
                            "with -o",
                            path);
-    if (gs_file_map(&file, args.rest[0], &err) != GS_OK)
-        return gs_cmd_fail_error(&err);
-    code = recover(&file, path, args.value[GS_OPT_recover_force]);
-    gs_file_unmap(&file);
+    else
+        code = recover(&files, path, args.value[GS_OPT_recover_force]);
+    gs_path_list_free(&files);
     return code;
 }

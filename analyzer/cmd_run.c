@@ -125,6 +125,30 @@ static int set_output(const struct gs_args *args)
     return code;
 }
 
+/* ---- the size ---- */
+
+static unsigned long long size_bytes(const char *s)
+{
+    static const char units[] = "KMG";
+    char *end;
+    unsigned long long n = strtoull(s, &end, 10);
+    const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+    return unit ? n << 10 * (unit - units + 1) : n;
+}
+
+static int check_ring(const struct gs_args *args)
+{
+    const char *on_full = args->value[GS_OPT_run_on_full], *size = args->value[GS_OPT_run_max_size];
+    if (!on_full)
+        on_full = getenv("GILSCOPE_ON_FULL");
+    if (!size)
+        size = getenv("GILSCOPE_MAX_SIZE");
+    if (!on_full || strcmp(on_full, "ring") != 0 || (size && size_bytes(size) >= 1u << 20))
+        return GS_EXIT_OK;
+    return gs_cmd_fail(GS_EXIT_USAGE, "run: --on-full ring needs to know how much to keep, 1M or "
+                                      "more: --max-size 256M");
+}
+
 /* ---- the environment ---- */
 
 static void set_variables(const struct gs_args *args)
@@ -293,7 +317,7 @@ int gs_cmd_run(int argc, char **argv)
     if (gs_target_refusal(command.path, refusal, sizeof(refusal)))
         return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: %s", refusal);
     warn_unknown_variables();
-    if ((code = set_output(&args)) != GS_EXIT_OK)
+    if ((code = check_ring(&args)) != GS_EXIT_OK || (code = set_output(&args)) != GS_EXIT_OK)
         return code;
     set_variables(&args);
     if ((code = set_preload()) != GS_EXIT_OK)

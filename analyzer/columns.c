@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/fmt_units.h"
 #include "analyzer/xalloc.h"
 
 #define MAX_NOTES 16384 /* bytes; a capture full of events must not fill memory */
@@ -84,9 +85,18 @@ static uint64_t setting_number(const struct gs_recording *r, const char *key)
     return 0;
 }
 
-static bool is_sound(const struct gs_chunk_ref *c, bool records)
+/* Said to be deleted: its rows are in the sums of BASE and ENDED, also where the file is still
+ * there.
+ */
+static bool is_deleted(const struct gs_recording *r, const struct gs_chunk_ref *c)
 {
-    return c->state == GS_CHUNK_SOUND && (c->hdr.stream == GS_STREAM_RECORDS) == records;
+    return c->hdr.chunk_no >= 1 && c->hdr.chunk_no < r->first_chunk;
+}
+
+static bool is_sound(const struct gs_recording *r, const struct gs_chunk_ref *c, bool records)
+{
+    return c->state == GS_CHUNK_SOUND && (c->hdr.stream == GS_STREAM_RECORDS) == records &&
+           !is_deleted(r, c);
 }
 
 void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
@@ -96,10 +106,20 @@ void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks
     r->key = chunks[0].hdr.process_key;
     r->min_ns = UINT64_MAX;
     gs_definitions_init(&r->defs);
+    for (size_t i = n; i-- > 0;) /* the newest says most */
+        if (is_sound(r, &chunks[i], true))
+            gs__records_segments(r, &chunks[i]);
     for (size_t i = 0; i < n; i++)
-        if (is_sound(&chunks[i], true))
+        if (is_sound(r, &chunks[i], true))
             gs__records_first_pass(r, &chunks[i], &ticks_are_ns);
     gs_clock_build(&r->clock, ticks_are_ns, setting_number(r, "tick_hz"));
+}
+
+/* Chunks from `from` on that are missing before `to`, and not because they were deleted. */
+static uint64_t missing(const struct gs_recording *r, uint64_t from, uint64_t to)
+{
+    uint64_t lo = from > 1 ? from : 1, hi = to < r->first_chunk ? to : r->first_chunk;
+    return to - from - (hi > lo ? hi - lo : 0);
 }
 
 /* Numbers run from 0; one that is not here is a chunk that was written and is gone. */
@@ -107,7 +127,9 @@ static void count_losses(struct gs_recording *r, const struct gs_chunk_ref *chun
 {
     for (size_t i = 0; i < n; i++) {
         const struct gs_chunk_hdr *h = &chunks[i].hdr;
-        r->lost_chunks += i ? h->chunk_no - chunks[i - 1].hdr.chunk_no - 1 : h->chunk_no;
+        r->lost_chunks += missing(r, i ? (uint64_t)chunks[i - 1].hdr.chunk_no + 1 : 0, h->chunk_no);
+        if (is_deleted(r, &chunks[i]))
+            continue;
         r->dropped_rows += h->lost_before;
         if (chunks[i].state == GS_CHUNK_DAMAGED && h->stream != GS_STREAM_RECORDS)
             r->damaged_rows += h->n_rows;
@@ -117,16 +139,43 @@ static void count_losses(struct gs_recording *r, const struct gs_chunk_ref *chun
                           (unsigned long long)r->lost_chunks);
 }
 
+static void name_ended_threads(struct gs_recording *r)
+{
+    uint64_t n = 0;
+    uint32_t thread = gs_idmap_find(&r->thread_map, GS_THREAD_ENDED);
+    if (thread == GS_IDMAP_NONE)
+        return;
+    for (size_t i = 0; i < r->n_totals; i++)
+        if (r->totals[i].thread == thread)
+            n += r->totals[i].n_ended;
+    free(r->threads[thread].os_name);
+    r->threads[thread].os_name =
+        gs_xasprintf("(%s threads that ended before the detail)", gs_fmt_count(n).s);
+    r->threads[thread].end_ns = r->detail_ns;
+}
+
+/* What the newest segments hold, and of how much. */
+static void describe_detail(struct gs_recording *r)
+{
+    if (r->first_segment < 2)
+        return;
+    uint64_t from = gs_clock_ns(&r->clock, 0, r->first_ticks);
+    r->detail_ns = from < r->start_ns ? r->start_ns : from > r->end_ns ? r->end_ns : from;
+    gs_recording_note(r, "detail: the last %s of %s; totals cover all of it",
+                      gs_fmt_ns(r->end_ns - r->detail_ns).s, gs_fmt_ns(r->end_ns - r->start_ns).s);
+    name_ended_threads(r);
+}
+
 void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n)
 {
     uint64_t *scratch = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*scratch));
     count_losses(r, chunks, n);
     for (size_t i = 0; i < n; i++)
-        if (is_sound(&chunks[i], true))
+        if (is_sound(r, &chunks[i], true))
             gs__records_definitions(r, stacks, &chunks[i]);
     for (size_t i = 0; i < n; i++)
-        if (is_sound(&chunks[i], false))
+        if (is_sound(r, &chunks[i], false))
             gs__chunk_columns(r, stacks, &chunks[i], scratch);
     free(scratch);
     if (r->in_exec)
@@ -141,6 +190,7 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
         r->start_ns = r->min_ns < r->end_ns ? r->min_ns : r->end_ns;
     if (r->end_ns < r->start_ns)
         r->end_ns = r->start_ns;
+    describe_detail(r);
 }
 
 static void free_strings(char **list, size_t n)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "analyzer/clock.h"
+#include "analyzer/profile.h"
 #include "analyzer/stacks.h"
 #include "analyzer/trace_reader.h"
 
@@ -63,11 +64,17 @@ struct gs_rec_totals {
     uint64_t folded_n, folded_ticks, lost_n, lost_ticks, lost_wait_n;
     uint64_t folded_ns, lost_ns, lost_wait_ns;
     uint64_t open_kind, open_since_ns, open_stack;
+    /* Of that, before the detail: rows that are deleted, and turns folded then. */
+    uint64_t gone_turns, gone_hold_ns, gone_waits, gone_wait_ns, gone_folded_n, gone_folded_ns;
+    uint64_t n_ended;           /* GS_THREAD_ENDED: how many threads these were */
     struct gs_record fold_hist; /* the last FOLD_HIST, in the capture; tag 0 if none */
 };
 
 struct gs_recording {
     uint64_t key;
+    /* The last SEGMENT: chunks 1 to first_chunk - 1 are deleted, whether or not they are here. */
+    uint64_t segment, first_segment, first_chunk, first_ticks;
+    uint64_t detail_ns; /* when first_segment began; 0: nothing is deleted */
     bool has_process, clock_started;
     uint32_t pid, ppid, python_hex, level, level_end;
     bool free_threaded;
@@ -119,7 +126,8 @@ void gs_recording_saw(struct gs_recording *r, uint64_t t_ns);
 uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor);
 uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor);
 
-/* records.c: one RECORDS chunk, the two passes. */
+/* records.c: one RECORDS chunk, the passes over them. */
+void gs__records_segments(struct gs_recording *r, const struct gs_chunk_ref *c);
 void gs__records_first_pass(struct gs_recording *r, const struct gs_chunk_ref *c,
                             bool *ticks_are_ns);
 void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,

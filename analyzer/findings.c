@@ -39,6 +39,8 @@ struct gs_job gs_job_totals(const struct gs_profile *p)
         for (size_t k = 0; k < q->n_threads; k++) {
             const struct gs_prof_thread *t = &q->threads[k];
             uint64_t wall = gs_thread_wall_ns(t);
+            if (t->thread == GS_THREAD_ENDED)
+                continue; /* many, and nobody's life */
             job.n_threads++;
             if (t->wait_ns == 0 || gs_permille(t->wait_ns, wall) < 10)
                 continue; /* below 1 % nobody would notice */
@@ -245,7 +247,8 @@ static void find_victim(struct gs_profile *p)
     for (size_t i = 0; i < p->n_processes; i++)
         for (size_t k = 0; k < p->processes[i].n_threads; k++) {
             const struct gs_prof_thread *t = &p->processes[i].threads[k];
-            if (t->wait_ns < most || gs_permille(t->wait_ns, gs_thread_wall_ns(t)) < 20)
+            if (t->thread == GS_THREAD_ENDED || t->wait_ns < most ||
+                gs_permille(t->wait_ns, gs_thread_wall_ns(t)) < 20)
                 continue;
             most = t->wait_ns + 1;
             process = (int64_t)i;

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GS_THREAD_NONE (-1)
+#define GS_THREAD_NONE  (-1)
+#define GS_THREAD_ENDED 0xfffffffeu /* all together that ended before the detail */
 
 /* Log-linear histogram, 16 buckets an octave, of nanoseconds. Sorted by lower bound, no empties. */
 struct gs_hist_bucket {
@@ -31,7 +32,8 @@ struct gs_prof_node {
     uint32_t parent; /* < own index */
     uint32_t frame;
 };
-/* Synthetic frames have file "" and func "(not sampled)", "(no stack)", "(truncated)", "(lost)". */
+/* Synthetic frames have file "" and func "(not sampled)", "(no stack)", "(truncated)", "(lost)",
+ * "(before the detail)". */
 
 /* Self values of one stack in one thread. Sums over all rows equal the threads' totals exactly. */
 struct gs_prof_row {
@@ -62,7 +64,8 @@ struct gs_prof_gil {
     int64_t interpreter;
     uint64_t hold_ns, wait_ns, open_hold_ns, open_wait_ns;
     uint64_t acquisitions, contended, forced_drops;
-    uint64_t unknown_holder_ns; /* wait that no recorded turn explains (lost events) */
+    uint64_t unknown_holder_ns; /* wait that no recorded turn explains: lost events, or before the
+                                 * detail */
     struct gs_hist wait_hist, hold_hist;
 };
 
@@ -112,6 +115,8 @@ struct gs_prof_process {
     struct gs_prof_edge *edges;
     size_t n_edges;
     struct gs_prof_timeline timeline;
+    uint64_t detail_from_ns; /* since the start: stacks, blame and times are of what came after;
+                              * totals of everything. 0: so are they */
     uint64_t lost_events, lost_chunks, lost_definitions;
     uint64_t overhead_ns, process_cpu_ns; /* agent's own cost; process's CPU time */
     uint32_t level, level_end;

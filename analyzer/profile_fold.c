@@ -48,23 +48,38 @@ static void divide(struct share *s, size_t n, uint64_t total)
         s[i].part++;
 }
 
+static uint64_t at_most(uint64_t v, uint64_t max)
+{
+    return v < max ? v : max;
+}
+
+static void add_unsampled(struct gs_prof_row *row, uint64_t ns, uint64_t n)
+{
+    row->hold_ns += ns;
+    row->hold_count += n;
+}
+
+/* The samples speak for their own time: what was folded before the detail has no stacks. */
 static void add_shares(struct gs_process_builder *b, const struct gs_rec_totals *t, struct share *s,
                        size_t n)
 {
     uint32_t at = gs_builder_thread(b, t->thread, t->gil);
+    uint64_t gone_ns = at_most(t->gone_folded_ns, t->folded_ns);
+    uint64_t gone_n = at_most(t->gone_folded_n, t->folded_n);
+    if (gone_ns | gone_n)
+        add_unsampled(gs_row_at(&b->rows, at, b->stacks->earlier), gone_ns, gone_n);
     if (n == 0) {
-        struct gs_prof_row *row = gs_row_at(&b->rows, at, b->stacks->not_sampled);
-        row->hold_ns += t->folded_ns;
-        row->hold_count += t->folded_n;
+        add_unsampled(gs_row_at(&b->rows, at, b->stacks->not_sampled), t->folded_ns - gone_ns,
+                      t->folded_n - gone_n);
         return;
     }
-    divide(s, n, t->folded_ns);
+    divide(s, n, t->folded_ns - gone_ns);
     for (size_t i = 0; i < n; i++) {
         struct gs_prof_row *row = gs_row_at(&b->rows, at, s[i].node);
         row->hold_ns += s[i].part;
         row->hold_est_ns += s[i].part;
     }
-    divide(s, n, t->folded_n);
+    divide(s, n, t->folded_n - gone_n);
     for (size_t i = 0; i < n; i++)
         gs_row_at(&b->rows, at, s[i].node)->hold_count += s[i].part;
 }

@@ -140,6 +140,20 @@ static void add_open_cells(struct gs_process_builder *b, uint32_t gil)
     gs_idmap_free(&open);
 }
 
+/* Rows that are deleted; what was folded then came with the rest of it. */
+static void add_gone(struct gs_process_builder *b, const struct gs_rec_totals *t, uint32_t at)
+{
+    if (!(t->gone_hold_ns | t->gone_wait_ns | t->gone_turns | t->gone_waits))
+        return;
+    struct gs_prof_row *gone = gs_row_at(&b->rows, at, b->stacks->earlier);
+    b->threads[at].hold_ns += t->gone_hold_ns;
+    b->threads[at].wait_ns += t->gone_wait_ns;
+    gone->hold_ns += t->gone_hold_ns;
+    gone->wait_ns += t->gone_wait_ns;
+    gone->hold_count += t->gone_turns;
+    gone->wait_count += t->gone_waits;
+}
+
 /* Counts are exact in TOTALS; the rows may be newer. */
 static void add_totals(struct gs_process_builder *b, const struct gs_rec_totals *t)
 {
@@ -151,6 +165,7 @@ static void add_totals(struct gs_process_builder *b, const struct gs_rec_totals 
     row->forced_drops = max_u64(row->forced_drops, t->forced);
     row->hold_ns += t->folded_ns + t->lost_ns;
     row->wait_ns += t->lost_wait_ns;
+    add_gone(b, t, at);
     if (!(t->lost_ns | t->lost_wait_ns | t->lost_n | t->lost_wait_n))
         return;
     struct gs_prof_row *lost = gs_row_at(&b->rows, at, b->stacks->lost);
@@ -209,7 +224,7 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
             continue;
         if (t->seen) {
             add_totals(b, t);
-            out->unknown_holder_ns += t->lost_wait_ns;
+            out->unknown_holder_ns += t->lost_wait_ns + t->gone_wait_ns;
         }
         add_fold_hist(b, t->fold_hist, hold_hist);
     }

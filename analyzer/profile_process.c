@@ -310,6 +310,7 @@ static void describe_process(struct gs_recording *r, struct gs_prof_process *out
     out->start_unix_ns = r->start_unix_ns;
     out->duration_ns = r->end_ns - r->start_ns;
     out->python = python_version(r->python_hex);
+    out->detail_from_ns = r->detail_ns ? r->detail_ns - r->start_ns : 0;
     out->lost_events =
         (r->lost_slots > r->dropped_rows ? r->lost_slots : r->dropped_rows) + r->damaged_rows;
     out->lost_chunks = r->lost_chunks;

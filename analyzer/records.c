@@ -12,7 +12,7 @@
 struct context {
     struct gs_recording *r;
     struct gs_stacks *stacks;
-    uint32_t epoch;
+    uint32_t epoch, chunk_no;
     bool *ticks_are_ns;
 };
 typedef void record_fn(struct context *ctx, struct gs_record *rec);
@@ -25,6 +25,7 @@ static void for_each_record(struct context *ctx, const struct gs_chunk_ref *c,
     struct gs_record rec;
     enum gs_status status = GS_OK;
     ctx->epoch = c->hdr.clock_epoch;
+    ctx->chunk_no = c->hdr.chunk_no;
     while (gs_record_next(&cursor, end, &rec, &status))
         if (rec.tag < n && table[rec.tag])
             table[rec.tag](ctx, &rec);
@@ -63,6 +64,29 @@ static uint32_t get_u32(struct gs_record *rec)
 {
     uint64_t v = gs_record_get_u(rec);
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+}
+
+/* ---- before all: which chunks are deleted ---- */
+
+static void on_segment(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    gs_record_get_u(rec); /* t */
+    uint64_t segment = gs_record_get_u(rec), first = gs_record_get_u(rec);
+    uint64_t chunk = gs_record_get_u(rec);
+    if (segment <= r->segment || first > segment || chunk < 1 || chunk > ctx->chunk_no)
+        return; /* an older one; or it makes no sense */
+    r->segment = segment;
+    r->first_segment = first;
+    r->first_chunk = chunk;
+    r->first_ticks = gs_record_get_u(rec);
+}
+
+void gs__records_segments(struct gs_recording *r, const struct gs_chunk_ref *c)
+{
+    static record_fn *const table[] = {[GS_RECORD_SEGMENT] = on_segment};
+    struct context ctx = {.r = r};
+    for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
 }
 
 /* ---- first pass: what the clock and the order of processes need ---- */
@@ -247,6 +271,50 @@ static void on_totals(struct context *ctx, struct gs_record *rec)
     t->folded_ns = get_sum_ns(ctx, both) - t->lost_ns;
 }
 
+static void on_base(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    if (r->first_segment < 2 || gs_record_get_u(rec) != r->first_segment)
+        return;
+    uint32_t thread = gs_recording_thread(r, get_u32(rec));
+    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
+    t->gone_folded_n = gs_record_get_u(rec);
+    t->gone_folded_ns = get_duration_ns(ctx, rec);
+    t->gone_turns = gs_record_get_u(rec);
+    t->gone_hold_ns = get_duration_ns(ctx, rec);
+    t->gone_waits = gs_record_get_u(rec);
+    t->gone_wait_ns = get_duration_ns(ctx, rec);
+}
+
+/* Sums of all that ended before the detail, so all of it is gone; the last record counts. */
+static void on_ended(struct context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    if (r->first_segment < 2)
+        return;
+    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    uint32_t thread = gs_recording_thread(r, GS_THREAD_ENDED);
+    struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
+    t->seen = true;
+    t->n_ended = gs_record_get_u(rec);
+    t->acquisitions = gs_record_get_u(rec);
+    t->releases = gs_record_get_u(rec);
+    t->contended = gs_record_get_u(rec);
+    t->forced = gs_record_get_u(rec);
+    t->folded_n = t->gone_folded_n = gs_record_get_u(rec);
+    t->folded_ns = t->gone_folded_ns = get_duration_ns(ctx, rec);
+    t->lost_n = gs_record_get_u(rec);
+    t->lost_ns = get_duration_ns(ctx, rec);
+    t->lost_wait_n = gs_record_get_u(rec);
+    t->lost_wait_ns = get_duration_ns(ctx, rec);
+    t->gone_turns = gs_record_get_u(rec);
+    t->gone_hold_ns = get_duration_ns(ctx, rec);
+    t->gone_waits = gs_record_get_u(rec);
+    t->gone_wait_ns = get_duration_ns(ctx, rec);
+    t->fold_hist = *rec;
+}
+
 static void on_fold_hist(struct context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
@@ -267,17 +335,18 @@ static void note_exec(struct gs_recording *r, bool begins, char **path)
     *path = NULL;
 }
 
+static const char *const event_names[] = {
+#define X(NAME, number, text) [number] = text,
+    GS_EVENT_LIST(X)
+#undef X
+};
+
 static void on_event(struct context *ctx, struct gs_record *rec)
 {
-    static const char *const names[] = {
-#define X(NAME, number, text) [number] = text,
-        GS_EVENT_LIST(X)
-#undef X
-    };
     uint64_t ns = get_seen_ns(ctx, rec), kind = gs_record_get_u(rec);
     uint64_t value = gs_record_get_u(rec);
     char *text = get_string(rec);
-    bool known = kind > 0 && kind < sizeof(names) / sizeof(*names);
+    bool known = kind > 0 && kind < sizeof(event_names) / sizeof(*event_names);
     (void)ns;
     if (kind == GS_EVENT_EXEC)
         ctx->r->ended = true;
@@ -286,7 +355,7 @@ static void on_event(struct context *ctx, struct gs_record *rec)
     if (kind == GS_EVENT_EXEC || kind == GS_EVENT_EXEC_FAILED)
         note_exec(ctx->r, kind == GS_EVENT_EXEC, &text);
     else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
-        gs_recording_note(ctx->r, "%s%s%s", names[kind], *text ? ": " : "", text);
+        gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
     (void)value;
     free(text);
 }
@@ -294,7 +363,10 @@ static void on_event(struct context *ctx, struct gs_record *rec)
 static void on_end(struct context *ctx, struct gs_record *rec)
 {
     get_seen_ns(ctx, rec);
+    uint64_t reason = gs_record_get_u(rec);
     ctx->r->ended = true;
+    if (reason == GS_EVENT_MAX_SIZE || reason == GS_EVENT_DURATION)
+        gs_recording_note(ctx->r, "recording ended before the program: %s", event_names[reason]);
 }
 
 static void on_overhead(struct context *ctx, struct gs_record *rec)
@@ -334,6 +406,8 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_END] = on_end,
         [GS_RECORD_OVERHEAD] = on_overhead,
         [GS_RECORD_LOST] = on_lost,
+        [GS_RECORD_BASE] = on_base,
+        [GS_RECORD_ENDED] = on_ended,
     };
     struct context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

@@ -71,6 +71,7 @@ void gs_stacks_init(struct gs_stacks *s)
     s->no_stack = gs_stacks_synthetic(s, "(no stack)");
     s->not_sampled = gs_stacks_synthetic(s, "(not sampled)");
     s->lost = gs_stacks_synthetic(s, "(lost)");
+    s->earlier = gs_stacks_synthetic(s, "(before the detail)");
 }
 
 uint32_t gs_stacks_name(struct gs_stacks *s, const char *file, size_t file_len, const char *func,

@@ -28,11 +28,11 @@ void gs_strings_free(struct gs_strings *t);
 
 struct gs_stacks {
     struct gs_strings strings;
-    struct gs_idmap names;                /* file string, function string -> name */
-    struct gs_idmap frame_map;            /* name, line -> frame */
-    struct gs_idmap node_map;             /* parent, frame -> node - 1 */
-    uint32_t n_nodes;                     /* node 0 is the root */
-    uint32_t no_stack, not_sampled, lost; /* synthetic nodes under the root */
+    struct gs_idmap names;                         /* file string, function string -> name */
+    struct gs_idmap frame_map;                     /* name, line -> frame */
+    struct gs_idmap node_map;                      /* parent, frame -> node - 1 */
+    uint32_t n_nodes;                              /* node 0 is the root */
+    uint32_t no_stack, not_sampled, lost, earlier; /* synthetic nodes under the root */
 };
 void gs_stacks_init(struct gs_stacks *s);
 uint32_t gs_stacks_name(struct gs_stacks *s, const char *file, size_t file_len, const char *func,

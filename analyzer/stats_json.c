@@ -231,6 +231,7 @@ static void put_process(struct gs_json *j, const struct gs_prof_process *p, bool
     gs_json_kv_string(j, "agent", p->agent_version);
     gs_json_kv_i64(j, "start_unix_ns", p->start_unix_ns);
     gs_json_kv_u64(j, "duration_ns", p->duration_ns);
+    gs_json_kv_u64(j, "detail_from_ns", p->detail_from_ns);
     gs_json_kv_bool(j, "complete", p->complete);
     gs_json_kv_u64(j, "lost_events", p->lost_events);
     gs_json_kv_u64(j, "lost_chunks", p->lost_chunks);

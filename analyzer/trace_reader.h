@@ -49,8 +49,8 @@ struct gs_mapped_file {
 enum gs_status gs_file_map(struct gs_mapped_file *out, const char *path, struct gs_error *err);
 void gs_file_unmap(struct gs_mapped_file *f);
 
-/* Files named by the paths: a file as it is, a directory searched for *.gsc at any depth. Sorted,
- * without repetition. GS_ERR_IO when there is nothing. */
+/* Files named by the paths: a file as it is, with the other segments of its recording; a directory
+ * searched for *.gsc at any depth. Sorted, without repetition. GS_ERR_IO when there is nothing. */
 struct gs_path_list {
     char **paths;
     size_t n, cap;

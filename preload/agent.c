@@ -133,7 +133,7 @@ static bool prepare(bool in_hook)
     if (!wanted_here())
         return false;
     if (gs_agent.config.bad_name)
-        gs_log(gs_agent.config.bad_name, "value not understood, default taken");
+        gs_log(gs_agent.config.bad_name, gs_agent.config.bad_why);
     if (gs_pyabi_resolve(&gs_agent.abi, &in) != GS_OK) {
         gs_log("this Python is not supported", "recording is off; run `gilscope doctor`");
         return false;

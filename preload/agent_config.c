@@ -105,6 +105,12 @@ static bool set_GILSCOPE_CHILDREN(struct gs_config *c, const char *v)
     return true;
 }
 
+static bool set_GILSCOPE_ON_FULL(struct gs_config *c, const char *v)
+{
+    c->on_full = !strcmp(v, "ring") ? GS_ON_FULL_ring : GS_ON_FULL_stop;
+    return c->on_full == GS_ON_FULL_ring || !strcmp(v, "stop");
+}
+
 static bool set_GILSCOPE_MAX_SIZE(struct gs_config *c, const char *v)
 {
     return parse_size(v, &c->max_size_bytes);
@@ -251,11 +257,12 @@ bool gs_config_out_path(const struct gs_config *c, char *buf, size_t len)
 
 /* ---- all of it ---- */
 
-#define GS_DEFAULT_string(v) v
-#define GS_DEFAULT_u32(v)    v
-#define GS_DEFAULT_u64(v)    v
-#define GS_DEFAULT_bool(v)   v
-#define GS_DEFAULT_enum(v)   GS_CHILDREN_##v
+#define GS_DEFAULT_string(v)   v
+#define GS_DEFAULT_u32(v)      v
+#define GS_DEFAULT_u64(v)      v
+#define GS_DEFAULT_bool(v)     v
+#define GS_DEFAULT_children(v) GS_CHILDREN_##v
+#define GS_DEFAULT_on_full(v)  GS_ON_FULL_##v
 
 void gs_config_parse(struct gs_config *out, char *const *envp)
 {
@@ -266,6 +273,7 @@ void gs_config_parse(struct gs_config *out, char *const *envp)
 #define GS_CONFIG(env, field, type, default_value, help) .field = GS_DEFAULT_##type(default_value),
 #include "preload/agent_config.def"
 #undef GS_CONFIG
+        .bad_why = "value not understood, default taken",
     };
 #define GS_CONFIG(env, field, type, default_value, help)                                           \
     if ((v = env_get(envp, #env, sizeof(#env) - 1)) && *v && !set_##env(out, v))                   \
@@ -274,6 +282,11 @@ void gs_config_parse(struct gs_config *out, char *const *envp)
 #undef GS_CONFIG
     if ((v = env_get(envp, "GILSCOPE_ROOT_PID", 17)) && parse_whole(v, &pid))
         out->root_pid = (uint32_t)pid;
+    if (out->on_full == GS_ON_FULL_ring && out->max_size_bytes < GS_RING_MIN_BYTES) {
+        out->on_full = GS_ON_FULL_stop;
+        bad = "GILSCOPE_ON_FULL";
+        out->bad_why = "a ring needs a GILSCOPE_MAX_SIZE of 1M or more; recording stops when full";
+    }
     out->bad_name = bad;
     static char path[4096];
     if (!expand_pattern(out->out, envp, path, sizeof(path)))

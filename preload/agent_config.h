@@ -9,12 +9,16 @@
 #include <stdint.h>
 
 enum gs_children { GS_CHILDREN_python, GS_CHILDREN_all, GS_CHILDREN_none };
+enum gs_on_full { GS_ON_FULL_stop, GS_ON_FULL_ring };
 
-#define GS_TYPE_string const char *
-#define GS_TYPE_u32    uint32_t
-#define GS_TYPE_u64    uint64_t
-#define GS_TYPE_bool   bool
-#define GS_TYPE_enum   enum gs_children
+#define GS_RING_MIN_BYTES (1u << 20) /* of max_size: below it segments hold next to nothing */
+
+#define GS_TYPE_string    const char *
+#define GS_TYPE_u32       uint32_t
+#define GS_TYPE_u64       uint64_t
+#define GS_TYPE_bool      bool
+#define GS_TYPE_children  enum gs_children
+#define GS_TYPE_on_full   enum gs_on_full
 
 struct gs_config {
 #define GS_CONFIG(env, field, type, default_value, help) GS_TYPE_##type field;
@@ -22,6 +26,7 @@ struct gs_config {
 #undef GS_CONFIG
     uint32_t root_pid;    /* GILSCOPE_ROOT_PID; 0: not started by `gilscope run` */
     const char *bad_name; /* a variable whose value could not be understood, or NULL */
+    const char *bad_why;
 };
 
 /* envp: "NAME=value" strings, NULL at the end; an unknown value keeps the default. Copies what it

@@ -19,6 +19,7 @@
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
+#include "preload/trace_segments.h"
 #include "preload/trace_writer.h"
 
 #define TICK_NS                  20000000u  /* while the GIL is in use */
@@ -89,6 +90,8 @@ static bool open_file(bool keep_open)
     gs_clock_sync(&now);
     gs_records_clock(&now);
     gs_writer_flush_records();
+    if (gs_agent.config.on_full == GS_ON_FULL_ring && !gs_segments_begin())
+        gs_log(gs_writer.sink.path, "segments cannot be made beside it; it takes all there is");
     return true;
 }
 
@@ -237,11 +240,21 @@ static void check_limits(uint64_t now)
         stop_recording(GS_EVENT_ONLY_TASK);
 }
 
+static bool is_full(void)
+{
+    uint64_t max = gs_agent.config.max_size_bytes;
+    if (gs_agent.config.on_full != GS_ON_FULL_ring)
+        return max && gs_writer.sink.bytes > max;
+    enum gs_segments_step step = gs_segments_step();
+    if (step == GS_SEGMENTS_NEXT)
+        d.failed_writes_told = 0; /* a new segment tells of them too */
+    return step == GS_SEGMENTS_STUCK;
+}
+
 /* After each flush: a busy program fills rings, and kicks, many times between two ticks. */
 static void check_size(void)
 {
-    uint64_t max = gs_agent.config.max_size_bytes;
-    if (max && gs_writer.sink.bytes > max && gs_agent.state == GS_STATE_ON)
+    if (gs_agent.state == GS_STATE_ON && is_full())
         stop_recording(GS_EVENT_MAX_SIZE);
 }
 

@@ -27,7 +27,7 @@ bool gs_row_has_room(struct gs_thread *t)
            (table && fits(__atomic_load_n(&spill_head, __ATOMIC_RELAXED), 2));
 }
 
-static bool spill(const struct gs_slot *s, uint32_t n, uint32_t thread)
+static bool spill(const struct gs_slot *s, uint32_t n, struct gs_thread *thread)
 {
     uint32_t head = __atomic_load_n(&spill_head, __ATOMIC_RELAXED);
     do {
@@ -38,8 +38,7 @@ static bool spill(const struct gs_slot *s, uint32_t n, uint32_t thread)
     while (n--) { /* the last slot first: where the first is complete, the row is */
         struct gs_spilled *to = &table[(head + n) % GS_SPILL_SLOTS];
         to->slot = s[n];
-        to->thread = thread;
-        __atomic_store_n(&to->ready, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&to->thread, thread, __ATOMIC_RELEASE);
     }
     return true;
 }
@@ -48,7 +47,7 @@ bool gs_row_put(struct gs_thread *t, const struct gs_slot *s, uint32_t n)
 {
     bool kick = false;
     if (__builtin_expect(!gs_ring_has_room(&t->ring, 2), 0))
-        return spill(s, n, t->idx);
+        return spill(s, n, t);
     for (uint32_t i = 0; i < n; i++) {
         gs_ring_put(&t->ring, &s[i]);
         kick |= gs_ring_wants_drain(&t->ring);
@@ -63,12 +62,12 @@ const struct gs_spilled *gs_spill_peek(uint32_t i)
     if (!table || spill_tail + i == __atomic_load_n(&spill_head, __ATOMIC_ACQUIRE))
         return NULL;
     const struct gs_spilled *s = &table[(spill_tail + i) % GS_SPILL_SLOTS];
-    return __atomic_load_n(&s->ready, __ATOMIC_ACQUIRE) ? s : NULL;
+    return __atomic_load_n(&s->thread, __ATOMIC_ACQUIRE) ? s : NULL;
 }
 
 void gs_spill_pop(uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
-        table[(spill_tail + i) % GS_SPILL_SLOTS].ready = 0;
+        table[(spill_tail + i) % GS_SPILL_SLOTS].thread = NULL;
     __atomic_store_n(&spill_tail, spill_tail + n, __ATOMIC_RELEASE);
 }

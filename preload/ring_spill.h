@@ -17,8 +17,8 @@ struct gs_thread;
 
 struct gs_spilled {
     struct gs_slot slot;
-    uint32_t thread;
-    uint32_t ready; /* written last by the producer, cleared by the consumer */
+    struct gs_thread *thread; /* written last by the producer, cleared by the consumer: not yet
+                               * recycled, for its ring is full */
 };
 
 /* Without memory there is no room. A forked child calls it again. */

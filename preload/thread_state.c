@@ -136,6 +136,7 @@ void gs_thread_recycle(struct gs_thread *t)
     t->t_first = t->stack_ticks = t->dropped = t->edge_hooks = t->woken_t = 0;
     t->py_name_len = 0;
     t->home_tstate = 0;
+    memset(&t->rows, 0, sizeof(t->rows));
     memset(&t->written, 0, sizeof(t->written));
     t->written_open = t->announced = 0;
     t->cpu_ns = t->runqueue_ns = 0;

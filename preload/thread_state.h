@@ -28,6 +28,11 @@ struct gs_totals {
     uint64_t lost_n, lost_hold, lost_wait_n, lost_wait;
 };
 
+/* What lies in SLICE rows that were handed to the writer. Ticks. */
+struct gs_row_sums {
+    uint64_t turns, hold, waits, wait;
+};
+
 enum gs_open_kind { GS_OPEN_NONE, GS_OPEN_HOLDING, GS_OPEN_WAITING };
 enum gs_slot_state { GS_THREAD_FREE, GS_THREAD_LIVE, GS_THREAD_DEAD };
 
@@ -70,6 +75,7 @@ struct gs_thread {
     char py_name[GS_NAME_BYTES];
 
     /* the drain thread's own */
+    struct gs_row_sums rows;
     struct gs_totals written;
     uint32_t written_open;
     uint32_t announced; /* THREAD record written, and with which name */

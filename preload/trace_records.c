@@ -11,6 +11,7 @@
 #include "preload/ring_spill.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
+#include "preload/trace_segments.h"
 #include "preload/trace_writer.h"
 
 uint32_t gs_hook_cost_ps;
@@ -71,10 +72,11 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 8);
+    gs_record_put_u(w, 9);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
+    put_setting(w, "on_full_ring", c->on_full == GS_ON_FULL_ring);
     put_setting(w, "budget_permille", c->budget_permille);
     put_setting(w, "sample_interval_us", c->sample_interval_us);
     put_setting(w, "holder_samples", gs_agent.safe_read);
@@ -216,23 +218,28 @@ static void put_totals(struct gs_thread *t, uint64_t now)
     t->written_open = open;
 }
 
-static void put_fold_hist(const struct gs_thread *t)
+void gs_records_put_hist(struct gs_record_writer *w, const uint64_t *buckets)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < GS_HIST_BUCKETS; i++)
-        n += t->fold_hist[i] != 0;
-    if (!n)
+        n += buckets[i] != 0;
+    gs_record_put_u(w, n);
+    for (uint32_t i = 0; i < GS_HIST_BUCKETS; i++) {
+        if (buckets[i]) {
+            gs_record_put_u(w, i);
+            gs_record_put_u(w, buckets[i]);
+        }
+    }
+}
+
+static void put_fold_hist(const struct gs_thread *t)
+{
+    if (!t->tot.folded_n)
         return;
     struct gs_record_writer *w = begin(GS_RECORD_FOLD_HIST, GS_HIST_BUCKETS * 12);
     gs_record_put_u(w, t->idx);
     gs_record_put_u(w, t->gil->idx);
-    gs_record_put_u(w, n);
-    for (uint32_t i = 0; i < GS_HIST_BUCKETS; i++) {
-        if (t->fold_hist[i]) {
-            gs_record_put_u(w, i);
-            gs_record_put_u(w, t->fold_hist[i]);
-        }
-    }
+    gs_records_put_hist(w, t->fold_hist);
     gs_writer_record_done();
 }
 
@@ -278,6 +285,7 @@ static void bury(struct gs_thread *t, uint64_t now)
     retired_stack_ticks += t->stack_ticks;
     retired_events += events_of(t);
     retired_lost += t->dropped;
+    gs_segments_bury(t);
     gs_thread_recycle(t);
 }
 
@@ -336,14 +344,48 @@ void gs_records_end(uint32_t reason)
     gs_writer_record_done();
 }
 
-void gs_records_level(uint32_t old_level, uint32_t new_level, const char *reason)
+static struct {
+    uint64_t t;
+    uint32_t old_level, new_level;
+    const char *reason; /* NULL: it is the first one */
+} last_level;
+
+static void put_level(void)
 {
     struct gs_record_writer *w = begin(GS_RECORD_LEVEL, 512);
-    gs_record_put_u(w, gs_now());
-    gs_record_put_u(w, old_level);
-    gs_record_put_u(w, new_level);
-    put_text(w, reason);
+    gs_record_put_u(w, last_level.t);
+    gs_record_put_u(w, last_level.old_level);
+    gs_record_put_u(w, last_level.new_level);
+    put_text(w, last_level.reason);
     gs_writer_record_done();
+}
+
+void gs_records_level(uint32_t old_level, uint32_t new_level, const char *reason)
+{
+    last_level.t = gs_now();
+    last_level.old_level = old_level;
+    last_level.new_level = new_level;
+    last_level.reason = reason;
+    put_level();
+}
+
+/* ---- a new segment ---- */
+
+void gs_records_again(void)
+{
+    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
+    for (; t; t = t->next) {
+        t->announced = 0;
+        t->cpu_ns = t->runqueue_ns = 0;
+        memset(&t->written, 0xff, sizeof(t->written)); /* no such totals */
+    }
+    for (uint32_t i = 0; i < GS_MAX_GILS; i++)
+        gs_gils[i].announced = 0;
+    told_of_more_gils = false;
+    if (last_level.reason)
+        put_level();
+    gs_records_threads(1);
+    gs_records_accounts();
 }
 
 /* ---- accounts ---- */
@@ -404,6 +446,7 @@ void gs_cost_forget(void)
     retired_stack_ticks = retired_events = retired_lost = retired_drain_ns = start_ns = 0;
     drain_tid = 0;
     told_of_more_gils = false;
+    last_level.reason = NULL;
 }
 
 struct gs_cost gs_cost_now(void)

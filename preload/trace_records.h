@@ -13,12 +13,17 @@ struct gs_clock_triple;
 void gs_records_process(void);
 void gs_records_clock(const struct gs_clock_triple *now);
 void gs_records_definitions(void);
-/* THREAD, GIL, TOTALS of whatever is new or changed; FOLD_HIST too if `histograms`. */
 /* Has every row and count been written? True for good once no hook runs any more. */
 bool gs_records_settled(void);
+/* THREAD, GIL, TOTALS of whatever is new or changed; FOLD_HIST too if `histograms`. */
 void gs_records_threads(int histograms);
 void gs_records_event(uint32_t kind, uint64_t value, const char *text);
 void gs_records_end(uint32_t reason);
+/* All that has been told of what still is (threads, GILs, the level) is told once more. */
+void gs_records_again(void);
+/* n, then n pairs of bucket and count. */
+struct gs_record_writer;
+void gs_records_put_hist(struct gs_record_writer *w, const uint64_t *buckets);
 void gs_records_level(uint32_t old_level, uint32_t new_level, const char *reason);
 /* OVERHEAD and LOST. */
 void gs_records_accounts(void);

@@ -67,23 +67,52 @@ static long create_free_name(struct gs_sink *s)
     return fd;
 }
 
-int gs_sink_create(struct gs_sink *s, bool force, bool keep_open)
+static void take_identity(struct gs_sink *s, long fd)
 {
     struct stat st;
+    gs_sys2(SYS_fstat, fd, &st);
+    s->dev = st.st_dev;
+    s->ino = st.st_ino;
+    s->bytes = 0;
+}
+
+int gs_sink_create(struct gs_sink *s, bool force, bool keep_open)
+{
     if (force)
         remove_old(s->path);
     long fd = create_free_name(s);
     if (fd < 0)
         return (int)fd;
-    gs_sys2(SYS_fstat, fd, &st);
-    s->dev = st.st_dev;
-    s->ino = st.st_ino;
+    take_identity(s, fd);
     s->created = true;
-    s->bytes = 0;
     s->fd = keep_open ? fd : -1;
     if (!keep_open)
         gs_close(fd);
     return 0;
+}
+
+int gs_sink_switch(struct gs_sink *s, const char *path, bool force)
+{
+    if (force)
+        remove_old(path);
+    long fd = create_file(path);
+    if (fd < 0)
+        return (int)fd;
+    take_identity(s, fd);
+    gs_close(s->fd >= 0 ? s->fd : fd);
+    if (s->fd >= 0)
+        s->fd = fd;
+    memcpy(s->path, path, strlen(path) + 1);
+    return 0;
+}
+
+void gs_sink_remove(const char *path, uint64_t dev, uint64_t ino)
+{
+    struct stat st;
+    if (gs_syscall6(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, AT_SYMLINK_NOFOLLOW, 0, 0) ==
+            0 &&
+        S_ISREG(st.st_mode) && st.st_dev == dev && st.st_ino == ino)
+        gs_sys3(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 static long reopen(const struct gs_sink *s)

@@ -24,6 +24,11 @@ struct gs_sink {
  * with `force`); a device, pipe or socket is refused, -ESPIPE. keep_open: the caller has a private
  * table. 0 or -errno. */
 int gs_sink_create(struct gs_sink *s, bool force, bool keep_open);
+/* Goes on in a new file of that name, created as above but for -EEXIST; on failure in the old one.
+ */
+int gs_sink_switch(struct gs_sink *s, const char *path, bool force);
+/* Removes a file that was ours: only while the name still means the same regular file. */
+void gs_sink_remove(const char *path, uint64_t dev, uint64_t ino);
 /* Appends all of it or nothing (a torn chunk is cut off again); false is counted. */
 bool gs_sink_append(struct gs_sink *s, const void *data, size_t len);
 /* Opens the file again and keeps it open, in a new thread's private table. */

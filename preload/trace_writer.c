@@ -12,6 +12,7 @@
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace_records.h"
+#include "preload/trace_segments.h"
 
 #define BATCH_ROWS   GS_CHUNK_MAX_ROWS
 #define RECORD_BYTES (192u << 10)
@@ -67,19 +68,26 @@ void gs_writer_forget(void)
     memset(&gs_writer, 0, sizeof(gs_writer));
     gs_writer.buf = buf;
     gs_writer.sink.fd = -1;
+    gs_segments_forget();
+}
+
+void gs_writer_file_hdr(void)
+{
+    struct gs_file_hdr hdr;
+    struct gs_clock_triple now;
+    gs_clock_sync(&now);
+    gs_file_hdr_encode(&hdr, gs_agent.process_key, now.unix_ns,
+                       gs_agent.config.on_full == GS_ON_FULL_ring ? GS_FEAT_SEGMENTS : 0);
+    gs_sink_append(&gs_writer.sink, &hdr, sizeof(hdr));
 }
 
 int gs_writer_open(bool keep_open)
 {
-    struct gs_file_hdr hdr;
-    struct gs_clock_triple now;
     int rc = gs_sink_create(&gs_writer.sink, gs_config_may_replace(&gs_agent.config, gs_agent.pid),
                             keep_open);
     if (rc < 0)
         return rc;
-    gs_clock_sync(&now);
-    gs_file_hdr_encode(&hdr, gs_agent.process_key, now.unix_ns);
-    gs_sink_append(&gs_writer.sink, &hdr, sizeof(hdr));
+    gs_writer_file_hdr();
     return 0;
 }
 
@@ -147,21 +155,35 @@ static uint64_t key_of(const struct row *r, enum group g)
     return gil | ((r->slot.t - gs_agent.t_start) & 0xffffffffffffffu);
 }
 
-static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, uint32_t thread)
+static void sum_row(struct gs_row_sums *sums, const struct gs_slot *s)
+{
+    if (s->kind == GS_SLOT_TURN) {
+        sums->turns++;
+        sums->hold += s->dur;
+    } else if (s->kind == GS_SLOT_WAIT) {
+        sums->waits++;
+        sums->wait += s->dur;
+    }
+}
+
+/* t NULL: the row names its thread. */
+static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, struct gs_thread *t)
 {
     struct row *r = &b->rows[b->n_rows];
     enum group g = group_of(s->kind);
     uint64_t seq_now = __atomic_load_n(&gs_gils[s->gil % GS_MAX_GILS].seq, __ATOMIC_RELAXED);
     r->slot = *s;
     r->seq = seq_now - (uint32_t)((uint32_t)seq_now - s->seq);
-    r->thread = thread;
+    r->thread = t ? t->idx : 0;
     r->extra = 0;
+    if (t)
+        sum_row(&t->rows, s);
     b->keys[g][b->n_keys[g]++] = (struct sort_key){key_of(r, g), b->n_rows++};
 }
 
 /* Takes what fits; false when the batch is full and slots are left. An EDGE and the slot after it
  * are one row: where the second is still being written, the row is for the next time. */
-static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, uint32_t thread)
+static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, struct gs_thread *t)
 {
     uint32_t tail = ring->tail, head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
     for (; tail != head && b->n_rows < BATCH_ROWS; tail++) {
@@ -169,7 +191,7 @@ static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, uint
         if (s->kind == GS_SLOT_EDGE && head - tail < 2)
             break;
         if (s->kind)
-            add_row(b, s, thread);
+            add_row(b, s, t);
         if (s->kind == GS_SLOT_EDGE)
             b->rows[b->n_rows - 1].extra = ring->slots[++tail % GS_RING_SLOTS].dur;
     }
@@ -205,10 +227,10 @@ static bool collect(struct gs_writer_buffers *b)
     struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
     b->n_rows = 0;
     memset(b->n_keys, 0, sizeof(b->n_keys));
-    all = collect_ring(b, &gs_hold_watch_ring, 0); /* its rows name their thread */
+    all = collect_ring(b, &gs_hold_watch_ring, NULL);
     for (; t; t = t->next)
         if (has_index(t))
-            all &= collect_ring(b, &t->ring, t->idx);
+            all &= collect_ring(b, &t->ring, t);
     return all & collect_spilled(b);
 }
 

@@ -25,6 +25,7 @@ extern struct gs_writer gs_writer;
 bool gs_writer_init(void);
 /* Creates the file and writes its header. 0 or -errno. */
 int gs_writer_open(bool keep_open);
+void gs_writer_file_hdr(void);
 /* Moves all that lies in rings and definitions into the file, then totals that changed. */
 void gs_writer_drain(void);
 /* For streams that come from elsewhere than rings (SCHED): fill columns, then write n rows. */

@@ -13,6 +13,7 @@ const SYNTHETIC = {
   '(no stack)': 'No Python frame was running.',
   '(truncated)': 'The stack was deeper than what is recorded.',
   '(lost)': 'The record of this stack was lost.',
+  '(before the detail)': 'Older than the recording kept stacks for; only its sum is known.',
 };
 
 function pair(label, value, title) {

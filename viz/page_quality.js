@@ -33,6 +33,9 @@ function lossCard({ capture, total, processes }) {
     ['Overhead', pct, capture.overhead_ns > 0 ? fmtNs(capture.overhead_ns) + ' of CPU time, measured by the recorder itself' : null],
     ['Open at the end', fmtNs(total.open_wait_ns) + ' waiting, ' + fmtNs(total.open_hold_ns) + ' holding',
      'turns not over when recording ended; not part of the totals'],
+    ...processes.filter((p) => p.detail_from_ns > 0).map((p) => [
+      'Detail of pid ' + p.pid, 'the last ' + fmtNs(p.duration_ns - p.detail_from_ns) + ' of ' + fmtNs(p.duration_ns),
+      'stacks, blame and percentiles are of that part, totals of the whole run']),
     chunks ? ['Missing chunks', fmtCount(chunks), 'gaps in the chunk numbers of a capture'] : null,
     names ? ['Missing names', fmtCount(names), 'stacks shown as (lost)'] : null,
     capture.damaged_chunks ? ['Damaged', fmtCount(capture.damaged_chunks) + ' chunks'] : null,

@@ -5,12 +5,15 @@
 
 #define CRC_OFF offsetof(struct gs_file_hdr, crc)
 
-void gs_file_hdr_encode(struct gs_file_hdr *out, uint64_t process_key, int64_t created_unix_ns)
+/* The minor version is that of what is used: a capture in one file can be read by version 1.0. */
+void gs_file_hdr_encode(struct gs_file_hdr *out, uint64_t process_key, int64_t created_unix_ns,
+                        uint32_t feat_incompat)
 {
     memset(out, 0, sizeof(*out));
     memcpy(out->magic, GS_FILE_MAGIC, sizeof(out->magic));
     out->major = GS_FORMAT_MAJOR;
-    out->minor = GS_FORMAT_MINOR;
+    out->minor = feat_incompat ? GS_FORMAT_MINOR : 0;
+    out->feat_incompat = feat_incompat;
     out->header_len = GS_FILE_HDR_LEN;
     out->process_key = process_key;
     out->created_unix_ns = created_unix_ns;
@@ -30,7 +33,7 @@ enum gs_status gs_file_hdr_decode(const void *data, size_t len, struct gs_file_h
         return GS_ERR_CRC;
     if (out->major != GS_FORMAT_MAJOR)
         return GS_ERR_VERSION;
-    if (out->feat_incompat)
+    if (out->feat_incompat & ~GS_FEAT_INCOMPAT)
         return GS_ERR_FEATURE;
     if (out->header_len < GS_FILE_HDR_LEN)
         return GS_ERR_CORRUPT;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   0 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   1 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -24,6 +24,10 @@
 #define GS_BLOCK_HDR_LEN  16u
 #define GS_NO_GIL         0xffffffffu /* chunk header: not about one GIL */
 #define GS_STACK_NONE     0u          /* stack id: not known or not taken */
+
+/* feat_incompat: the process image lies in several files, of which the older may be deleted. */
+#define GS_FEAT_SEGMENTS  1u
+#define GS_FEAT_INCOMPAT  GS_FEAT_SEGMENTS /* all that are known */
 
 /* File header, 64 bytes; may stand again wherever a chunk may (concatenated files). */
 struct gs_file_hdr {
@@ -177,7 +181,17 @@ enum gs_holder_sample_kind {
     X(EVENT, 11, "u t, u kind (GS_EVENT_*), u value, s text")                                      \
     X(END, 12, "u t, u reason (GS_EVENT_*)")                                                       \
     X(OVERHEAD, 13, "u t, u hook_ns, u stack_ns, u drain_cpu_ns, u process_cpu_ns")                \
-    X(LOST, 14, "u t, u slots, u definitions, u stacks, u writes (all cumulative)")
+    X(LOST, 14, "u t, u slots, u definitions, u stacks, u writes (all cumulative)")                \
+    X(SEGMENT, 15,                                                                                 \
+      "u t, u segment, u first_segment, u first_chunk, u first_t; chunks 1 to first_chunk - 1"     \
+      " are deleted")                                                                              \
+    X(BASE, 16,                                                                                    \
+      "u segment, u thread, u gil, u folded_n, u folded_hold, u turns, u hold, u waits, u wait;"   \
+      " sums of all before the segment")                                                           \
+    X(ENDED, 17,                                                                                   \
+      "u gil, u threads, u acquisitions, u releases, u contended, u forced, u folded_n,"           \
+      " u folded_hold, u lost_n, u lost_hold, u lost_wait_n, u lost_wait, u turns, u hold,"        \
+      " u waits, u wait, u n, then n times: u log2_ticks, u count")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,

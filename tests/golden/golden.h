@@ -26,6 +26,7 @@ size_t put_adversarial_rows(struct capture *c, uint8_t stream, size_t n);
 size_t put_definitions(struct capture *c);
 size_t put_end(struct capture *c);
 void make_all_records(struct capture *c);
+void make_segments(struct capture *c);
 
 /* golden_damage.c */
 void make_lost_chunks(struct capture *c);

@@ -17,7 +17,7 @@ void put_file_hdr(struct capture *c, uint64_t key)
 {
     struct gs_file_hdr hdr;
 
-    gs_file_hdr_encode(&hdr, key, 1790000000123456789);
+    gs_file_hdr_encode(&hdr, key, 1790000000123456789, 0);
     memcpy(c->data + c->len, &hdr, sizeof(hdr));
     c->len += sizeof(hdr);
     c->key = key;
@@ -233,5 +233,42 @@ void make_all_records(struct capture *c)
     RECORD(&w, GS_RECORD_LEVEL, U(1), U(2), U(3), U(90), U(65)); /* text past the end */
     RECORD(&w, GS_RECORD_CLOCK, U(UINT64_MAX), U(0), Z(INT64_MIN));
     end_chunk(c, &w);
+    put_end(c);
+}
+
+/* The file header of one more file of the same recording. */
+static void put_segment_hdr(struct capture *c)
+{
+    struct gs_file_hdr hdr;
+
+    gs_file_hdr_encode(&hdr, c->key, 1790000000123456789, GS_FEAT_SEGMENTS);
+    memcpy(c->data + c->len, &hdr, sizeof(hdr));
+    c->len += sizeof(hdr);
+}
+
+/* Three files after one another; the rows of the second are said to be deleted. */
+void make_segments(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    c->key = KEY_A;
+    put_segment_hdr(c);
+    put_definitions(c);
+    put_segment_hdr(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_SEGMENT, U(5000000), U(1), U(1), U(1), U(5000000));
+    end_chunk(c, &w);
+    put_rows(c, GS_STREAM_SLICE, 5);
+    put_segment_hdr(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_ENDED, U(0), U(3), U(40), U(40), U(4), U(1), U(30), U(9000), U(1), U(70),
+           U(0), U(0), U(9), U(800), U(4), U(600), U(2), U(6), U(10), U(9), U(20));
+    RECORD(&w, GS_RECORD_SEGMENT, U(5001000), U(2), U(2), U(3), U(5001000));
+    end_chunk(c, &w);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_BASE, U(2), U(0), U(0), U(100), U(20000), U(5), U(400), U(3), U(300));
+    RECORD(&w, GS_RECORD_BASE, U(1), U(0), U(0), U(1), U(2), U(3), U(4), U(5), U(6));
+    end_chunk(c, &w);
+    put_rows(c, GS_STREAM_SLICE, 4);
     put_end(c);
 }

@@ -80,6 +80,7 @@ static const struct {
     {"minimal", make_minimal},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
+    {"segments", make_segments},
     {"all_streams", make_all_streams},
     {"slice_blocks", make_slice_blocks},
     {"hold_sample_blocks", make_hold_sample_blocks},

@@ -57,6 +57,7 @@ BLOCK_HDR = struct.Struct("<BBHIQ")
 TAIL_LEN, MAX_CHUNK, MAX_ROWS, MAX_DICT, MAX_COLS = 8, 4 << 20, 4096, 8192, 10
 BLOCK_ROWS, LANES = 1024, 32
 RAW, FOR, CONST, DELTA = 0, 1, 2, 3
+SEGMENTS = 1
 U64 = (1 << 64) - 1
 
 # number: (name, columns); a column whose name ends in "@" is a stack column
@@ -84,6 +85,9 @@ RECORDS = {
     12: ("END", "u u"),
     13: ("OVERHEAD", "u u u u u"),
     14: ("LOST", "u u u u u"),
+    15: ("SEGMENT", "u u u u u"),
+    16: ("BASE", "u u u u u u u u u"),
+    17: ("ENDED", "u u u u u u u u u u u u u u u u p*"),
 }
 
 
@@ -126,7 +130,7 @@ class FileHeader:
     def refusal(self):
         if self.major != 1:
             return "version"
-        return "feature" if self.feat_incompat else None
+        return "feature" if self.feat_incompat & ~SEGMENTS else None
 
 
 class Chunk:

@@ -46,6 +46,18 @@ static void units_are_those_a_person_types(void **state)
     assert_true(parse("GILSCOPE_FORCE=1", NULL).force);
 }
 
+static void a_ring_needs_a_size(void **state)
+{
+    const char *ring = "GILSCOPE_ON_FULL=ring";
+    struct gs_config small = parse(ring, "GILSCOPE_MAX_SIZE=1023K");
+    (void)state;
+    assert_int_equal(parse(ring, "GILSCOPE_MAX_SIZE=1M").on_full, GS_ON_FULL_ring);
+    assert_null(parse(ring, "GILSCOPE_MAX_SIZE=1M").bad_name);
+    assert_int_equal(small.on_full, GS_ON_FULL_stop);
+    assert_string_equal(small.bad_name, "GILSCOPE_ON_FULL");
+    assert_non_null(strstr(small.bad_why, "GILSCOPE_MAX_SIZE"));
+}
+
 static void a_value_not_understood_is_named_and_changes_nothing(void **state)
 {
     static const char *const bad[] = {
@@ -53,6 +65,7 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         "GILSCOPE_DURATION=soon",     "GILSCOPE_MAX_SIZE=5Q",
         "GILSCOPE_BUDGET=101",        "GILSCOPE_CHILDREN=yes",
         "GILSCOPE_SAMPLE_INTERVAL=0", "GILSCOPE_MAX_SIZE=99999999999999999999999",
+        "GILSCOPE_ON_FULL=grow",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -105,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_hold_without_an_environment),
         cmocka_unit_test(units_are_those_a_person_types),
+        cmocka_unit_test(a_ring_needs_a_size),
         cmocka_unit_test(a_value_not_understood_is_named_and_changes_nothing),
         cmocka_unit_test(tokens_are_expanded),
         cmocka_unit_test(a_path_that_does_not_fit_is_refused),

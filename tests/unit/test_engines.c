@@ -299,6 +299,45 @@ static void clocks_that_run_back_lose_nothing(void **state)
     cap_close(&c);
 }
 
+/* Chunk 1 is said to be deleted and is here all the same; BASE and ENDED have what it held. */
+static void what_is_deleted_is_in_the_totals(void **state)
+{
+    const struct cap_row gone[] = {{.seq = 1, .t_acq = 100, .flags = 1, .hold = 40}};
+    const struct cap_row kept[] = {{2, 200, 0, 3, 10, 1, 5, 1, 2}};
+    const uint64_t hold[] = {260, 0, 10, 1, 1};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    open_with_definitions(&c);
+    cap_slices(&c, gone, 1);
+    cap_records(&c);
+    CAP_REC(&c, GS_RECORD_ENDED, 0, 3, 30, 30, 4, 1, 20, 300, 1, 7, 1, 8, 9, 90, 2, 60, 0);
+    CAP_REC(&c, GS_RECORD_SEGMENT, 150, 2, 2, 2, 150);
+    CAP_REC(&c, GS_RECORD_SEGMENT, 150, 1, 1, 1, 100);  /* an older one */
+    CAP_REC(&c, GS_RECORD_SEGMENT, 150, 9, 9, 99, 150); /* of a chunk to come: no sense */
+    CAP_REC(&c, GS_RECORD_BASE, 2, 0, 0, 6, 60, 1, 40, 3, 33);
+    CAP_REC(&c, GS_RECORD_BASE, 1, 0, 0, 9, 99, 9, 99, 9, 99); /* of another segment */
+    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 700, 12, 12, 4, 0, 10, 100, 0, 0, 0, 0, 0, 0, 0);
+    CAP_REC(&c, GS_RECORD_END, 750, 1);
+    cap_end_records(&c);
+    cap_slices(&c, kept, 1);
+    cap_columns(&c, GS_STREAM_HOLD_SAMPLE, hold, 1, 5);
+    profile_both(&c, &p);
+    assert_int_equal(thread_of(&p, 0)->hold_ns, 40 + 10 + 100);
+    assert_int_equal(thread_of(&p, 0)->wait_ns, 33 + 5);
+    assert_int_equal(row_value(&p, "f1", 'h'), 10 + 40); /* samples share what came after */
+    assert_int_equal(row_value(&p, "(before the detail)", 'h'), 40 + 60 + 300 + 90);
+    assert_int_equal(row_value(&p, "(before the detail)", 'w'), 33 + 60);
+    assert_int_equal(thread_of(&p, GS_THREAD_ENDED)->acquisitions, 30);
+    assert_int_equal(p.processes[0].gil.hold_ns, 150 + 300 + 7 + 90);
+    assert_int_equal(p.processes[0].lost_chunks, 0);
+    assert_int_equal(p.processes[0].lost_events, 0);
+    assert_true(p.processes[0].complete);
+    assert_true(p.processes[0].detail_from_ns > 0);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 static void folded_time_is_shared_by_weight(void **state)
 {
     struct cap c;
@@ -440,6 +479,7 @@ int main(void)
         cmocka_unit_test(an_expired_interval_pins_the_call),
         cmocka_unit_test(a_killed_holder_is_known_by_its_wait),
         cmocka_unit_test(clocks_that_run_back_lose_nothing),
+        cmocka_unit_test(what_is_deleted_is_in_the_totals),
         cmocka_unit_test(folded_time_is_shared_by_weight),
         cmocka_unit_test(engines_agree_on_random_captures),
         cmocka_unit_test(engines_agree_on_shuffled_rows),
