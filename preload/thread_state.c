@@ -126,7 +126,8 @@ void gs_threads_forget(void)
     gs_self = NULL;
 }
 
-/* Everything but the list link goes back to zero; `state` last, for it lets others in. */
+/* Everything but the list link goes back to zero; `state` last, for it lets others in. The ring too: a
+ * short thread touches only its first pages. */
 void gs_thread_recycle(struct gs_thread *t)
 {
     struct gs_thread *next = t->next;
@@ -142,5 +143,6 @@ void gs_thread_recycle(struct gs_thread *t)
     t->cpu_ns = t->runqueue_ns = 0;
     t->os_name[0] = 0;
     t->next = next;
+    t->ring.head = t->ring.tail = t->ring.tail_seen = 0;
     __atomic_store_n(&t->state, GS_THREAD_FREE, __ATOMIC_RELEASE);
 }
