@@ -313,8 +313,8 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
 static bool is_convoy(const struct gs_prof_gil *g)
 {
     return g->contended >= 1000 && g->acquisitions > 0 &&
-           g->contended >= g->acquisitions - g->acquisitions / 2 &&
-           g->wait_ns >= g->hold_ns && g->hold_ns / g->acquisitions <= MS / 5;
+           g->contended >= g->acquisitions - g->acquisitions / 2 && g->wait_ns >= g->hold_ns &&
+           g->hold_ns / g->acquisitions <= MS / 5;
 }
 
 /* 4. Convoy. */
