@@ -30,20 +30,22 @@ PROGRAM = """
 import ast, sys, threading, time
 names = ast.literal_eval(open(sys.argv[1]).read())
 SOURCE = '''
-def work(end):
+def work():
+    ready.wait()
+    end = time.monotonic() + 1.2
     while time.monotonic() < end:
         sum(range(3000))
 '''
 def make(name):
-    space = {"time": time}
+    space = {"time": time, "ready": ready}
     exec(compile(SOURCE, name, "exec") if "\\0" not in name else SOURCE, space)
     code = space["work"].__code__.replace(co_name=name, co_filename=name)
     if hasattr(code, "co_qualname"):
         code = code.replace(co_qualname=name)
     space["work"].__code__ = code
     return space["work"]
-end = time.monotonic() + 1.2
-threads = [threading.Thread(target=make(n), args=(end,), name=n) for n in names.values()]
+ready = threading.Barrier(len(names))
+threads = [threading.Thread(target=make(n), name=n) for n in names.values()]
 for t in threads:
     t.start()
 for t in threads:
