@@ -80,6 +80,10 @@ static int open_path(struct gs_out *out, bool force)
         errno = EISDIR;
         return -1;
     }
+    if (force && lstat(out->path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        errno = ELOOP; /* it would be the link that is replaced */
+        return -1;
+    }
     if (force)
         return open_temp(out);
     int fd = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -99,6 +103,9 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
         return gs_error_set(err, GS_ERR_IO,
                             "%s: exists already; replace it with -f, or name "
                             "another with -o",
+                            path);
+    if (fd < 0 && errno == ELOOP)
+        return gs_error_set(err, GS_ERR_IO, "%s: is a symbolic link; name the file itself with -o",
                             path);
     if (fd < 0)
         return gs_error_set(err, GS_ERR_IO, "%s: %s; name another file with -o", path,
