@@ -109,11 +109,28 @@ static void slice_times(struct decoder *d, size_t i, struct gs_slice *s)
     gs_recording_saw(d->r, s->rel_ns);
 }
 
+/* A row whose halves the row before has given already would be dropped when halves are merged. A
+ * chunk of 200 bytes can hold 4096 of them: they must not take memory until then. */
+static bool is_said(const struct gs_gil_columns *g, const struct gs_slice *s)
+{
+    if (g->n_slices == 0)
+        return false;
+    const struct gs_slice *last = &g->slices[g->n_slices - 1];
+    return last->seq == s->seq && (s->flags & ~last->flags & (GS_SLICE_TURN | GS_SLICE_WAIT)) == 0;
+}
+
+static void keep_slice(struct gs_gil_columns *g, const struct gs_slice *s)
+{
+    if (is_said(g, s))
+        return;
+    GS_RESERVE(g->slices, g->n_slices + 1, g->cap_slices);
+    g->slices[g->n_slices++] = *s;
+}
+
 static void on_slices(struct decoder *d)
 {
     struct gs_gil_columns *g = gil_of(d);
     struct cache *actors = gs_xcalloc(2, sizeof(*actors)), *threads = actors + 1;
-    GS_RESERVE(g->slices, g->n_slices + d->n, g->cap_slices);
     for (size_t i = 0; i < d->n; i++) {
         struct gs_slice s = {.seq = col(d, S_SEQ)[i], .flags = (uint32_t)col(d, S_FLAGS)[i]};
         s.thread = thread_of(d, threads, col(d, S_THREAD)[i]);
@@ -126,7 +143,7 @@ static void on_slices(struct decoder *d)
             s.wait_actor = actor_of(d, g, actors, s.thread, col(d, S_WAIT_STACK)[i]);
             s.ds = to_u32(col(d, S_WAIT_DS)[i]);
         }
-        g->slices[g->n_slices++] = s;
+        keep_slice(g, &s);
     }
     free(actors);
 }
@@ -146,6 +163,16 @@ static void on_hold_samples(struct decoder *d)
 
 enum holder_col { P_SEQ, P_T, P_THREAD, P_KIND, P_STACK };
 
+/* The same sample again says nothing, and might fill memory as above. */
+static void keep_sample(struct gs_gil_columns *g, const struct gs_holder_sample *s)
+{
+    const struct gs_holder_sample *last = g->n_samples ? &g->samples[g->n_samples - 1] : NULL;
+    if (last && last->seq == s->seq && last->t_ns == s->t_ns && last->actor == s->actor &&
+        last->kind == s->kind)
+        return;
+    GS_PUSH(g->samples, g->n_samples, g->cap_samples, *s);
+}
+
 static void on_holder_samples(struct decoder *d)
 {
     struct gs_gil_columns *g = gil_of(d);
@@ -157,7 +184,7 @@ static void on_holder_samples(struct decoder *d)
         s.t_ns = to_ns(d, col(d, P_T)[i]);
         s.actor =
             actor_of(d, g, actors, thread_of(d, threads, col(d, P_THREAD)[i]), col(d, P_STACK)[i]);
-        GS_PUSH(g->samples, g->n_samples, g->cap_samples, s);
+        keep_sample(g, &s);
     }
     free(actors);
 }

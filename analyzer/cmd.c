@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analyzer/out_file.h"
+#include "analyzer/utf8.h"
 
 const struct gs_cmd gs_cmds[] = {
     {"run",
@@ -117,10 +118,7 @@ static void print_line(const char *fmt, va_list ap)
     char *text;
     if (vasprintf(&text, fmt, ap) < 0)
         return;
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-    }
+    gs_utf8_defuse(text);
     fprintf(stderr, "gilscope: %s\n", text);
     free(text);
 }

@@ -9,20 +9,20 @@
 #include "analyzer/doctor.h"
 #include "analyzer/options.h"
 #include "analyzer/run_target.h"
+#include "analyzer/utf8.h"
 
 bool gs_doctor_line(enum gs_mark mark, const char *what, const char *fmt, ...)
 {
     static const char *const words[] = {"ok  ", "note", "BAD "};
-    char text[2 * PATH_MAX];
+    char text[2 * PATH_MAX], name[PATH_MAX + 16];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *p = text; *p; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-    }
-    printf("%s  %s: %s\n", words[mark], what, text);
+    snprintf(name, sizeof(name), "%s", what); /* the path of an interpreter, it may be */
+    gs_utf8_defuse(name);
+    gs_utf8_defuse(text);
+    printf("%s  %s: %s\n", words[mark], name, text);
     return mark != GS_MARK_BAD;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyzer/fmt_units.h"
+#include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
 #define MAX_NOTES 16384 /* bytes; a capture full of events must not fill memory */
@@ -66,9 +67,7 @@ void gs_recording_note(struct gs_recording *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
-    for (char *p = line; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
+    gs_utf8_defuse(line);
     if (r->notes && (strlen(r->notes) > MAX_NOTES || strstr(r->notes, line)))
         return; /* said already */
     char *all = r->notes ? gs_xasprintf("%s\n%s", r->notes, line) : gs_xasprintf("%s", line);

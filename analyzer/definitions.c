@@ -7,13 +7,13 @@
 #include "analyzer/stacks.h"
 #include "analyzer/xalloc.h"
 
-/* Finding a line reads the table from its start. Real programs decode megabytes in all. */
-#define LINE_BUDGET (2000u << 20)
+/* Finding a line reads the table from its start, for each place in the code. Real programs read
+ * megabytes in all, and have fewer places in a table than this. */
+#define PLACES_PER_TABLE 256u
 
 void gs_definitions_init(struct gs_definitions *d)
 {
     memset(d, 0, sizeof(*d));
-    d->line_budget = LINE_BUDGET;
 }
 
 void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
@@ -27,18 +27,19 @@ void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint
     };
     if (gs_idmap_add(&d->code_map, id) != d->n_codes)
         return;
+    s->line_budget += (uint64_t)PLACES_PER_TABLE * info->linetable_len;
     code.name =
         gs_stacks_name(s, info->filename, info->filename_len, info->qualname, info->qualname_len);
     GS_PUSH(d->codes, d->n_codes, d->cap_codes, code);
 }
 
-static int32_t line_of(struct gs_definitions *d, const struct gs_code *code, uint32_t instr_off)
+static int32_t line_of(struct gs_stacks *s, const struct gs_code *code, uint32_t instr_off)
 {
     if (code->linetable_len == 0)
         return code->first_line > 0 ? code->first_line : -1; /* the function, if not the line */
-    if (code->linetable_len > d->line_budget)
+    if (code->linetable_len > s->line_budget)
         return -1;
-    d->line_budget -= code->linetable_len;
+    s->line_budget -= code->linetable_len;
     return gs_pyabi_line(code->kind, code->linetable, code->linetable_len, code->first_line,
                          instr_off);
 }
@@ -54,7 +55,7 @@ static uint32_t frame_of(struct gs_definitions *d, struct gs_stacks *s, struct g
         frame = gs_stacks_frame(s, gs_stacks_name(s, "", 0, "(unknown code)", 14), -1);
     else
         frame =
-            gs_stacks_frame(s, d->codes[code].name, line_of(d, &d->codes[code], place.instr_off));
+            gs_stacks_frame(s, d->codes[code].name, line_of(s, &d->codes[code], place.instr_off));
     GS_PUSH(d->place_frame, d->n_places, d->cap_places, frame);
     return frame;
 }

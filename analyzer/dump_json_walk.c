@@ -7,17 +7,17 @@
 #include <string.h>
 
 #include "analyzer/dump.h"
+#include "analyzer/idmap.h"
 #include "analyzer/xalloc.h"
 
-struct process_chunks { /* numbers seen of one process, ascending */
-    uint64_t key;
-    uint32_t *numbers;
-    size_t n, cap;
+struct process_chunks {
+    struct gs_idmap numbers; /* seen of one process */
 };
 struct walk {
     const uint8_t *data;
     size_t len;
     FILE *out;
+    struct gs_idmap keys; /* process key -> processes[] */
     struct process_chunks *processes;
     size_t n_processes, cap_processes;
     bool any_item;
@@ -110,48 +110,45 @@ static size_t put_damaged_run(const struct walk *w, size_t off)
 /* ---- chunk numbers ---- */
 static struct process_chunks *process_of(struct walk *w, uint64_t key)
 {
-    for (size_t i = w->n_processes; i-- > 0;) {
-        if (w->processes[i].key == key)
-            return &w->processes[i];
-    }
-    GS_PUSH(w->processes, w->n_processes, w->cap_processes, (struct process_chunks){.key = key});
-    return &w->processes[w->n_processes - 1];
+    uint32_t at = gs_idmap_add(&w->keys, key);
+    if (at == w->n_processes)
+        GS_PUSH(w->processes, w->n_processes, w->cap_processes, (struct process_chunks){0});
+    return &w->processes[at];
 }
 
 /* False if the number was there before. */
 static bool note_number(struct process_chunks *p, uint32_t number)
 {
-    size_t low = 0, high = p->n;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (p->numbers[mid] < number)
-            low = mid + 1;
-        else
-            high = mid;
+    size_t before = p->numbers.n;
+    return gs_idmap_add(&p->numbers, number) == before;
+}
+
+static int ascending(const void *pa, const void *pb)
+{
+    const uint64_t *a = pa, *b = pb;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Puts the numbers in order, so that the map is of no use any more. */
+static void put_lost_of(const struct walk *w, uint64_t key, struct gs_idmap *numbers)
+{
+    uint64_t expected = 0;
+    qsort(numbers->keys, numbers->n, sizeof(*numbers->keys), ascending);
+    for (size_t k = 0; k < numbers->n; k++) {
+        uint64_t number = numbers->keys[k];
+        if (number > expected)
+            fprintf(w->out,
+                    "{\"damage\":\"lost_chunks\",\"process_key\":%" PRIu64 ",\"first\":%" PRIu64
+                    ",\"count\":%" PRIu64 "}\n",
+                    key, expected, number - expected);
+        expected = number + 1;
     }
-    if (low < p->n && p->numbers[low] == number)
-        return false;
-    GS_PUSH(p->numbers, p->n, p->cap, number);
-    memmove(p->numbers + low + 1, p->numbers + low, (p->n - 1 - low) * sizeof(*p->numbers));
-    p->numbers[low] = number;
-    return true;
 }
 
 static void put_lost_chunks(const struct walk *w)
 {
-    for (size_t i = 0; i < w->n_processes; i++) {
-        const struct process_chunks *p = &w->processes[i];
-        uint64_t expected = 0;
-        for (size_t k = 0; k < p->n; k++) {
-            if (p->numbers[k] > expected)
-                fprintf(w->out,
-                        "{\"damage\":\"lost_chunks\",\"process_key\":%" PRIu64 ",\"first\":%" PRIu64
-                        ",\"count\":%" PRIu64 "}\n",
-                        p->key, expected, p->numbers[k] - expected);
-            if (p->numbers[k] >= expected)
-                expected = (uint64_t)p->numbers[k] + 1;
-        }
-    }
+    for (size_t i = 0; i < w->n_processes; i++)
+        put_lost_of(w, w->keys.keys[i], &w->processes[i].numbers);
 }
 
 /* ---- items ---- */
@@ -231,7 +228,8 @@ bool gs_dump_json(const uint8_t *data, size_t len, FILE *out)
         put_lost_chunks(&w);
     }
     for (size_t i = 0; i < w.n_processes; i++)
-        free(w.processes[i].numbers);
+        gs_idmap_free(&w.processes[i].numbers);
     free(w.processes);
+    gs_idmap_free(&w.keys);
     return accepted;
 }

@@ -24,9 +24,51 @@ enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **o
 void gs_gil_result_free(struct gs_gil_result *r)
 {
     free(r->actors);
-    gs_summap_free(&r->pairs);
+    gs_summap_free(&r->pairs.sums);
     gs_summap_free(&r->wait_hists);
     memset(r, 0, sizeof(*r));
+}
+
+/* Few rows cannot make many pairs worth telling apart: memory follows the rows. */
+void gs_pairs_open(struct gs_pairs *p, size_t n_rows, size_t max_pairs)
+{
+    size_t plausible = 64 * n_rows + 4096;
+    p->max_pairs = max_pairs < plausible ? max_pairs : plausible;
+    p->steps_left = GS_STEPS_PER_WAIT * (uint64_t)n_rows;
+}
+
+static bool is_full(const struct gs_pairs *p)
+{
+    return p->sums.map.n >= p->max_pairs;
+}
+
+/* A step in a map that is full misses the processor's caches, and most often finds nothing. */
+bool gs_pairs_take(struct gs_pairs *p, uint64_t steps)
+{
+    if (is_full(p))
+        steps *= 8;
+    if (steps > p->steps_left)
+        return false;
+    p->steps_left -= steps;
+    return true;
+}
+
+void gs_pairs_add(struct gs_pairs *p, uint32_t waiter, uint32_t holder, uint64_t ns, uint64_t count)
+{
+    uint64_t key = gs_pack32(waiter, holder);
+    if (is_full(p) && gs_idmap_find(&p->sums.map, key) == GS_IDMAP_NONE)
+        return;
+    gs_summap_add(&p->sums, key, ns, count);
+}
+
+void gs_pairs_close(struct gs_gil_result *r)
+{
+    uint64_t rest = 0;
+    for (size_t i = 0; i < r->n_actors; i++)
+        rest += r->actors[i].blamed_ns;
+    for (size_t i = 0; i < r->pairs.sums.map.n; i++)
+        rest -= r->pairs.sums.sums[i].ns;
+    r->pairs.rest_ns = rest;
 }
 
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns)

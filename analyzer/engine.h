@@ -36,10 +36,24 @@ struct gs_bins { /* of the process's timeline; shared by its GILs */
     uint64_t *hold_ns, *wait_ns;
 };
 
+/* Who waited for whom: waiting actor, holding actor -> ns, number of stretches. The one thing that
+ * may cost more than the rows: a wait over k stretches takes k steps, and every actor may have
+ * waited for every other. So there is a limit to both, in order of seq and the same in all engines,
+ * which no plausible recording meets; what lies past it is blamed all the same, on the holder
+ * alone. */
+struct gs_pairs {
+    struct gs_summap sums;
+    size_t max_pairs;
+    uint64_t steps_left;
+    uint64_t rest_ns; /* blamed, of no pair */
+};
+#define GS_PAIRS_MAX      (1u << 20) /* of a process */
+#define GS_STEPS_PER_WAIT 512u       /* on average */
+
 struct gs_gil_result {
     struct gs_actor_sums *actors; /* one for each of columns->actors */
     size_t n_actors;
-    struct gs_summap pairs;      /* waiting actor, holding actor -> ns, number of stretches */
+    struct gs_pairs pairs;
     struct gs_summap wait_hists; /* thread * 1024 + bucket -> count */
     uint64_t wait_hist[GS_HIST_BUCKETS], hold_hist[GS_HIST_BUCKETS];
     uint64_t wait_ns, unknown_holder_ns;
@@ -51,8 +65,8 @@ struct gs_engine_ops {
     const char *name;
     /* NULL-safe close; one engine serves many GILs, one after another */
     enum gs_status (*open)(struct gs_engine **out, struct gs_error *err);
-    /* Lays the GIL's rows into the result (zeroed by the caller) and the bins (added to). Reorders
-     * g->slices and g->samples. */
+    /* Lays the GIL's rows into the result (zeroed by the caller, pairs opened) and the bins (added
+     * to). Reorders g->slices and g->samples. */
     enum gs_status (*run)(struct gs_engine *e, struct gs_gil_columns *g, struct gs_bins *bins,
                           struct gs_gil_result *out, struct gs_error *err);
     void (*close)(struct gs_engine *e);
@@ -64,6 +78,15 @@ extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu;
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err);
 void gs_gil_result_free(struct gs_gil_result *r);
+
+/* max_pairs: what the GILs before left of GS_PAIRS_MAX. */
+void gs_pairs_open(struct gs_pairs *p, size_t n_rows, size_t max_pairs);
+/* Whether a wait over so many stretches is still told apart by holder. */
+bool gs_pairs_take(struct gs_pairs *p, uint64_t steps);
+void gs_pairs_add(struct gs_pairs *p, uint32_t waiter, uint32_t holder, uint64_t ns,
+                  uint64_t count);
+/* At the end: sets rest_ns from what was blamed in all. */
+void gs_pairs_close(struct gs_gil_result *r);
 
 /* Adds [from, to) to the bins; what lies outside is cut off. */
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns);

@@ -7,7 +7,8 @@
  * by search from period i-ds) and a run of whole ones: +1 behind the first, -1 at its own turn, and
  * one prefix sum gives how many waited through each. That is blame by holder in O(rows).
  * Who waited for whom needs one step per sub-period of a wait: a dense matrix while there are few
- * actors, a hash map beyond.
+ * actors, a hash map beyond. Dense tables are cleared and read as a whole, so there is one only
+ * where rows enough pay for it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #define DENSE_SPAN    4u    /* scatter when seq1 - seq0 < DENSE_SPAN * rows */
 #define MATRIX_ACTORS 512u  /* a matrix of 4 MiB; more where there are rows enough to fill it */
 #define HIST_THREADS  4096u /* dense histograms of 32 MiB at most */
+#define CELLS_PER_ROW 16u   /* of a dense table, at most, and */
+#define CELLS_FREE    16384u
 
 struct gs_engine {
     char unused;
@@ -259,7 +262,7 @@ static void add_pair(struct work *w, uint32_t waiter, uint32_t holder, uint64_t 
         m->ns += ns;
         m->count++;
     } else {
-        gs_summap_add(&w->out->pairs, gs_pack32(waiter, holder), ns, 1);
+        gs_pairs_add(&w->out->pairs, waiter, holder, ns, 1);
     }
 }
 
@@ -268,6 +271,7 @@ static void blame_wait(struct work *w, size_t i)
     const struct gs_slice *t = &w->rows[i];
     uint64_t ds = t->ds < t->seq ? t->ds : t->seq, cur = t->begin_ns;
     size_t lo = find_row(w, i, t->seq - ds);
+    bool by_holder = gs_pairs_take(&w->out->pairs, w->first_sub[i] - w->first_sub[lo]);
     size_t end = w->first_sub[i]; /* behind the wait's last sub-period */
     if (w->subs[end].actor == NO_ACTOR)
         end++; /* an unknown piece of our own leads up to us */
@@ -286,7 +290,7 @@ static void blame_wait(struct work *w, size_t i)
         w->subs[first + 1].delta++;
         w->subs[end].delta--;
     }
-    for (size_t k = first; k < end; k++) {
+    for (size_t k = first; by_holder && k < end; k++) {
         add_pair(w, t->wait_actor, w->subs[k].actor, w->subs[k].end_ns - cur);
         cur = w->subs[k].end_ns;
     }
@@ -324,15 +328,28 @@ static void count_rows(struct work *w)
     }
 }
 
+static bool pays(const struct work *w, size_t cells)
+{
+    return cells <= CELLS_PER_ROW * w->n + CELLS_FREE;
+}
+
+static bool wants_matrix(const struct work *w)
+{
+    size_t n = w->out->n_actors;
+    if (n > UINT32_MAX || n * n >= w->out->pairs.max_pairs) /* a map would be full */
+        return false;
+    return (n <= MATRIX_ACTORS && pays(w, n * n)) || n * n <= w->n;
+}
+
 static void open_tables(struct work *w)
 {
     size_t n = w->out->n_actors;
-    if (n <= MATRIX_ACTORS || (n <= UINT32_MAX && n * n <= w->n))
+    if (wants_matrix(w))
         w->matrix = gs_xcalloc(n * n, sizeof(*w->matrix));
     for (size_t i = 0; i < w->n; i++)
         if (w->rows[i].thread >= w->n_threads)
             w->n_threads = w->rows[i].thread + (size_t)1;
-    if (w->n_threads <= HIST_THREADS)
+    if (w->n_threads <= HIST_THREADS && pays(w, w->n_threads << 10))
         w->hists = gs_xcalloc(w->n_threads << 10, sizeof(*w->hists));
 }
 
@@ -342,8 +359,8 @@ static void close_tables(struct work *w)
     size_t n = w->out->n_actors;
     for (size_t k = 0; w->matrix && k < n * n; k++)
         if (w->matrix[k].count)
-            gs_summap_add(&w->out->pairs, gs_pack32((uint32_t)(k / n), (uint32_t)(k % n)),
-                          w->matrix[k].ns, w->matrix[k].count);
+            gs_pairs_add(&w->out->pairs, (uint32_t)(k / n), (uint32_t)(k % n), w->matrix[k].ns,
+                         w->matrix[k].count);
     for (size_t k = 0; w->hists && k < w->n_threads << 10; k++)
         if (w->hists[k])
             gs_summap_add(&w->out->wait_hists, k, 0, w->hists[k]);
@@ -369,6 +386,7 @@ static enum gs_status cpu_run(struct gs_engine *e, struct gs_gil_columns *g, str
     count_rows(&w);
     sum_whole_subs(&w);
     close_tables(&w);
+    gs_pairs_close(out);
     free(w.subs);
     free(w.first_sub);
     return GS_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The definition of every number: sort, then for each wait walk the turns it lay over. Slow where
- * waits are long; nothing is precomputed, so that it can be read beside engine.h.
+ * waits are long, and without a bound where they are made to be; nothing is precomputed, so that it
+ * can be read beside engine.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,9 @@ struct work {
     struct gs_gil_columns *g;
     struct gs_bins *bins;
     struct gs_gil_result *out;
-    size_t n; /* rows after the halves were merged */
+    size_t n;         /* rows after the halves were merged */
+    uint64_t *pieces; /* before row i: pieces of the periods, unknown ones too */
+    bool by_holder;   /* the wait in hand: pairs are counted */
 };
 
 static int by_seq(const void *pa, const void *pb)
@@ -91,6 +94,17 @@ static size_t segments_of(struct work *w, size_t i)
     return gs_turn_segments(w->g, t, at, n, w->e->segments);
 }
 
+static void count_pieces(struct work *w)
+{
+    const struct gs_slice *rows = w->g->slices;
+    uint64_t sum = 0;
+    w->pieces = gs_xmalloc(w->n, sizeof(*w->pieces));
+    for (size_t i = 0; i < w->n; i++) {
+        w->pieces[i] = sum;
+        sum += (i == 0 || rows[i - 1].seq != rows[i].seq - 1) + segments_of(w, i);
+    }
+}
+
 static uint64_t min_u64(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -115,7 +129,8 @@ static void blame(struct work *w, const struct gs_slice *wait, uint32_t holder, 
     if (ns == 0)
         return;
     w->out->actors[holder].blamed_ns += ns;
-    gs_summap_add(&w->out->pairs, gs_pack32(wait->wait_actor, holder), ns, 1);
+    if (w->by_holder)
+        gs_pairs_add(&w->out->pairs, wait->wait_actor, holder, ns, 1);
 }
 
 /* The part of `wait` that lies in the period of row j, from `cur` on. Returns its end. */
@@ -153,6 +168,7 @@ static void blame_wait(struct work *w, size_t i)
     size_t j = i;
     while (j > 0 && rows[j - 1].seq >= covered)
         j--;
+    w->by_holder = gs_pairs_take(&w->out->pairs, w->pieces[i] - w->pieces[j]);
     for (; j < i; j++) {
         if (rows[j].seq != covered)
             cur = blame_unknown(w, cur, rows[j].a_ns);
@@ -173,6 +189,7 @@ static enum gs_status reference_run(struct gs_engine *e, struct gs_gil_columns *
     sort_rows(&w);
     gs_sort_samples(g);
     gs_learn_typical(g);
+    count_pieces(&w);
     for (size_t i = 0; i < w.n; i++) {
         const struct gs_slice *t = &g->slices[i];
         struct gs_actor_sums *a = &out->actors[t->hold_actor];
@@ -188,6 +205,8 @@ static enum gs_status reference_run(struct gs_engine *e, struct gs_gil_columns *
             blame_wait(&w, i);
         }
     }
+    gs_pairs_close(out);
+    free(w.pieces);
     return GS_OK;
 }
 

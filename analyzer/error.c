@@ -2,15 +2,8 @@
 #include "analyzer/error.h"
 
 #include <stdarg.h>
-#include <string.h>
 
-/* Paths and names in a message come from outside: nothing of them may drive a terminal. */
-static void defuse(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-}
+#include "analyzer/utf8.h"
 
 enum gs_status gs_error_set(struct gs_error *err, enum gs_status status, const char *format, ...)
 {
@@ -20,7 +13,7 @@ enum gs_status gs_error_set(struct gs_error *err, enum gs_status status, const c
     va_start(args, format);
     vsnprintf(err->text, sizeof(err->text), format, args);
     va_end(args);
-    defuse(err->text);
+    gs_utf8_defuse(err->text); /* paths and names in it come from outside */
     err->status = status;
     return status;
 }

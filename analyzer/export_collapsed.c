@@ -36,11 +36,6 @@ size_t gs_export_stack(const struct gs_profile *p, uint32_t node, uint32_t *path
     return depth;
 }
 
-static bool is_bidi_control(uint32_t cp)
-{
-    return (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
-}
-
 /* A name may hold anything; here ';' and line ends are syntax, and the file is read in terminals.
  */
 static void put_name(FILE *out, const char *s)
@@ -51,7 +46,7 @@ static void put_name(FILE *out, const char *s)
         size_t n = gs_utf8_decode(s, len, &cp);
         if (cp == ';')
             fputc(':', out);
-        else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || is_bidi_control(cp))
+        else if (gs_utf8_is_hidden(cp))
             fputc('?', out);
         else if (cp == GS_UTF8_BAD)
             fputs("\xef\xbf\xbd", out);

@@ -112,19 +112,13 @@ static bool put_data(const struct gs_profile *p, FILE *out)
 }
 
 /* ---- what a browser without scripts shows ---- */
-static bool is_invisible(uint32_t cp)
-{
-    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x202a && cp <= 0x202e) ||
-           (cp >= 0x2066 && cp <= 0x2069);
-}
-
 static void put_escaped(FILE *out, const char *s)
 {
     size_t len = s ? strlen(s) : 0;
     while (len > 0) {
         uint32_t cp;
         size_t n = gs_utf8_decode(s, len, &cp);
-        if (is_invisible(cp))
+        if (gs_utf8_is_hidden(cp))
             fprintf(out, "\\u%04x", (unsigned)cp);
         else if (cp < 0x80 && strchr("&<>\"'", (int)cp))
             fprintf(out, "&#%u;", (unsigned)cp);

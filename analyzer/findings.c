@@ -311,14 +311,21 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
     free(place);
 }
 
-/* 4. Convoy: every other turn is waited for, turns are short (200 us), and more time is lost
- * waiting than is spent holding. */
+/* Every other turn is waited for, turns are short (200 us), and more time is lost waiting than is
+ * spent holding. Counts come from the capture as they are: contended without an acquire is one. */
+static bool is_convoy(const struct gs_prof_gil *g)
+{
+    return g->contended >= 1000 && g->acquisitions > 0 &&
+           g->contended >= g->acquisitions - g->acquisitions / 2 && g->wait_ns >= g->hold_ns &&
+           g->hold_ns / g->acquisitions <= MS / 5;
+}
+
+/* 4. Convoy. */
 static void find_convoy(struct gs_profile *p)
 {
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_gil *g = &p->processes[i].gil;
-        if (g->contended < 1000 || g->contended * 2 < g->acquisitions || g->wait_ns < g->hold_ns ||
-            g->hold_ns / g->acquisitions > MS / 5)
+        if (!is_convoy(g))
             continue;
         add(p,
             (struct gs_finding){

@@ -85,13 +85,6 @@ struct gs_fmt gs_fmt_bytes(uint64_t bytes)
     return f;
 }
 
-/* Characters that move the cursor, colour the screen or turn the direction of text. */
-static bool is_dangerous(uint32_t cp)
-{
-    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp >= 0x200b && cp <= 0x200f) ||
-           (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff;
-}
-
 char *gs_fmt_safe(const char *s, size_t width)
 {
     size_t len = strlen(s), used = 0, shown = 0;
@@ -105,7 +98,7 @@ char *gs_fmt_safe(const char *s, size_t width)
         }
         if (cp == GS_UTF8_BAD)
             used += (size_t)sprintf(out + used, "\xef\xbf\xbd");
-        else if (is_dangerous(cp))
+        else if (gs_utf8_is_hidden(cp))
             used +=
                 (size_t)sprintf(out + used, cp < 0x80 ? "\\x%02" PRIx32 : "\\u{%" PRIx32 "}", cp);
         else

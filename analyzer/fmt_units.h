@@ -18,7 +18,7 @@ struct gs_fmt gs_fmt_bytes(uint64_t bytes);                  /* "4.0 MiB" */
 /* part * 1000 / whole, rounded to nearest; 0 for whole 0. Never overflows. */
 uint64_t gs_permille(uint64_t part, uint64_t whole);
 
-/* UTF-8 text with every control character (C0, C1, DEL, bidi overrides) as \xNN or \u{NNNN}, cut
+/* UTF-8 text with every hidden character (utf8.h) as \xNN or \u{NNNN}, cut
  * to `width` characters ("…" for what is missing; 0: not cut). The caller frees. */
 char *gs_fmt_safe(const char *s, size_t width);
 /* The last part of a path. */

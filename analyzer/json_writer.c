@@ -92,8 +92,7 @@ void gs_json_end_array(struct gs_json *j)
 
 static bool is_plain(uint32_t cp)
 {
-    return cp >= 0x20 && cp != '"' && cp != '\\' && cp != '<' && (cp < 0x7f || cp > 0x9f) &&
-           cp != 0x2028 && cp != 0x2029;
+    return cp != '"' && cp != '\\' && cp != '<' && !gs_utf8_is_hidden(cp);
 }
 
 static void put_escaped(FILE *out, uint32_t cp)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A small streaming JSON writer. Output is valid whatever the strings hold: bytes that are not
- * UTF-8 become U+FFFD, control characters and '<' are escaped (safe inside <script> and on a
- * terminal). Commas are the writer's business, nesting the caller's.
+ * UTF-8 become U+FFFD, hidden characters (utf8.h) and '<' are escaped (safe inside <script> and on
+ * a terminal). Commas are the writer's business, nesting the caller's.
  */
 #ifndef GS_JSON_WRITER_H
 #define GS_JSON_WRITER_H

@@ -44,6 +44,18 @@ static bool is_device(const char *path)
     return stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
 }
 
+/* What was looked at need not be what is opened: a file put there in between is not written to. */
+static int open_device(const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0 || (fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode))))
+        return fd;
+    close(fd);
+    errno = EEXIST;
+    return -1;
+}
+
 static int open_temp(struct gs_out *out)
 {
     const char *slash = strrchr(out->path, '/');
@@ -63,9 +75,13 @@ static int open_path(struct gs_out *out, bool force)
 {
     struct stat st;
     if (is_device(out->path))
-        return open(out->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        return open_device(out->path);
     if (stat(out->path, &st) == 0 && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
+        return -1;
+    }
+    if (force && lstat(out->path, &st) == 0 && S_ISLNK(st.st_mode)) {
+        errno = ELOOP; /* it would be the link that is replaced */
         return -1;
     }
     if (force)
@@ -87,6 +103,9 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
         return gs_error_set(err, GS_ERR_IO,
                             "%s: exists already; replace it with -f, or name "
                             "another with -o",
+                            path);
+    if (fd < 0 && errno == ELOOP)
+        return gs_error_set(err, GS_ERR_IO, "%s: is a symbolic link; name the file itself with -o",
                             path);
     if (fd < 0)
         return gs_error_set(err, GS_ERR_IO, "%s: %s; name another file with -o", path,

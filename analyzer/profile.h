@@ -69,7 +69,7 @@ struct gs_prof_gil {
     struct gs_hist wait_hist, hold_hist;
 };
 
-struct gs_prof_pair { /* thread indexes, or both -1 for the rest past 1,000 pairs */
+struct gs_prof_pair { /* thread indexes, or both -1 for the rest past 1,000 pairs, see engine.h */
     int64_t waiter, holder;
     uint64_t ns;
 };

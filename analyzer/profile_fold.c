@@ -110,9 +110,9 @@ void gs_builder_add_folded(struct gs_process_builder *b, uint32_t gil)
     }
     if (n)
         qsort(all, n, sizeof(*all), by_thread_and_node);
-    for (size_t i = 0; i < b->r->n_totals; i++) {
-        const struct gs_rec_totals *t = &b->r->totals[i];
-        if (t->gil != gil || !t->seen || !(t->folded_ns | t->folded_n))
+    for (size_t i = b->totals_from[gil]; i < b->totals_from[gil + 1]; i++) {
+        const struct gs_rec_totals *t = b->totals[i];
+        if (!t->seen || !(t->folded_ns | t->folded_n))
             continue;
         size_t from = lower_bound(all, n, t->thread), end = from;
         while (end < n && all[end].thread == t->thread)

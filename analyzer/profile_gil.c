@@ -37,9 +37,12 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     row->long_holds += a->long_count;
 }
 
-static void add_pairs(struct gs_process_builder *b, uint32_t gil, const struct gs_summap *pairs)
+static void add_pairs(struct gs_process_builder *b, uint32_t gil, const struct gs_pairs *of_gil)
 {
     const struct gs_gil_columns *g = &b->r->gils[gil];
+    const struct gs_summap *pairs = &of_gil->sums;
+    b->n_pairs += pairs->map.n;
+    b->pairs_rest_ns += of_gil->rest_ns;
     for (size_t i = 0; i < pairs->map.n; i++) {
         uint32_t w = (uint32_t)(pairs->map.keys[i] >> 32), h = (uint32_t)pairs->map.keys[i];
         uint32_t wt = b->r->threads[gs_actor_thread(g, w)].id;
@@ -93,7 +96,7 @@ static void add_percentiles(struct gs_process_builder *b, uint32_t gil, const st
 /* The rows may be newer than the last TOTALS (the process was killed): what was open then may have
  * been closed since. closed[i] belongs to open[i]. */
 static void find_closed(const struct gs_gil_columns *g, const struct gs_idmap *open,
-                        struct gs_rec_totals *const *totals, bool *closed)
+                        const struct gs_rec_totals *const *totals, bool *closed)
 {
     for (size_t i = 0; i < g->n_slices; i++) {
         const struct gs_slice *s = &g->slices[i];
@@ -123,10 +126,11 @@ static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t
 static void add_open_cells(struct gs_process_builder *b, uint32_t gil)
 {
     struct gs_idmap open = {0};
-    struct gs_rec_totals **totals = gs_xmalloc(b->r->n_totals, sizeof(*totals));
-    for (size_t i = 0; i < b->r->n_totals; i++) {
-        struct gs_rec_totals *t = &b->r->totals[i];
-        if (t->gil == gil && t->seen && (t->open_kind == 1 || t->open_kind == 2))
+    size_t from = b->totals_from[gil], end = b->totals_from[gil + 1];
+    const struct gs_rec_totals **totals = gs_xmalloc(end - from, sizeof(*totals));
+    for (size_t i = from; i < end; i++) {
+        const struct gs_rec_totals *t = b->totals[i];
+        if (t->seen && (t->open_kind == 1 || t->open_kind == 2))
             totals[gs_idmap_add(&open, t->thread)] = t;
     }
     bool *closed = gs_xcalloc(open.n, sizeof(*closed));
@@ -189,12 +193,11 @@ static void add_fold_hist(const struct gs_process_builder *b, struct gs_record r
     }
 }
 
-static void sum_gil(const struct gs_process_builder *b, uint32_t gil, struct gs_prof_gil *out)
+/* first: of the GIL's rows, which were all made while it was added. */
+static void sum_gil(const struct gs_process_builder *b, size_t first, struct gs_prof_gil *out)
 {
-    for (size_t i = 0; i < b->n_threads; i++) {
+    for (size_t i = first; i < b->n_threads; i++) {
         const struct gs_prof_thread *t = &b->threads[i];
-        if ((uint32_t)b->thread_rows.keys[i] != gil)
-            continue;
         out->hold_ns += t->hold_ns;
         out->wait_ns += t->wait_ns;
         out->open_hold_ns += t->open_hold_ns;
@@ -208,6 +211,7 @@ static void sum_gil(const struct gs_process_builder *b, uint32_t gil, struct gs_
 void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct gs_gil_result *res)
 {
     struct gs_prof_gil *out = &b->out->gils[b->gil_rank[gil]];
+    size_t first = b->n_threads;
     uint64_t *hold_hist = gs_xmalloc(GS_HIST_BUCKETS, sizeof(*hold_hist));
     for (unsigned i = 0; i < GS_HIST_BUCKETS; i++)
         hold_hist[i] = res->hold_hist[i];
@@ -218,10 +222,8 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
     add_pairs(b, gil, &res->pairs);
     add_percentiles(b, gil, &res->wait_hists);
     gs_builder_add_folded(b, gil);
-    for (size_t i = 0; i < b->r->n_totals; i++) {
-        const struct gs_rec_totals *t = &b->r->totals[i];
-        if (t->gil != gil)
-            continue;
+    for (size_t i = b->totals_from[gil]; i < b->totals_from[gil + 1]; i++) {
+        const struct gs_rec_totals *t = b->totals[i];
         if (t->seen) {
             add_totals(b, t);
             out->unknown_holder_ns += t->lost_wait_ns + t->gone_wait_ns;
@@ -229,7 +231,7 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
         add_fold_hist(b, t->fold_hist, hold_hist);
     }
     add_open_cells(b, gil);
-    sum_gil(b, gil, out);
+    sum_gil(b, first, out);
     gs_hist_compact(hold_hist, &out->hold_hist);
     gs_hist_compact(res->wait_hist, &out->wait_hist);
     free(hold_hist);

@@ -68,6 +68,21 @@ static void rank_gils(struct gs_process_builder *b)
     b->out->n_gils = n;
 }
 
+/* A counting sort, stable. */
+static void sort_totals(struct gs_process_builder *b)
+{
+    const struct gs_recording *r = b->r;
+    size_t *next = gs_xcalloc(r->n_gils + 2, sizeof(*next));
+    b->totals = gs_xmalloc(r->n_totals, sizeof(*b->totals));
+    b->totals_from = next;
+    for (size_t i = 0; i < r->n_totals; i++)
+        next[r->totals[i].gil + 2]++;
+    for (size_t g = 2; g < r->n_gils + 2; g++)
+        next[g] += next[g - 1];
+    for (size_t i = 0; i < r->n_totals; i++) /* moves [gil + 1] to where the next GIL begins */
+        b->totals[next[r->totals[i].gil + 1]++] = &r->totals[i];
+}
+
 static void open_timeline(struct gs_process_builder *b)
 {
     struct gs_prof_timeline *t = &b->out->timeline;
@@ -86,6 +101,7 @@ static enum gs_status run_gils(struct gs_process_builder *b, const struct gs_eng
     struct gs_gil_result *res = gs_xmalloc(1, sizeof(*res));
     for (size_t i = 0; i < b->r->n_gils && s == GS_OK; i++) {
         memset(res, 0, sizeof(*res));
+        gs_pairs_open(&res->pairs, b->r->gils[i].n_slices, GS_PAIRS_MAX - b->n_pairs);
         s = ops->run(engine, &b->r->gils[i], &b->bins, res, err);
         if (s == GS_OK)
             gs_builder_add_gil(b, (uint32_t)i, res);
@@ -230,10 +246,11 @@ static void put_pairs(struct gs_process_builder *b)
         out[i] =
             (struct gs_prof_pair){(int64_t)(all[i].key >> 32), (uint32_t)all[i].key, all[i].ns};
     out[shown] = (struct gs_prof_pair){GS_THREAD_NONE, GS_THREAD_NONE, 0};
+    out[shown].ns = b->pairs_rest_ns;
     for (size_t i = shown; i < n; i++)
         out[shown].ns += all[i].ns;
     b->out->blame = out;
-    b->out->n_blame = shown + (n > shown);
+    b->out->n_blame = shown + (n > shown || b->pairs_rest_ns > 0);
     free(all);
 }
 
@@ -329,13 +346,22 @@ static void describe_process(struct gs_recording *r, struct gs_prof_process *out
     take_string(&out->agent_version, &r->agent_version);
     take_strings(&out->cmdline, &out->n_cmdline, &r->cmdline, &r->n_cmdline);
     take_strings(&out->settings, &out->n_settings, &r->settings, &r->n_settings);
-    out->notes = r->notes;
-    r->notes = NULL;
+}
+
+static void take_notes(struct gs_process_builder *b)
+{
+    if (b->pairs_rest_ns)
+        gs_recording_note(b->r, "more threads and stacks waited for each other than can be told "
+                                "apart: some pairs and chains are left out");
+    b->out->notes = b->r->notes;
+    b->r->notes = NULL;
 }
 
 static void builder_free(struct gs_process_builder *b)
 {
     free(b->gil_rank);
+    free(b->totals);
+    free(b->totals_from);
     gs_idmap_free(&b->thread_rows);
     free(b->threads);
     gs_row_table_free(&b->rows);
@@ -351,6 +377,7 @@ enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *
     struct gs_process_builder b = {.r = r, .stacks = stacks, .out = out};
     describe_process(r, out);
     rank_gils(&b);
+    sort_totals(&b);
     open_timeline(&b);
     enum gs_status s = run_gils(&b, ops, engine, err);
     if (s == GS_OK) {
@@ -363,6 +390,7 @@ enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *
         put_edges(&b);
         append_chains(&b, profile);
     }
+    take_notes(&b);
     builder_free(&b);
     return s;
 }

@@ -21,13 +21,17 @@ struct gs_process_builder {
     struct gs_recording *r;
     const struct gs_stacks *stacks;
     struct gs_prof_process *out;
-    uint32_t *gil_rank;          /* of dense GIL indexes: position in out->gils */
-    struct gs_idmap thread_rows; /* dense thread, dense GIL -> row */
+    uint32_t *gil_rank;                  /* of dense GIL indexes: position in out->gils */
+    const struct gs_rec_totals **totals; /* by dense GIL, in the order of the recording */
+    size_t *totals_from;                 /* those of GIL i: totals_from[i] to [i + 1] - 1 */
+    struct gs_idmap thread_rows;         /* dense thread, dense GIL -> row */
     struct gs_prof_thread *threads;
     size_t n_threads, cap_threads;
     struct gs_row_table rows;
     struct gs_summap pairs;  /* thread ids */
     struct gs_summap chains; /* nodes */
+    size_t n_pairs;          /* of actors, in all GILs */
+    uint64_t pairs_rest_ns;  /* see struct gs_pairs */
     struct gs_bins bins;
 };
 uint32_t gs_builder_thread(struct gs_process_builder *b, uint32_t thread, uint32_t gil);

@@ -34,7 +34,9 @@ static const char *interpreter_of(Elf *elf, size_t n_phdr)
         GElf_Phdr ph;
         size_t size;
         const char *raw = elf_rawfile(elf, &size);
-        if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_INTERP)
+        if (!gelf_getphdr(elf, (int)i, &ph))
+            break; /* the count is a claim of the file's */
+        if (ph.p_type != PT_INTERP)
             continue;
         bool inside =
             raw && ph.p_filesz > 0 && ph.p_offset < size && ph.p_filesz <= size - ph.p_offset;
@@ -43,21 +45,26 @@ static const char *interpreter_of(Elf *elf, size_t n_phdr)
     return NULL;
 }
 
+static bool names_library(Elf *elf, Elf_Data *data, size_t strings, const char *prefix)
+{
+    GElf_Dyn dyn;
+    for (int i = 0; data && gelf_getdyn(data, i, &dyn) && dyn.d_tag != DT_NULL; i++) {
+        if (dyn.d_tag != DT_NEEDED)
+            continue;
+        const char *name = elf_strptr(elf, strings, dyn.d_un.d_val);
+        if (name && strncmp(name, prefix, strlen(prefix)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A program has one dynamic section; a file that claims thousands is not read once for each. */
 static bool needs_library(Elf *elf, const char *prefix)
 {
     for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
         GElf_Shdr sh;
-        if (!gelf_getshdr(scn, &sh) || sh.sh_type != SHT_DYNAMIC || sh.sh_entsize == 0)
-            continue;
-        Elf_Data *data = elf_getdata(scn, NULL);
-        for (size_t i = 0; data && i < sh.sh_size / sh.sh_entsize; i++) {
-            GElf_Dyn dyn;
-            if (!gelf_getdyn(data, (int)i, &dyn) || dyn.d_tag != DT_NEEDED)
-                continue;
-            const char *name = elf_strptr(elf, sh.sh_link, dyn.d_un.d_val);
-            if (name && strncmp(name, prefix, strlen(prefix)) == 0)
-                return true;
-        }
+        if (gelf_getshdr(scn, &sh) && sh.sh_type == SHT_DYNAMIC)
+            return names_library(elf, elf_getdata(scn, NULL), sh.sh_link, prefix);
     }
     return false;
 }
@@ -102,7 +109,7 @@ static const char *file_refusal(const char *path, bool *is_script, char interpre
 {
     char head[256] = "";
     const char *why = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* it may be a pipe */
     if (fd < 0)
         return NULL; /* executable but not readable: nothing to look at */
     ssize_t n = pread(fd, head, sizeof(head) - 1, 0);

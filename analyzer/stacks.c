@@ -7,6 +7,8 @@
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
+#define LINE_BUDGET (256u << 20) /* and more for each table, see definitions.c */
+
 /* ---- strings ---- */
 
 static void place_string(struct gs_strings *t, uint32_t index)
@@ -68,6 +70,7 @@ void gs_stacks_init(struct gs_stacks *s)
 {
     memset(s, 0, sizeof(*s));
     s->n_nodes = 1;
+    s->line_budget = LINE_BUDGET;
     s->no_stack = gs_stacks_synthetic(s, "(no stack)");
     s->not_sampled = gs_stacks_synthetic(s, "(not sampled)");
     s->lost = gs_stacks_synthetic(s, "(lost)");

@@ -33,6 +33,7 @@ struct gs_stacks {
     struct gs_idmap node_map;                      /* parent, frame -> node - 1 */
     uint32_t n_nodes;                              /* node 0 is the root */
     uint32_t no_stack, not_sampled, lost, earlier; /* synthetic nodes under the root */
+    uint64_t line_budget; /* line table bytes still read; hostile ones cost no more */
 };
 void gs_stacks_init(struct gs_stacks *s);
 uint32_t gs_stacks_name(struct gs_stacks *s, const char *file, size_t file_len, const char *func,
@@ -63,7 +64,6 @@ struct gs_definitions {
     struct gs_idmap stack_map; /* stack id -> stack_node[] */
     uint32_t *stack_node;
     size_t n_stacks, cap_stacks;
-    uint64_t line_budget; /* line table bytes still decoded; hostile tables cost no more */
 };
 void gs_definitions_init(struct gs_definitions *d);
 void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/utf8.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "analyzer/xalloc.h"
@@ -39,6 +38,38 @@ size_t gs_utf8_decode(const char *s, size_t len, uint32_t *cp)
         return bad(cp);
     *cp = v;
     return n;
+}
+
+bool gs_utf8_is_hidden(uint32_t cp)
+{
+    static const struct {
+        uint16_t first, last;
+    } ranges[] = {
+        {0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e},
+        {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb},
+    };
+    if (cp >= 0x20 && cp < 0x7f)
+        return false;
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+        if (cp >= ranges[i].first && cp <= ranges[i].last)
+            return true;
+    return false;
+}
+
+void gs_utf8_defuse(char *s)
+{
+    size_t len = strlen(s), used = 0;
+    for (size_t i = 0, n; i < len; i += n) {
+        uint32_t cp;
+        n = gs_utf8_decode(s + i, len - i, &cp);
+        if (cp == GS_UTF8_BAD || gs_utf8_is_hidden(cp)) {
+            s[used++] = '?';
+        } else {
+            memmove(s + used, s + i, n);
+            used += n;
+        }
+    }
+    s[used] = '\0';
 }
 
 char *gs_utf8_clean(const char *s, size_t len, size_t max_len)

@@ -15,6 +15,8 @@ static const char *env_get(char *const *envp, const char *name, size_t len)
 
 /* ---- values ---- */
 
+#define MAX_NS (UINT64_C(1) << 60) /* 36 years: no time is longer, so that none overflows */
+
 /* Digits with up to three decimals, in thousandths; then an optional suffix. */
 static bool parse_milli(const char *s, uint64_t *milli, const char **rest)
 {
@@ -58,8 +60,9 @@ static bool parse_size(const char *s, uint64_t *out)
         unit = (uint64_t)1 << (10 * ((at - suffixes) % 3 + 1));
     if (at && rest[1] && strcmp(rest + 1, "B") && strcmp(rest + 1, "iB"))
         return false;
-    *out = (uint64_t)((unsigned __int128)milli * unit / 1000);
-    return true;
+    unsigned __int128 bytes = (unsigned __int128)milli * unit / 1000;
+    *out = (uint64_t)bytes;
+    return bytes <= UINT64_MAX;
 }
 
 static bool parse_thousandths(const char *s, uint64_t *out)
@@ -89,7 +92,11 @@ static bool set_GILSCOPE_LEVEL(struct gs_config *c, const char *v)
 
 static bool set_GILSCOPE_DURATION(struct gs_config *c, const char *v)
 {
-    return parse_thousandths(v, &c->duration_ms);
+    uint64_t ms;
+    if (!parse_thousandths(v, &ms) || ms > MAX_NS / 1000000)
+        return false;
+    c->duration_ms = ms;
+    return true;
 }
 
 static bool set_GILSCOPE_CHILDREN(struct gs_config *c, const char *v)
@@ -113,13 +120,19 @@ static bool set_GILSCOPE_ON_FULL(struct gs_config *c, const char *v)
 
 static bool set_GILSCOPE_MAX_SIZE(struct gs_config *c, const char *v)
 {
-    return parse_size(v, &c->max_size_bytes);
+    uint64_t bytes;
+    if (!parse_size(v, &bytes))
+        return false;
+    c->max_size_bytes = bytes;
+    return true;
 }
 
 static bool parse_flag(const char *v, bool *out)
 {
-    *out = v[0] == '1';
-    return (v[0] == '0' || v[0] == '1') && !v[1];
+    bool known = (v[0] == '0' || v[0] == '1') && !v[1];
+    if (known)
+        *out = v[0] == '1';
+    return known;
 }
 
 static bool set_GILSCOPE_FORCE(struct gs_config *c, const char *v)
@@ -144,7 +157,7 @@ static bool set_GILSCOPE_QUIET(struct gs_config *c, const char *v)
 static bool set_GILSCOPE_SAMPLE_INTERVAL(struct gs_config *c, const char *v)
 {
     uint64_t us;
-    if (!parse_whole(v, &us) || !us)
+    if (!parse_whole(v, &us) || !us || us > MAX_NS / 1000)
         return false;
     c->sample_interval_us = us;
     return true;
@@ -280,7 +293,7 @@ void gs_config_parse(struct gs_config *out, char *const *envp)
         bad = #env;
 #include "preload/agent_config.def"
 #undef GS_CONFIG
-    if ((v = env_get(envp, "GILSCOPE_ROOT_PID", 17)) && parse_whole(v, &pid))
+    if ((v = env_get(envp, "GILSCOPE_ROOT_PID", 17)) && parse_whole(v, &pid) && pid <= UINT32_MAX)
         out->root_pid = (uint32_t)pid;
     if (out->on_full == GS_ON_FULL_ring && out->max_size_bytes < GS_RING_MIN_BYTES) {
         out->on_full = GS_ON_FULL_stop;

@@ -126,8 +126,8 @@ void gs_threads_forget(void)
     gs_self = NULL;
 }
 
-/* Everything but the list link goes back to zero; `state` last, for it lets others in. The ring too: a
- * short thread touches only its first pages. */
+/* Everything but the list link goes back to zero; `state` last, for it lets others in. The ring
+ * too: a short thread touches only its first pages. */
 void gs_thread_recycle(struct gs_thread *t)
 {
     struct gs_thread *next = t->next;

@@ -10,6 +10,7 @@
 #include "analyzer/profile_build.h"
 #include "analyzer/stats.h"
 #include "analyzer/trace_reader.h"
+#include "analyzer/utf8.h"
 #include "tests/fuzz/capture_mend.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -41,15 +42,14 @@ static void text_close(struct text *t)
     fclose(t->f);
 }
 
+/* Valid UTF-8, and nothing hidden in it. */
 static void no_control_characters(const struct text *t)
 {
-    for (size_t i = 0; i < t->len; i++) {
-        unsigned char c = (unsigned char)t->s[i];
-        unsigned char next = i + 1 < t->len ? (unsigned char)t->s[i + 1] : 0;
-        CHECK(c >= 0x20 || c == '\n');
-        CHECK(c != 0x7f && !(c == 0xc2 && next >= 0x80 && next < 0xa0)); /* DEL, C1 */
-        CHECK(!(c == 0xe2 && next == 0x80 && i + 2 < t->len && (unsigned char)t->s[i + 2] >= 0xaa &&
-                (unsigned char)t->s[i + 2] <= 0xae)); /* bidi */
+    for (size_t i = 0, n; i < t->len; i += n) {
+        uint32_t cp;
+        n = gs_utf8_decode(t->s + i, t->len - i, &cp);
+        CHECK(cp != GS_UTF8_BAD || n == 3);
+        CHECK(!gs_utf8_is_hidden(cp) || cp == '\n');
     }
 }
 

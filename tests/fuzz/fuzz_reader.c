@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned seed);
 
 #define MAX_SIZE (1u << 20)
+#define MAX_ROWS 3000 /* of the reference engine, whose time grows with their square */
 
 static enum gs_status analyse(const uint8_t *data, size_t size, const char *engine, char **json)
 {
@@ -33,17 +34,41 @@ static enum gs_status analyse(const uint8_t *data, size_t size, const char *engi
         abort();
     if (s == GS_OK) {
         p.engine = "any";
-        gs_report_json(&p, f);
-        gs_stats_text(&p, NULL, f);
+        gs_report_json(&p, f); /* all numbers there are; fuzz_outputs has the other texts */
     }
     fclose(f);
     gs_profile_free(&p);
     return s;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static uint64_t claimed_rows(const uint8_t *data, size_t size)
+{
+    struct gs_walk walk;
+    struct gs_walk_item item;
+    uint64_t rows = 0;
+    gs_walk_init(&walk, data, size);
+    while (gs_walk_next(&walk, &item))
+        rows += item.kind == GS_WALK_CHUNK && item.chunk.stream != GS_STREAM_RECORDS
+                    ? item.chunk.n_rows
+                    : 0;
+    return rows;
+}
+
+static void compare_engines(const uint8_t *data, size_t size)
 {
     char *cpu = NULL, *reference = NULL;
+    enum gs_status a = analyse(data, size, "cpu", &cpu), b = a;
+    if (claimed_rows(data, size) <= MAX_ROWS) {
+        b = analyse(data, size, "reference", &reference);
+        if (a != b || strcmp(cpu, reference) != 0)
+            __builtin_trap();
+    }
+    free(cpu);
+    free(reference);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     if (size > MAX_SIZE)
         return 0;
     uint8_t *copy = malloc(size ? size : 1);
@@ -52,12 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(copy, data, size);
     gs_mend(copy, size);
-    enum gs_status a = analyse(copy, size, "cpu", &cpu);
-    enum gs_status b = analyse(copy, size, "reference", &reference);
-    if (a != b || strcmp(cpu, reference) != 0)
-        __builtin_trap();
-    free(cpu);
-    free(reference);
+    compare_engines(copy, size);
     free(copy);
     return 0;
 }

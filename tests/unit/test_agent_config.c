@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,11 +62,21 @@ static void a_ring_needs_a_size(void **state)
 static void a_value_not_understood_is_named_and_changes_nothing(void **state)
 {
     static const char *const bad[] = {
-        "GILSCOPE_LEVEL=3",           "GILSCOPE_LEVEL=1x",
-        "GILSCOPE_DURATION=soon",     "GILSCOPE_MAX_SIZE=5Q",
-        "GILSCOPE_BUDGET=101",        "GILSCOPE_CHILDREN=yes",
-        "GILSCOPE_SAMPLE_INTERVAL=0", "GILSCOPE_MAX_SIZE=99999999999999999999999",
+        "GILSCOPE_LEVEL=3",
+        "GILSCOPE_LEVEL=1x",
+        "GILSCOPE_DURATION=soon",
+        "GILSCOPE_MAX_SIZE=5Q",
+        "GILSCOPE_BUDGET=101",
+        "GILSCOPE_CHILDREN=yes",
+        "GILSCOPE_SAMPLE_INTERVAL=0",
+        "GILSCOPE_MAX_SIZE=99999999999999999999999",
         "GILSCOPE_ON_FULL=grow",
+        "GILSCOPE_FORCE=1x",
+        "GILSCOPE_MAX_SIZE=17179869185G", /* 2^64 bytes and 1 GiB */
+        "GILSCOPE_QUIET=11",
+        "GILSCOPE_DURATION=18446744074", /* 2^64 ns and 0.3 s */
+        "GILSCOPE_MAX_SIZE=1KiBs",
+        "GILSCOPE_SAMPLE_INTERVAL=18446744073709553",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -73,6 +84,8 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         assert_non_null(c.bad_name);
         assert_memory_equal(c.bad_name, bad[i], strlen(c.bad_name));
         assert_int_equal(c.level, ok.level);
+        assert_int_equal(c.force, ok.force);
+        assert_int_equal(c.quiet, ok.quiet);
         assert_int_equal(c.duration_ms, ok.duration_ms);
         assert_int_equal(c.max_size_bytes, ok.max_size_bytes);
         assert_int_equal(c.sample_interval_us, ok.sample_interval_us);
@@ -113,6 +126,84 @@ static void a_path_that_does_not_fit_is_refused(void **state)
     assert_false(gs_config_out_path(&c, path, sizeof(path)));
 }
 
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* A variable with a random value that ends where its memory does: a sanitizer sees a read too far.
+ */
+static char *random_variable(uint64_t *rng, const char *name)
+{
+    static const char *const parts[] = {"0",  "9",     "1.5", "18446744073709551615",
+                                        ".",  "K",     "GiB", "%",
+                                        "%p", "%h",    "%%",  "%q{",
+                                        "}",  "A}-",   "/",   "python",
+                                        "-",  "\xff\n"};
+    char text[1000] = "";
+    size_t len = 0;
+    for (uint64_t n = next_random(rng) % 6; n > 0; n--)
+        len += (size_t)sprintf(text + len, "%s",
+                               parts[next_random(rng) % (sizeof(parts) / sizeof(*parts))]);
+    char *out = malloc(strlen(name) + 1 + len + 1);
+    sprintf(out, "%s=%s", name, text);
+    return out;
+}
+
+/* Whatever the environment holds, the settings are within their limits and the path is a path. */
+static void any_environment_is_harmless(void **state)
+{
+    static const char *const names[] = {
+#define GS_CONFIG(env, field, type, default_value, help) #env,
+#include "preload/agent_config.def"
+#undef GS_CONFIG
+        "GILSCOPE_ROOT_PID", "A", "RANK"};
+    enum { N = sizeof(names) / sizeof(*names) };
+    uint64_t rng = 7;
+    (void)state;
+    for (unsigned round = 0; round < 20000; round++) {
+        char *envp[N + 1] = {NULL}, path[4096];
+        struct gs_config c;
+        for (size_t i = 0; i < N; i++)
+            envp[i] = random_variable(&rng, names[i]);
+        gs_config_parse(&c, envp);
+        assert_true(c.level <= 2 && c.budget_permille <= 1000 && c.sample_interval_us > 0);
+        assert_true(c.duration_ms * 1000000 / 1000000 == c.duration_ms);
+        assert_true(c.sample_interval_us * 1000 / 1000 == c.sample_interval_us);
+        assert_true(gs_config_out_path(&c, path, sizeof(path)));
+        assert_int_equal(path[0], '/');
+        for (size_t i = 0; i < N; i++)
+            free(envp[i]);
+    }
+}
+
+/* Of a value that is as long as an environment allows, nothing is kept and nothing overwritten. */
+static void a_long_value_is_only_too_long(void **state)
+{
+    enum { LEN = 1 << 20 };
+    static const char *const names[] = {
+#define GS_CONFIG(env, field, type, default_value, help) #env,
+#include "preload/agent_config.def"
+#undef GS_CONFIG
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        char *env = malloc(LEN + 100), path[4096];
+        sprintf(env, "%s=", names[i]);
+        memset(env + strlen(env), '9', LEN);
+        env[strlen(names[i]) + 1 + LEN] = '\0';
+        struct gs_config c = parse(env, NULL);
+        bool is_path = strcmp(names[i], "GILSCOPE_OUT") == 0;
+        assert_true(is_path || c.bad_name == NULL || strcmp(c.bad_name, names[i]) == 0);
+        assert_true(is_path || c.bad_name);
+        assert_true(gs_config_out_path(&c, path, sizeof(path)) == !is_path);
+        free(env);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_value_not_understood_is_named_and_changes_nothing),
         cmocka_unit_test(tokens_are_expanded),
         cmocka_unit_test(a_path_that_does_not_fit_is_refused),
+        cmocka_unit_test(any_environment_is_harmless),
+        cmocka_unit_test(a_long_value_is_only_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -466,6 +466,37 @@ static void engines_agree_on_shuffled_rows(void **state)
     check_story(s, 3000, 1000003); /* sparse numbers: sorted, not scattered */
 }
 
+/* Waits over all turns before, of `n` threads: past the limits of pairs, what was blamed still adds
+ * up (gs_profile_check), the engines leave out the same, and it is said. */
+static void check_limited_pairs(uint64_t n_threads)
+{
+    struct cap c;
+    struct gs_profile p;
+    struct cap_row *rows = calloc(3000, sizeof(*rows));
+    uint64_t left_out = 0;
+    for (uint64_t i = 0; i < 3000; i++)
+        rows[i] = (struct cap_row){i + 1, 10 * i, i % n_threads, BOTH, 9, 0, 10 * i, i, 0};
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 3000);
+    profile_both(&c, &p);
+    const struct gs_prof_process *q = &p.processes[0];
+    for (size_t i = 0; i < q->n_blame; i++)
+        left_out += q->blame[i].waiter == GS_THREAD_NONE ? q->blame[i].ns : 0;
+    assert_true(left_out > q->gil.wait_ns / 2);
+    assert_non_null(strstr(q->notes, "left out"));
+    gs_profile_free(&p);
+    free(rows);
+    cap_close(&c);
+}
+
+static void pairs_past_the_limits_are_one(void **state)
+{
+    (void)state;
+    check_limited_pairs(3);    /* too many steps, in the matrix */
+    check_limited_pairs(700);  /* in the map */
+    check_limited_pairs(3000); /* too many pairs as well */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +514,7 @@ int main(void)
         cmocka_unit_test(folded_time_is_shared_by_weight),
         cmocka_unit_test(engines_agree_on_random_captures),
         cmocka_unit_test(engines_agree_on_shuffled_rows),
+        cmocka_unit_test(pairs_past_the_limits_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,24 @@ static void check_safe(const char *in, size_t width, const char *want)
     free(got);
 }
 
+static void check_defused(const char *in, const char *want)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "%s", in);
+    gs_utf8_defuse(text);
+    assert_string_equal(text, want);
+}
+
+static void messages_are_one_plain_line(void **state)
+{
+    (void)state;
+    check_defused("", "");
+    check_defused("gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x8d", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x8d");
+    check_defused("a\nb\033[2J\x7f", "a?b?[2J?");
+    check_defused("\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xef\xbb\xbf", "????");
+    check_defused("\xff\xed\xa0\x80 cut \xe2\x80", "???? cut ??");
+}
+
 static void terminals_are_not_driven(void **state)
 {
     (void)state;
@@ -172,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_have_three_digits),
         cmocka_unit_test(shares_counts_and_sizes),
+        cmocka_unit_test(messages_are_one_plain_line),
         cmocka_unit_test(terminals_are_not_driven),
         cmocka_unit_test(names_are_cleaned_and_cut),
         cmocka_unit_test(json_is_valid_and_harmless),

@@ -300,6 +300,26 @@ static void nobody_waited(void **state)
     cap_close(&c);
 }
 
+/* Waits without an acquire: the counts of a capture need not agree with each other. */
+static void contended_but_never_acquired(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    cap_open(&c, 1);
+    cap_records(&c);
+    cap_process(&c, 7, 0, 1);
+    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 1000 * MS, 0, 0, 1000, 0, 0, 0, 0, 0, 9, 500 * MS, 0, 0, 0);
+    CAP_REC(&c, GS_RECORD_END, 1000 * MS, 1);
+    cap_end_records(&c);
+    cap_profile(c.data, c.len, NULL, &p);
+    assert_int_equal(p.processes[0].gil.contended, 1000);
+    for (size_t i = 0; i < p.n_findings; i++)
+        assert_string_not_equal(p.findings[i].id, "gil-convoy");
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(counts_take_the_greater),
         cmocka_unit_test(pairs_past_a_thousand_are_one_row),
         cmocka_unit_test(nobody_waited),
+        cmocka_unit_test(contended_but_never_acquired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
