@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Beside sanitizers: their runtimes are preloads with wrappers of much of libc. An extension module
+"""Beside sanitizers: their runtimes are preloads with wrappers of much of libc. A library
 built with one reports nothing because of the agent, and still finds what is wrong."""
 
 import os
@@ -15,8 +15,8 @@ from sums import check_document
 pytestmark = pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 
 PROGRAM = """
-import os, sys, threading, time, warnings
-import sanitized
+import ctypes, os, sys, threading, time, warnings
+sanitized = ctypes.CDLL(sys.argv[1])
 warnings.simplefilter("ignore", DeprecationWarning)  # ThreadSanitizer has a thread of its own
 def spin(seconds=0.2):
     end = time.monotonic() + seconds
@@ -26,18 +26,19 @@ for t in threads: t.start()
 print(sanitized.handover(), sanitized.overrun(7), sanitized.overflow(-1), flush=True)
 for t in threads: t.join()
 time.sleep(0.1)  # until the kernel counts them no more: threads at a fork are reported
-for _ in range(int(sys.argv[1])):
+for _ in range(int(sys.argv[2])):
     pid = os.fork()
     if not pid:
         spin(0.05)
         sys.exit(sanitized.handover())
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
     spin(0.05)
-exec(sys.argv[2])
+exec(sys.argv[3])
 print("done")
 """
 FAULTS = {"thread": "sanitized.race()", "address": "sanitized.overrun(8)", "undefined": "sanitized.overflow(1)"}
 FOUND = {"thread": "data race", "address": "heap-buffer-overflow", "undefined": "signed integer overflow"}
+SHARED = {"thread": "libtsan.so", "address": "libasan.so"}
 UNSEEN = "no turn of the GIL was seen"
 
 
@@ -49,19 +50,15 @@ def runtime(name):
 
 
 @pytest.fixture
-def module(python, compile_c, tmp_path):
-    """module(sanitizer) puts sanitized.so beside the program."""
-    headers = python.run("-c", "import sysconfig; print(sysconfig.get_path('include'))").stdout.strip()
-    if not os.path.exists(headers + "/Python.h"):
-        pytest.skip("no Python.h of " + python.name)
+def library(compile_c):
+    """library(sanitizer) -> the library built with it"""
+    gcc = shutil.which("gcc") or pytest.skip("no gcc")
 
     def build(sanitizer):
-        flags = ["-g", "-shared", "-fPIC", "-fsanitize=" + sanitizer, "-I" + headers]
         try:
-            library = compile_c("sanitized.c", *flags, compiler=shutil.which("gcc") or pytest.skip("no gcc"))
+            return compile_c("sanitized.c", "-g", "-shared", "-fPIC", "-fsanitize=" + sanitizer, compiler=gcc)
         except subprocess.CalledProcessError:
-            pytest.skip("gcc has no -fsanitize=" + sanitizer)
-        shutil.copy(library, tmp_path / "sanitized.so")
+            return pytest.skip("gcc has no -fsanitize=" + sanitizer)
 
     return build
 
@@ -71,12 +68,10 @@ ORDERS = [("thread", "agent first"), ("thread", "agent last"), ("address", "agen
 
 
 @pytest.fixture
-def sanitizer(request, module):
-    """(name, the environment without the agent, with it)"""
+def sanitizer(request, library):
+    """(name, order, the library built with it, env() without the agent and env(gilscope) with it)"""
     name, order = request.param
-    module(name)
-    library = {"thread": "libtsan.so", "address": "libasan.so"}.get(name)
-    preloads = [runtime(library)] if library else []
+    preloads = [runtime(SHARED[name])] if name in SHARED else []
     options = {"ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=%d" % (order == "agent last"),
                "TSAN_OPTIONS": "die_after_fork=0",  # our thread may be late for a fork, 2 ms are its limit
                "UBSAN_OPTIONS": "halt_on_error=1"}
@@ -86,7 +81,7 @@ def sanitizer(request, module):
         all_of_them = agent + preloads if order == "agent first" else preloads + agent
         return dict(options, LD_PRELOAD=" ".join(map(str, all_of_them)))
 
-    return name, order, env
+    return name, order, library(name), env
 
 
 def plain_run(argv, env, expected):
@@ -104,8 +99,8 @@ def plain_run(argv, env, expected):
 def test_nothing_is_reported(sanitizer, forks, python, gilscope, script, stats, tmp_path):
     if python.source == "matrix":
         pytest.skip("runs on a C library of its own")
-    name, order, env = sanitizer
-    argv = [python, script(PROGRAM), forks, "pass"]
+    name, order, library, env = sanitizer
+    argv = [python, script(PROGRAM), library, forks, "pass"]
     plain = plain_run(argv, env(), "2 0 2147483646\n" + "4\n" * forks + "done\n")
     watched = run_preloaded(gilscope, argv, tmp_path / "x-%p.gsc", env=env(gilscope))
     assert (watched.returncode, watched.stdout, watched.stderr) == (0, plain.stdout, plain.stderr)
@@ -123,8 +118,8 @@ def test_nothing_is_reported(sanitizer, forks, python, gilscope, script, stats, 
 
 @pytest.mark.parametrize("sanitizer", ORDERS, indirect=True, ids=" ".join)
 def test_what_is_wrong_is_found(sanitizer, python, gilscope, script, tmp_path):
-    name, _, env = sanitizer
-    argv = [python, script(PROGRAM), 0, FAULTS[name]]
+    name, _, library, env = sanitizer
+    argv = [python, script(PROGRAM), library, 0, FAULTS[name]]
     plain = run_plain(argv, env=env())
     if FOUND[name] not in plain.stderr:
         pytest.skip("%s finds nothing here: %s" % (name, plain.stderr[-200:]))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A preload that wraps the condition variables' functions as ThreadSanitizer's runtime does: without
- * a version, in an object that knows versions. At the end it writes how often each was called to the
- * descriptor WRAP_FD names. With -DOLD it also has the old functions under their version, which
- * nobody may call who means the new ones.
+ * A preload that wraps the condition variables' functions as ThreadSanitizer's runtime does:
+ * without a version, in an object that knows versions. At the end it writes how often each was
+ * called to the descriptor WRAP_FD names. With -DOLD it also has the old functions under their
+ * version, which nobody may call who means the new ones.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
