@@ -10,7 +10,8 @@
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-#define MAX_NOTES 16384 /* bytes; a capture full of events must not fill memory */
+#define MAX_NOTES          16384 /* bytes; a capture full of events must not fill memory */
+#define GIL_SEEN_WITHIN_NS 1000000000u
 
 uint32_t gs_recording_thread(struct gs_recording *r, uint32_t id)
 {
@@ -165,6 +166,18 @@ static void describe_detail(struct gs_recording *r)
     name_ended_threads(r);
 }
 
+/* An interpreter that starts takes its GIL at once; one whose turns nobody saw looks like a program
+ * without trouble. Not said where the GIL's record may be what is missing. */
+static void note_unseen_gil(struct gs_recording *r)
+{
+    bool whole = !r->lost_chunks && !r->damaged_chunks && !r->damaged_records;
+    bool long_enough = r->ended || r->end_ns - r->start_ns >= GIL_SEEN_WITHIN_NS;
+    if (r->python_hex && !r->free_threaded && !r->n_gils && whole && long_enough)
+        gs_recording_note(r, "no turn of the GIL was seen: this process did not start its Python, "
+                             "or a library preloaded before the agent wraps pthread_cond_signal "
+                             "(ThreadSanitizer does): put the agent first in LD_PRELOAD");
+}
+
 void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n)
 {
@@ -190,6 +203,7 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
     if (r->end_ns < r->start_ns)
         r->end_ns = r->start_ns;
     describe_detail(r);
+    note_unseen_gil(r);
 }
 
 static void free_strings(char **list, size_t n)

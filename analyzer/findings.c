@@ -454,7 +454,7 @@ static char *make_verdict(const struct gs_profile *p, const struct gs_job *job,
     if (job->all_free_threaded)
         return copy("This Python has no GIL (free-threaded build), so no thread waited for it.");
     if (job->acquisitions == 0)
-        return copy("No thread took the GIL while this was recorded.");
+        return copy("No turn of the GIL was seen in this recording.");
     if (is_free(job))
         return gs_xasprintf("The GIL is not the problem: %s thread%s waited %s for it in all.",
                             gs_fmt_count(job->n_threads).s, job->n_threads == 1 ? "" : "s",

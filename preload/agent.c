@@ -160,9 +160,9 @@ static void start(bool in_hook)
     gs_writer.sink.fd = -1;
     begin_recording();
     gs_live.mode = GS_LIVE_YES;
-    gs_lifecycle_init();
     if (!gs_drain_start())
         gs_agent_die("no thread could be started");
+    gs_lifecycle_init(); /* after a sanitizer's handlers, so that ours comes before it locks */
     gs_cost_start(gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
 }
 

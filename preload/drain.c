@@ -32,9 +32,6 @@
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
 /* glibc only, hence weak: see hooks_real.c. */
-extern int pthread_clockjoin_np(pthread_t, void **, clockid_t, const struct timespec *)
-    __attribute__((weak));
-extern int pthread_timedjoin_np(pthread_t, void **, const struct timespec *) __attribute__((weak));
 extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
 
 enum request { REQ_NONE, REQ_LEAVE, REQ_CHECKPOINT, REQ_FINISH, REQ_BEING_POSTED };
@@ -392,14 +389,16 @@ static void *drain_main(void *arg)
 
 /* ---- from other threads ---- */
 
+/* Joined once, by whoever is first: two threads may end the process. Not by pthread_clockjoin_np():
+ * a sanitizer that does not know that function takes the thread for a leak. */
 static bool previous_has_ended(void)
 {
-    if (!d.joinable)
+    if (!__atomic_exchange_n(&d.joinable, false, __ATOMIC_ACQ_REL))
         return true;
-    if (!pthread_tryjoin_np || pthread_tryjoin_np(d.thread, NULL) != 0)
-        return false;
-    d.joinable = false;
-    return true;
+    if (pthread_tryjoin_np && pthread_tryjoin_np(d.thread, NULL) == 0)
+        return true;
+    __atomic_store_n(&d.joinable, true, __ATOMIC_RELEASE);
+    return false;
 }
 
 bool gs_drain_start(void)
@@ -421,25 +420,34 @@ bool gs_drain_start(void)
     return rc == 0;
 }
 
-static int timed_join(clockid_t clock, uint64_t end_ns)
+static bool await_last_action(uint64_t end_ns)
 {
-    struct timespec ts = {(time_t)(end_ns / SECOND_NS), (long)(end_ns % SECOND_NS)};
-    if (pthread_clockjoin_np)
-        return pthread_clockjoin_np(d.thread, NULL, clock, &ts);
-    return pthread_timedjoin_np ? pthread_timedjoin_np(d.thread, NULL, &ts) : -1;
+    for (;;) {
+        uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
+        uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
+        if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE))
+            return true;
+        if (now >= end_ns)
+            return false;
+        gs_futex_wait(&d.done, done, end_ns - now);
+    }
 }
 
-/* A joined thread is still counted by the kernel for some microseconds, and CPython asks the kernel
- * how many threads there are: it has left when its tid is gone. */
-static void join_until_gone(void)
+/* The kernel counts a thread for some microseconds after its last action, and CPython asks the
+ * kernel how many threads there are: it has left when its tid is gone. Only then is it joined: were
+ * the lock that a sanitizer's pthread_tryjoin_np() takes held by this very fork, the thread could
+ * not have ended either. */
+void gs_drain_join(void)
 {
-    clockid_t clock = pthread_clockjoin_np ? CLOCK_MONOTONIC : CLOCK_REALTIME;
-    uint64_t end_ns = gs_clock_ns(clock) + LEAVE_WAIT_NS;
-    if (d.joinable && timed_join(clock, end_ns) != 0)
+    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + LEAVE_WAIT_NS;
+    if (!d.joinable || !await_last_action(end_ns))
         return;
-    d.joinable = false;
-    while (d.tid && !gs_proc_task_has_ended(d.tid) && gs_clock_ns(clock) < end_ns)
+    while (!gs_proc_task_has_ended(d.tid)) {
+        if (gs_clock_ns(CLOCK_MONOTONIC) >= end_ns)
+            return;
         gs_sys0(SYS_sched_yield);
+    }
+    previous_has_ended();
 }
 
 /* The text is the program's own, as it handed it to exec: a pointer that cannot be read is the
@@ -471,15 +479,7 @@ void gs_drain_leave(void)
 {
     __atomic_fetch_add(&d.forks, 1, __ATOMIC_RELAXED);
     if (d.joinable && post_request(REQ_LEAVE, 0, ""))
-        join_until_gone();
-}
-
-/* CPython counts threads in the parent after the fork: a thread that was late for it gets as long
- * once more. */
-void gs_drain_leave_late(void)
-{
-    if (d.joinable)
-        join_until_gone();
+        gs_drain_join();
 }
 
 /* Without a drain thread the caller writes itself; nobody else can be in the writer then. */

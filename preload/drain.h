@@ -18,8 +18,9 @@ void gs_drain_kick(void);
 bool gs_drain_start(void);
 /* Asks the thread to end and waits at most 2 ms for it. CTX: atfork prepare. */
 void gs_drain_leave(void);
-/* Waits at most 2 ms more for a thread that did not leave in time. CTX: atfork parent. */
-void gs_drain_leave_late(void);
+/* Joins the thread, if it was asked to end or has ended by itself; waits at most 2 ms for it. CTX:
+ * destructor, _exit; atfork parent too, for a thread that did not leave in time. */
+void gs_drain_join(void);
 /* Writes all there is and the record of `event` (END for the end of the process, EVENT for an
  * exec), waiting at most 250 ms. CTX: destructor, _exit, exec; not in a hook. */
 void gs_drain_finish(uint32_t event);

@@ -8,13 +8,22 @@
 #include "preload/hooks.def"
 #undef GS_HOOK
 
+#define GS_OLD_LAYOUT "GLIBC_2.2.5" /* of condition variables; x86-64's, other CPUs have none */
+
 /* glibc only: weak, so that a musl child under the inherited preload still starts. */
 extern void *dlvsym(void *handle, const char *name, const char *version) __attribute__((weak));
 
+/* The next definition behind ours. dlvsym() alone would go past another preload's wrapper, which
+ * has mostly no version (a sanitizer then misses the call); dlsym() alone may find the libc's old
+ * function, of another layout. So the version decides only where dlsym() came upon the old one. */
 static void *look_up(const char *name, const char *version)
 {
-    void *p = version && dlvsym ? dlvsym(RTLD_NEXT, name, version) : NULL;
-    return p ? p : dlsym(RTLD_NEXT, name);
+    void *next = dlsym(RTLD_NEXT, name);
+    if (!version || !dlvsym)
+        return next;
+    void *versioned = dlvsym(RTLD_NEXT, name, version);
+    bool old = next == dlvsym(RTLD_NEXT, name, GS_OLD_LAYOUT);
+    return versioned && old ? versioned : next;
 }
 
 /* Once: a name this libc lacks (execveat before glibc 2.34, sem_clockwait before 2.30) would be

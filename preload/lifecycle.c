@@ -30,11 +30,13 @@ static void prepare_fork(void)
     errno = saved;
 }
 
+/* CPython counts threads in the parent after the fork: a thread that was late for it gets as long
+ * once more. */
 static void parent_after_fork(void)
 {
     int saved = errno;
     if (gs_lifecycle_is_ours()) {
-        gs_drain_leave_late();
+        gs_drain_join();
         gs_agent_after_fork();
     }
     errno = saved;
@@ -63,10 +65,13 @@ int gs_lifecycle_exec_failed(int rc)
     return rc;
 }
 
-/* Two threads may end the process at once: neither goes on before the capture is closed. */
+/* Two threads may end the process at once: neither goes on before the capture is closed. A thread
+ * nobody joined is a leak to who looks for such things (ThreadSanitizer). */
 void gs_lifecycle_before_exit(void)
 {
-    bool leaving = gs_agent.state == GS_STATE_ON && gs_agent.leaving_tid;
-    if (gs_lifecycle_is_ours() || (leaving && gs_agent.pid == gs_getpid()))
+    if (gs_agent.pid != gs_getpid())
+        return;
+    if (gs_lifecycle_is_ours() || (gs_agent.state == GS_STATE_ON && gs_agent.leaving_tid))
         gs_drain_finish(GS_EVENT_EXIT);
+    gs_drain_join();
 }

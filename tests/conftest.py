@@ -26,6 +26,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import zlib
 
 import pytest
 
@@ -398,7 +399,8 @@ def compile_c(tmp_path_factory, targets):
     folder = tmp_path_factory.mktemp("compiled")
 
     def run(name, *flags, compiler=cc):
-        out = folder / (name.replace(".c", "") + "-" + os.path.basename(compiler))
+        key = zlib.crc32(" ".join(map(str, flags)).encode())
+        out = folder / ("%s-%s-%08x" % (name.replace(".c", ""), os.path.basename(compiler), key))
         if not out.exists():
             subprocess.run([compiler, "-O1", *flags, "-o", out, targets / name], check=True)
         return out

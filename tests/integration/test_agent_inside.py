@@ -18,9 +18,8 @@ pytestmark = pytest.mark.pythons(per_minor=True)
 # hook: dlsym and dlvsym serve the constructor, pthread_* the start and end of the drain thread.
 IMPORTS = set("""
     __errno_location __register_atfork dl_iterate_phdr dlsym dlvsym environ
-    gnu_get_libc_version memcmp memcpy memmove memset pthread_clockjoin_np pthread_create
-    pthread_sigmask pthread_timedjoin_np pthread_tryjoin_np sem_getvalue sigfillset strchr strcmp strlen strncmp
-    strrchr strstr
+    gnu_get_libc_version pthread_create pthread_sigmask pthread_tryjoin_np sem_getvalue sigfillset
+    strchr strcmp strlen strncmp strrchr strstr
 """.split())
 
 

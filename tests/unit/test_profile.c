@@ -320,6 +320,38 @@ static void contended_but_never_acquired(void **state)
     cap_close(&c);
 }
 
+/* A process of which nothing is known but that it was Python's, and its end. */
+static bool says_the_gil_was_unseen(bool ended, bool gil, uint32_t first_chunk)
+{
+    struct cap c;
+    struct gs_profile p;
+    cap_open(&c, 1);
+    c.chunk_no = first_chunk;
+    cap_records(&c);
+    cap_process(&c, 7, 0, 1);
+    if (gil)
+        CAP_REC(&c, GS_RECORD_GIL, 0, 0, 5);
+    if (ended)
+        CAP_REC(&c, GS_RECORD_END, 10 * MS, 1);
+    cap_end_records(&c);
+    cap_profile(c.data, c.len, NULL, &p);
+    const char *notes = p.processes[0].notes;
+    bool said = notes && strstr(notes, "no turn of the GIL was seen");
+    assert_true(!said || strstr(notes, "put the agent first in LD_PRELOAD"));
+    gs_profile_free(&p);
+    cap_close(&c);
+    return said;
+}
+
+static void a_gil_nobody_saw_is_told_of(void **state)
+{
+    (void)state;
+    assert_true(says_the_gil_was_unseen(true, false, 0));
+    assert_false(says_the_gil_was_unseen(true, true, 0));
+    assert_false(says_the_gil_was_unseen(false, false, 0)); /* killed before it began, perhaps */
+    assert_false(says_the_gil_was_unseen(true, false, 1));  /* what is missing may be its record */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +365,7 @@ int main(void)
         cmocka_unit_test(pairs_past_a_thousand_are_one_row),
         cmocka_unit_test(nobody_waited),
         cmocka_unit_test(contended_but_never_acquired),
+        cmocka_unit_test(a_gil_nobody_saw_is_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,61 @@ def test_other_preload(other, order, python, gilscope, program, stats, tmp_path)
     check(stats(tmp_path / "x.gsc"))
 
 
+UNSEEN = "no turn of the GIL was seen"
+
+
+@pytest.fixture
+def wrapper(compile_c):
+    """A preload with wrappers of its own of the condition variables' functions, and run(preloads) that
+    answers how often they were called."""
+    library = compile_c("wrap_cond.c", "-shared", "-fPIC")
+
+    def run(gilscope, argv, out, preloads):
+        read, write = os.pipe()
+        env = {"LD_PRELOAD": " ".join(str(p) for p in preloads), "WRAP_FD": str(write)}
+        result = run_preloaded(gilscope, argv, out, env=env, pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as f:
+            return result, [int(n) for n in f.read().split()]
+
+    return library, run
+
+
+def test_wrapper_without_a_version_is_called(wrapper, python, gilscope, program, stats, tmp_path):
+    """As ThreadSanitizer's are: it would take what it does not see for races."""
+    library, run = wrapper
+    result, (signals, waits) = run(gilscope, [python, program], tmp_path / "x.gsc", [gilscope.agent, library])
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done 1\n", "")
+    doc = stats(tmp_path / "x.gsc")
+    check(doc)
+    gil = doc["processes"][0]["gil"]
+    assert signals >= 2 * gil["acquisitions"] - 1 and waits >= gil["contended"]
+    assert not [note for note in doc["processes"][0]["notes"] if UNSEEN in note]
+
+
+def test_wrapper_before_the_agent_hides_the_gil_and_a_line_says_so(
+        wrapper, python, gilscope, program, stats, tmp_path):
+    library, run = wrapper
+    result, (signals, _) = run(gilscope, [python, program], tmp_path / "x.gsc", [library, gilscope.agent])
+    assert (result.returncode, result.stdout, result.stderr) == (0, "done 1\n", "")
+    process, = stats(tmp_path / "x.gsc")["processes"]
+    assert signals > 10 and process["gil"]["acquisitions"] == 0
+    note, = process["notes"]
+    assert UNSEEN in note and "put the agent first in LD_PRELOAD" in note
+    assert UNSEEN in gilscope("stats", tmp_path / "x.gsc").stdout
+
+
+def test_wrapper_of_the_old_condition_variable_is_not_called(compile_c, python, gilscope, program, stats, tmp_path):
+    """It aborts: whose condition variables are the new ones must not meet the old functions."""
+    versions = tmp_path / "old.map"
+    versions.write_text("GLIBC_2.2.5 {};\n")
+    library = compile_c("wrap_cond.c", "-shared", "-fPIC", "-DOLD", "-Wl,--version-script=%s" % versions)
+    env = {"LD_PRELOAD": "%s %s" % (gilscope.agent, library)}
+    watched = run_preloaded(gilscope, [python, program], tmp_path / "x.gsc", env=env)
+    assert (watched.returncode, watched.stdout, watched.stderr) == (0, "done 1\n", "")
+    check(stats(tmp_path / "x.gsc"))
+
+
 def test_time_that_runs_ten_times_as_fast_is_not_ours(python, gilscope, script, stats, tmp_path):
     """libfaketime makes the program's second a tenth of one; holds are measured by the true clock."""
     code = "import hashlib, threading\n" \
