@@ -15,9 +15,10 @@ import time
 
 import pytest
 
-from conftest import CACHE, clean_env
+from conftest import clean_env
 from preloaded import run_plain, run_preloaded
 from sums import check_document, check_process
+from venvs import venv_of
 
 pytestmark = pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -158,17 +159,7 @@ def test_time_that_runs_ten_times_as_fast_is_not_ours(python, gilscope, script, 
 @pytest.fixture(scope="session")
 def tools():
     """The folder of the tools' programs: a venv of the interpreter that runs the tests."""
-    venv = CACHE / "wild" / ("company-%d.%d" % sys.version_info[:2])
-    wanted = os.path.join(os.path.dirname(__file__), "requirements-company.txt")
-    done = venv / "requirements.txt"
-    if not done.exists() or done.read_text() != open(wanted).read():
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pip = subprocess.run([venv / "bin" / "pip", "install", "-q", "-r", wanted], stderr=subprocess.PIPE, text=True)
-        if pip.returncode:
-            pytest.skip("pip could not install them: " + pip.stderr.strip()[-200:])
-        shutil.copy(wanted, done)
-    return venv / "bin"
+    return venv_of(sys.executable, sys.version_info, "company")
 
 
 PROFILERS = {
