@@ -3,15 +3,19 @@
 Python, and programs that are not Python. The program's output is what it is without the agent, and the
 capture is right."""
 
+import concurrent.futures
 import glob
 import os
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 import pytest
 
@@ -271,6 +275,109 @@ def test_setuid_program_runs_unrecorded(gilscope, tmp_path, compile_c):
         pytest.skip("setpriv cannot: " + plain.stderr)
     assert (watched.returncode, watched.stdout) == (0, plain.stdout)
     assert not list(tmp_path.glob("*.gsc"))
+
+
+# ---- a server that loads Python, forks, and begins anew ----
+
+APP = """
+import os
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d %d" % (sum(range(200000)), os.getpid())]
+"""
+
+
+def get(port):
+    with urllib.request.urlopen("http://127.0.0.1:%d/" % port, timeout=20) as answer:
+        return tuple(int(n) for n in answer.read().split())
+
+
+def get_from(port, wanted):
+    """Asks until wanted(pid): a server that starts, or starts again, refuses or drops some."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            answer = get(port)
+            if wanted(answer[1]):
+                return answer
+        except OSError:
+            pass
+        time.sleep(0.05)
+    return pytest.fail("no such answer within 30 s")
+
+
+@pytest.fixture
+def uwsgi(gilscope, script, tmp_path):
+    """(process, port) of a master with two workers of three threads each"""
+    program = shutil.which("uwsgi") or pytest.skip("no uwsgi (Debian: uwsgi-core, uwsgi-plugin-python3)")
+    if not glob.glob("/usr/lib/uwsgi/plugins/python3_plugin.so"):
+        pytest.skip("no plugin of uwsgi (Debian: uwsgi-plugin-python3)")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    argv = [program, "--plugin", "python3", "--master", "--processes", "2", "--threads", "3", "--need-app",
+            "--http-socket", "127.0.0.1:%d" % port, "--wsgi-file", script(APP, "app.py"), "--die-on-term",
+            "--disable-logging"]
+    env = clean_env({"LD_PRELOAD": gilscope.agent, "GILSCOPE_OUT": tmp_path / "x-%p.gsc"})
+    with open(tmp_path / "log", "w") as log:
+        process = subprocess.Popen(list(map(str, argv)), env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                   start_new_session=True)
+    try:
+        yield process, port
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_uwsgi_reloads_under_requests(uwsgi, stats, tmp_path):
+    process, port = uwsgi
+    get_from(port, bool)
+    with concurrent.futures.ThreadPoolExecutor(6) as clients:
+        before = list(clients.map(lambda _: get(port), range(90)))
+        old = {pid for _, pid in before}
+        process.send_signal(signal.SIGHUP)
+        get_from(port, lambda pid: pid not in old)
+        after = list(clients.map(lambda _: get_from(port, lambda pid: pid not in old), range(90)))
+    process.terminate()
+    assert process.wait(60) == 0, (tmp_path / "log").read_text()
+    assert {total for total, _ in before + after} == {sum(range(200000))}
+    assert "gilscope" not in (tmp_path / "log").read_text()
+    found = {}  # by pid; the master's first life ended in an exec of itself
+    for capture in tmp_path.glob("x-*.gsc"):
+        doc = stats(capture)
+        check_document(doc)
+        found.setdefault(doc["processes"][0]["pid"], []).append(doc["processes"][0])
+    workers = old | {pid for _, pid in after}
+    assert set(found) >= workers | {process.pid} and len(found[process.pid]) == 2
+    assert [note for p in found[process.pid] for note in p["notes"] if re.fullmatch("exec: .*uwsgi", note)]
+    assert sum(p["gil"]["contended"] for pid in workers for p in found[pid]) > 5
+
+
+TORCH = """
+import threading, torch
+from torch.profiler import profile, ProfilerActivity
+a, sums = torch.ones(200, 200), set()
+def work():
+    for _ in range(150): sums.add((float((a @ a).sum()), sum(range(3000))))
+with profile(activities=[ProfilerActivity.CPU]) as p:
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for t in threads: t.start()
+    work()
+    for t in threads: t.join()
+print(sums, any("mm" in e.key and e.count >= 150 for e in p.key_averages()))
+"""
+
+
+def test_torch_profiler(gilscope, script, stats, tmp_path):
+    """Its hooks are PyTorch's and CPython's own, not libc's: both have their say."""
+    pythons = sorted((CACHE / "wild").glob("torch-*/bin/python"))
+    if not pythons or run_plain([pythons[0], "-c", "import torch.profiler"]).returncode:
+        pytest.skip("no PyTorch in a venv %s/wild/torch-3.X" % CACHE)
+    watched = run_preloaded(gilscope, [pythons[0], script(TORCH)], tmp_path / "x.gsc", timeout=120)
+    assert (watched.returncode, watched.stdout) == (0, "{(8000000.0, 4498500)} True\n"), watched.stderr
+    assert "gilscope" not in watched.stderr
+    check(stats(tmp_path / "x.gsc"))
 
 
 # ---- containers ----

@@ -93,7 +93,7 @@ def plain_run(argv, env, expected):
     return plain
 
 
-@pytest.mark.parametrize("forks", [0, 3])
+@pytest.mark.parametrize("forks", [0, pytest.param(3, marks=pytest.mark.serial)])
 @pytest.mark.parametrize("sanitizer", ORDERS, indirect=True, ids=" ".join)
 @pytest.mark.pythons(per_minor=True)
 def test_nothing_is_reported(sanitizer, forks, python, gilscope, script, stats, tmp_path):
