@@ -178,6 +178,14 @@ static void note_unseen_gil(struct gs_recording *r)
                              "(ThreadSanitizer does): put the agent first in LD_PRELOAD");
 }
 
+/* The file that names the capture holds next to nothing: it was copied without the others. */
+static void note_missing_segments(struct gs_recording *r, size_t n_chunks)
+{
+    if (n_chunks == 1 && !r->segment && setting_number(r, "on_full_ring"))
+        gs_recording_note(r, "its segments are not here: copy NAME.seg*.gsc beside NAME.gsc, and "
+                             "read again");
+}
+
 void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n)
 {
@@ -203,6 +211,7 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
     if (r->end_ns < r->start_ns)
         r->end_ns = r->start_ns;
     describe_detail(r);
+    note_missing_segments(r, n);
     note_unseen_gil(r);
 }
 

@@ -150,6 +150,9 @@ def test_any_of_its_files_names_the_capture(python, gilscope, targets, tmp_path)
     gilscope("recover", folder / "job", "-o", tmp_path / "whole.gsc")
     texts.add(gilscope("stats", "--json", tmp_path / "whole.gsc").stdout)
     assert len(list(folder.iterdir())) > 3 and len(texts) == 1
+    (tmp_path / "alone.gsc").write_bytes((folder / "job").read_bytes())
+    alone = gilscope("stats", tmp_path / "alone.gsc").stdout
+    assert "NOT complete" in alone and "its segments are not here" in alone
 
 
 @pytest.mark.pythons(per_minor=True, min=(3, 11), max=(3, 13))

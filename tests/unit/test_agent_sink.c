@@ -134,6 +134,52 @@ static void a_folder_that_is_not_there_is_an_error(void **state)
     assert_int_equal(gs_sink_create(&s, false, false), -ENOENT);
 }
 
+static void go_on_in_another_file(bool keep_open)
+{
+    struct gs_sink s = sink_at("a.gsc");
+    struct gs_sink first = s, next = sink_at("a.seg000001.gsc");
+    assert_int_equal(gs_sink_create(&s, false, keep_open), 0);
+    assert_true(gs_sink_append(&s, "hello", 5));
+    assert_int_equal(gs_sink_switch(&s, s.path, false), -EEXIST);
+    assert_true(gs_sink_append(&s, "!", 1)); /* nothing has changed */
+    assert_int_equal(gs_sink_switch(&s, next.path, false), 0);
+    assert_string_equal(s.path, next.path);
+    assert_int_equal(s.bytes, 0);
+    assert_true((s.fd >= 0) == keep_open);
+    assert_true(gs_sink_append(&s, "world", 5));
+    assert_int_equal(size_of(first.path), 6);
+    assert_int_equal(size_of(next.path), 5);
+    if (keep_open)
+        close((int)s.fd);
+}
+
+static void a_switch_goes_on_in_another_file(void **state)
+{
+    (void)state;
+    go_on_in_another_file(true);
+}
+
+static void so_it_does_where_no_file_is_held_open(void **state)
+{
+    (void)state;
+    go_on_in_another_file(false);
+}
+
+static void only_its_own_file_is_removed(void **state)
+{
+    struct gs_sink s = sink_at("a.gsc");
+    char other[5000];
+    (void)state;
+    assert_int_equal(gs_sink_create(&s, false, false), 0);
+    snprintf(other, sizeof(other), "%s.link", s.path);
+    assert_int_equal(symlink(s.path, other), 0);
+    gs_sink_remove(other, s.dev, s.ino);
+    gs_sink_remove(s.path, s.dev, s.ino + 1);
+    assert_int_equal(size_of(s.path), 0);
+    gs_sink_remove(s.path, s.dev, s.ino);
+    assert_int_equal(size_of(s.path), -1);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
@@ -144,6 +190,9 @@ int main(void)
         T(appends_reopen_and_compare),
         T(a_torn_append_is_taken_back),
         T(a_folder_that_is_not_there_is_an_error),
+        T(a_switch_goes_on_in_another_file),
+        T(so_it_does_where_no_file_is_held_open),
+        T(only_its_own_file_is_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
