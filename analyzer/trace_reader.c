@@ -157,8 +157,8 @@ static enum gs_status open_files(struct gs_captures *out, const struct gs_path_l
     return GS_OK;
 }
 
-enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
-                                struct gs_error *err)
+static enum gs_status list_and_open(struct gs_captures *out, const char *const *paths, size_t n,
+                                    struct gs_error *err)
 {
     struct gs_path_list list;
     memset(out, 0, sizeof(*out));
@@ -166,12 +166,21 @@ enum gs_status gs_captures_open(struct gs_captures *out, const char *const *path
     if (s == GS_OK)
         s = open_files(out, &list, err);
     gs_path_list_free(&list);
-    if (s != GS_OK) {
+    if (s != GS_OK)
         gs_captures_close(out);
-        return s;
-    }
-    gs_captures_sort(out);
-    return GS_OK;
+    return s;
+}
+
+/* A ring that is being written removes files between the list and the look: then once more. */
+enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
+                                struct gs_error *err)
+{
+    enum gs_status s = list_and_open(out, paths, n, err);
+    for (int again = 3; s == GS_ERR_IO && again > 0; again--)
+        s = list_and_open(out, paths, n, err);
+    if (s == GS_OK)
+        gs_captures_sort(out);
+    return s;
 }
 
 void gs_captures_close(struct gs_captures *c)

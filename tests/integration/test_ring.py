@@ -155,6 +155,26 @@ def test_any_of_its_files_names_the_capture(python, gilscope, targets, tmp_path)
     assert "NOT complete" in alone and "its segments are not here" in alone
 
 
+@pytest.mark.pythons(per_minor=True, min=(3, 12), max=(3, 12))
+def test_it_can_be_read_while_it_is_written(python, gilscope, targets, tmp_path):
+    """Segments go while they are listed; what was read once can only have become more."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    process = start(gilscope, python, folder / "job.gsc", targets / "turns_and_threads.py", 6)
+    seen, reads = 0, 0
+    while process.poll() is None:
+        if (folder / "job.seg000001.gsc").exists() or seen:
+            result = gilscope("stats", "--json", folder / "job.gsc", expect_rc=None)
+            if result.returncode == 0 and json.loads(result.stdout)["processes"]:
+                gil = json.loads(result.stdout)["processes"][0]["gil"]
+                assert gil["acquisitions"] >= seen
+                seen, reads = gil["acquisitions"], reads + 1
+            else:
+                assert not seen, result.stderr
+    process.communicate()
+    assert reads > 3
+
+
 @pytest.mark.pythons(per_minor=True, min=(3, 11), max=(3, 13))
 def test_a_child_has_a_ring_of_its_own(python, gilscope, targets, tmp_path):
     folder = tmp_path / "out"
