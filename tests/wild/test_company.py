@@ -19,7 +19,7 @@ import urllib.request
 
 import pytest
 
-from conftest import clean_env
+from conftest import CACHE, clean_env
 from preloaded import run_plain, run_preloaded
 from sums import check_document, check_process
 from venvs import venv_of

@@ -10,7 +10,7 @@ except ImportError:
 
 CODE = """
 import _thread, time
-end = time.monotonic() + 0.05
+end = time.monotonic() + 0.15
 left = []
 
 def spin():
