@@ -238,6 +238,22 @@ static uint64_t get_sum_ns(struct context *ctx, uint64_t ticks)
     return gs_clock_duration_ns(&ctx->r->clock, ticks);
 }
 
+static void get_counts(struct gs_record *rec, struct gs_rec_totals *t)
+{
+    t->acquisitions = gs_record_get_u(rec);
+    t->releases = gs_record_get_u(rec);
+    t->contended = gs_record_get_u(rec);
+    t->forced = gs_record_get_u(rec);
+}
+
+static void get_gone_rows(struct context *ctx, struct gs_record *rec, struct gs_rec_totals *t)
+{
+    t->gone_turns = gs_record_get_u(rec);
+    t->gone_hold_ns = get_duration_ns(ctx, rec);
+    t->gone_waits = gs_record_get_u(rec);
+    t->gone_wait_ns = get_duration_ns(ctx, rec);
+}
+
 /* Cumulative: the record with the greatest time says it all; of two alike, the later one. */
 static void on_totals(struct context *ctx, struct gs_record *rec)
 {
@@ -250,10 +266,7 @@ static void on_totals(struct context *ctx, struct gs_record *rec)
         return;
     t->seen = true;
     t->t_ns = ns;
-    t->acquisitions = gs_record_get_u(rec);
-    t->releases = gs_record_get_u(rec);
-    t->contended = gs_record_get_u(rec);
-    t->forced = gs_record_get_u(rec);
+    get_counts(rec, t);
     t->folded_n = gs_record_get_u(rec);
     t->folded_ticks = gs_record_get_u(rec);
     t->lost_n = gs_record_get_u(rec);
@@ -281,10 +294,7 @@ static void on_base(struct context *ctx, struct gs_record *rec)
     struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
     t->gone_folded_n = gs_record_get_u(rec);
     t->gone_folded_ns = get_duration_ns(ctx, rec);
-    t->gone_turns = gs_record_get_u(rec);
-    t->gone_hold_ns = get_duration_ns(ctx, rec);
-    t->gone_waits = gs_record_get_u(rec);
-    t->gone_wait_ns = get_duration_ns(ctx, rec);
+    get_gone_rows(ctx, rec, t);
 }
 
 /* Sums of all that ended before the detail, so all of it is gone; the last record counts. */
@@ -298,20 +308,14 @@ static void on_ended(struct context *ctx, struct gs_record *rec)
     struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
     t->seen = true;
     t->n_ended = gs_record_get_u(rec);
-    t->acquisitions = gs_record_get_u(rec);
-    t->releases = gs_record_get_u(rec);
-    t->contended = gs_record_get_u(rec);
-    t->forced = gs_record_get_u(rec);
+    get_counts(rec, t);
     t->folded_n = t->gone_folded_n = gs_record_get_u(rec);
     t->folded_ns = t->gone_folded_ns = get_duration_ns(ctx, rec);
     t->lost_n = gs_record_get_u(rec);
     t->lost_ns = get_duration_ns(ctx, rec);
     t->lost_wait_n = gs_record_get_u(rec);
     t->lost_wait_ns = get_duration_ns(ctx, rec);
-    t->gone_turns = gs_record_get_u(rec);
-    t->gone_hold_ns = get_duration_ns(ctx, rec);
-    t->gone_waits = gs_record_get_u(rec);
-    t->gone_wait_ns = get_duration_ns(ctx, rec);
+    get_gone_rows(ctx, rec, t);
     t->fold_hist = *rec;
 }
 

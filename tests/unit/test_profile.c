@@ -281,43 +281,44 @@ static void pairs_past_a_thousand_are_one_row(void **state)
     cap_close(&c);
 }
 
-static void nobody_waited(void **state)
+/* A second in which one thread had these totals, and nothing else was recorded. */
+static void profile_of_totals(const uint64_t totals[16], struct gs_profile *p)
 {
     struct cap c;
-    struct gs_profile p;
-    (void)state;
     cap_open(&c, 1);
     cap_records(&c);
     cap_process(&c, 7, 0, 1);
-    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 1000 * MS, 9, 9, 0, 0, 9, 500 * MS, 0, 0, 0, 0, 0, 0, 0);
+    cap_rec(&c, GS_RECORD_TOTALS, totals, 16);
     CAP_REC(&c, GS_RECORD_END, 1000 * MS, 1);
     cap_end_records(&c);
-    cap_profile(c.data, c.len, NULL, &p);
+    cap_profile(c.data, c.len, NULL, p);
+    cap_close(&c);
+}
+
+static void nobody_waited(void **state)
+{
+    const uint64_t totals[16] = {0, 0, 1000 * MS, 9, 9, 0, 0, 9, 500 * MS};
+    struct gs_profile p;
+    (void)state;
+    profile_of_totals(totals, &p);
     assert_string_equal(p.findings[0].id, "gil-free");
     assert_non_null(strstr(p.verdict, "not the problem"));
     assert_string_equal(p.engine, "cpu");
     gs_profile_free(&p);
-    cap_close(&c);
 }
 
 /* Waits without an acquire: the counts of a capture need not agree with each other. */
 static void contended_but_never_acquired(void **state)
 {
-    struct cap c;
+    const uint64_t totals[16] = {
+        0, 0, 1000 * MS, [5] = 1000, [11] = 9, [12] = 500 * MS}; /* contended; lost waits */
     struct gs_profile p;
     (void)state;
-    cap_open(&c, 1);
-    cap_records(&c);
-    cap_process(&c, 7, 0, 1);
-    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 1000 * MS, 0, 0, 1000, 0, 0, 0, 0, 0, 9, 500 * MS, 0, 0, 0);
-    CAP_REC(&c, GS_RECORD_END, 1000 * MS, 1);
-    cap_end_records(&c);
-    cap_profile(c.data, c.len, NULL, &p);
+    profile_of_totals(totals, &p);
     assert_int_equal(p.processes[0].gil.contended, 1000);
     for (size_t i = 0; i < p.n_findings; i++)
         assert_string_not_equal(p.findings[i].id, "gil-convoy");
     gs_profile_free(&p);
-    cap_close(&c);
 }
 
 /* A process of which nothing is known but that it was Python's, and its end. */
