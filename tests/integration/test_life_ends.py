@@ -2,7 +2,6 @@
 """Interrupted, aborted, ended from a handler, suspended: the program fares as it would alone, and what
 was recorded is there."""
 
-import os
 import signal
 import subprocess
 import time
@@ -10,10 +9,10 @@ import time
 import pytest
 
 from conftest import clean_env
+from life import LONG
 from preloaded import run_plain, run_preloaded
 from sums import check_document
 
-LONG = bool(os.environ.get("GILSCOPE_LONG"))
 
 ENDS = {
     "sigterm": "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",

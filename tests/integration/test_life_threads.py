@@ -6,10 +6,10 @@ import signal
 
 import pytest
 
+from life import LONG
 from preloaded import run_plain, run_preloaded
 from sums import check_document, check_process, total
 
-LONG = bool(os.environ.get("GILSCOPE_LONG"))
 every_version = pytest.mark.pythons(per_minor=True)
 
 MANY_AT_ONCE = """

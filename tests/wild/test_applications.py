@@ -4,16 +4,15 @@ programs that use them print the same answers, servers lose no request. See both
 as flaky. The short tier takes a few of each; `tests/run --long` takes whole suites and thousands of requests.
 """
 
-import os
 import pathlib
 import shutil
 
 import pytest
 
 import both_ways
+from life import LONG
 from venvs import venv_of
 
-LONG = bool(os.environ.get("GILSCOPE_LONG"))
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
 TIMEOUT_S = 1800 if LONG else 180
 

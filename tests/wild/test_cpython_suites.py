@@ -5,15 +5,14 @@ The short tier runs the files that look hardest at threads, forks and signals, o
 `tests/run --long` runs them all on every minor version. See suites.py for what counts as flaky.
 """
 
-import os
 import pathlib
 
 import pytest
 
 import both_ways
 import suites
+from life import LONG
 
-LONG = bool(os.environ.get("GILSCOPE_LONG"))
 SHORT_FILES = ("test_thread", "test_threadsignals", "test_fork1", "test_threading")
 SHORT_VERSIONS = ((3, 9), (3, 12), (3, 15))
 
