@@ -57,13 +57,13 @@ class App {
     if (RESHAPES.some((k) => k in patch && patch[k] !== this.state[k])) Object.assign(next, { zoom: 0, node: -1 });
     if (next.invert && ('metric' in patch || 'process' in patch)) Object.assign(next, { zoom: 0, node: -1 });
     const hash = formatHash(next);
-    if (hash === location.hash) return;
-    if (replace) {
-      history.replaceState(null, '', hash);
-      this.route();
-    } else {
-      location.hash = hash;
-    }
+    if (hash !== location.hash) this.visit(hash, replace);
+  }
+
+  // At once: 'hashchange' comes later, and a second key until then would act on the old state.
+  visit(hash, replace) {
+    history[replace ? 'replaceState' : 'pushState'](null, '', hash);
+    this.route();
   }
 
   route() {
@@ -106,7 +106,7 @@ class App {
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) || document.querySelector('dialog[open]')) return;
     const n = Number(e.key);
-    if (n >= 1 && n <= PAGES.length) location.hash = '#' + PAGES[n - 1].id;
+    if (n >= 1 && n <= PAGES.length) this.visit('#' + PAGES[n - 1].id, false);
     else if (e.key === '?') this.openHelp();
     else if (!(this.view.key && this.view.key(e))) return;
     e.preventDefault();

@@ -14,6 +14,9 @@ busy.contend(0.2)
 rivals.join()
 uids = set()
 for task in os.listdir("/proc/self/task"):
-    with open("/proc/self/task/%s/status" % task) as file:
-        uids.update(line for line in file if line.startswith("Uid"))
+    try:
+        with open("/proc/self/task/%s/status" % task) as file:
+            uids.update(line for line in file if line.startswith("Uid"))
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # a joined thread, gone from the kernel since it was listed
 print(os.getuid(), len(uids))
