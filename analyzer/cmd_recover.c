@@ -73,7 +73,7 @@ static void put_missing_header(const struct gs_mapped_file *file, FILE *out)
             return;
         if (item.kind == GS_WALK_DAMAGED)
             continue;
-        gs_file_hdr_encode(&hdr, item.chunk.process_key, 0, 0);
+        gs_file_hdr_encode(&hdr, GS_FORMAT_MINOR, item.chunk.process_key, 0, 0);
         fwrite(&hdr, 1, sizeof(hdr), out);
         return;
     }

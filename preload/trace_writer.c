@@ -76,7 +76,7 @@ void gs_writer_file_hdr(void)
     struct gs_file_hdr hdr;
     struct gs_clock_triple now;
     gs_clock_sync(&now);
-    gs_file_hdr_encode(&hdr, gs_agent.process_key, now.unix_ns,
+    gs_file_hdr_encode(&hdr, GS_FORMAT_MINOR, gs_agent.process_key, now.unix_ns,
                        gs_agent.config.on_full == GS_ON_FULL_ring ? GS_FEAT_SEGMENTS : 0);
     gs_sink_append(&gs_writer.sink, &hdr, sizeof(hdr));
 }

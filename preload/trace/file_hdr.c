@@ -5,14 +5,13 @@
 
 #define CRC_OFF offsetof(struct gs_file_hdr, crc)
 
-/* The minor version is that of what is used: a capture in one file can be read by version 1.0. */
-void gs_file_hdr_encode(struct gs_file_hdr *out, uint64_t process_key, int64_t created_unix_ns,
-                        uint32_t feat_incompat)
+void gs_file_hdr_encode(struct gs_file_hdr *out, uint16_t minor, uint64_t process_key,
+                        int64_t created_unix_ns, uint32_t feat_incompat)
 {
     memset(out, 0, sizeof(*out));
     memcpy(out->magic, GS_FILE_MAGIC, sizeof(out->magic));
     out->major = GS_FORMAT_MAJOR;
-    out->minor = feat_incompat ? GS_FORMAT_MINOR : 0;
+    out->minor = minor;
     out->feat_incompat = feat_incompat;
     out->header_len = GS_FILE_HDR_LEN;
     out->process_key = process_key;

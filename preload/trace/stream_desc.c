@@ -13,6 +13,9 @@ static const struct gs_column_desc hold_sample_cols[] = {GS_HOLD_SAMPLE_COLUMNS(
 static const struct gs_column_desc holder_sample_cols[] = {GS_HOLDER_SAMPLE_COLUMNS(X)};
 static const struct gs_column_desc edge_cols[] = {GS_EDGE_COLUMNS(X)};
 static const struct gs_column_desc sched_cols[] = {GS_SCHED_COLUMNS(X)};
+static const struct gs_column_desc pools_cols[] = {GS_POOLS_COLUMNS(X)};
+static const struct gs_column_desc alloc_cols[] = {GS_ALLOC_COLUMNS(X)};
+static const struct gs_column_desc free_cols[] = {GS_FREE_COLUMNS(X)};
 #undef X
 
 /* The positions of the columns, to name time_col and seq_col without counting by hand. */
@@ -31,6 +34,15 @@ enum { GS_EDGE_COLUMNS(X) };
 #define X(column, kind) SCHED_##column,
 enum { GS_SCHED_COLUMNS(X) };
 #undef X
+#define X(column, kind) POOLS_##column,
+enum { GS_POOLS_COLUMNS(X) };
+#undef X
+#define X(column, kind) ALLOC_##column,
+enum { GS_ALLOC_COLUMNS(X) };
+#undef X
+#define X(column, kind) FREE_##column,
+enum { GS_FREE_COLUMNS(X) };
+#undef X
 
 _Static_assert(N_OF(slice_cols) <= GS_CHUNK_MAX_COLS, "col_off has room for every column");
 
@@ -43,6 +55,9 @@ static const struct gs_stream_desc streams[] = {
      HOLDER_SAMPLE_seq, holder_sample_cols},
     {"edge", GS_STREAM_EDGE, N_OF(edge_cols), EDGE_t_wake, -1, edge_cols},
     {"sched", GS_STREAM_SCHED, N_OF(sched_cols), SCHED_t, -1, sched_cols},
+    {"pools", GS_STREAM_POOLS, N_OF(pools_cols), POOLS_t, -1, pools_cols},
+    {"alloc", GS_STREAM_ALLOC, N_OF(alloc_cols), ALLOC_t, -1, alloc_cols},
+    {"free", GS_STREAM_FREE, N_OF(free_cols), FREE_t, -1, free_cols},
 };
 
 const struct gs_stream_desc *gs_stream_desc(uint8_t stream)

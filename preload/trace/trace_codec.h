@@ -55,8 +55,8 @@ enum gs_status gs_chunk_encode(uint8_t stream, const struct gs_chunk_meta *meta,
 enum gs_status gs_chunk_seal_records(const struct gs_chunk_meta *meta, uint32_t n_records,
                                      void *out, size_t out_cap, size_t len, size_t *out_len);
 /* feat_incompat: 0, or GS_FEAT_SEGMENTS. */
-void gs_file_hdr_encode(struct gs_file_hdr *out, uint64_t process_key, int64_t created_unix_ns,
-                        uint32_t feat_incompat);
+void gs_file_hdr_encode(struct gs_file_hdr *out, uint16_t minor, uint64_t process_key,
+                        int64_t created_unix_ns, uint32_t feat_incompat);
 
 /* ---- decoding ---- */
 enum gs_status gs_file_hdr_decode(const void *data, size_t len, struct gs_file_hdr *out);

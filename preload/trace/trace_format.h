@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   1 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   2 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -97,7 +97,10 @@ enum gs_codec {
     X(HOLD_SAMPLE, 3, "hold_sample", "Poisson samples of uncontended holds")                       \
     X(HOLDER_SAMPLE, 4, "holder_sample", "the holder's stack while it held")                       \
     X(EDGE, 5, "edge", "waker -> wakee of locks (sem_post -> sem_wait)")                           \
-    X(SCHED, 6, "sched", "per-thread CPU and run-queue time, cumulative")
+    X(SCHED, 6, "sched", "per-thread CPU and run-queue time, cumulative")                          \
+    X(POOLS, 7, "pools", "pymalloc pools of an arena that changed, four a row")                    \
+    X(ALLOC, 8, "alloc", "Poisson samples of allocations, over bytes")                             \
+    X(FREE, 9, "free", "sampled allocations that were freed")
 
 enum gs_stream {
 #define X(NAME, number, name, doc) GS_STREAM_##NAME = number,
@@ -153,9 +156,36 @@ enum gs_holder_sample_kind {
     X(waker, F)      /* thread indexes; waker GS_EDGE_NO_WAKER if unknown */                       \
     X(wake_delay, F) /* t_wake - time of the post; 0 if unknown */                                 \
     X(wakee_stack, S) X(waker_stack, S) X(result, F) /* 0 taken, 1 timed out or interrupted */
-#define GS_EDGE_NO_WAKER    0xffffffffu
+#define GS_EDGE_NO_WAKER               0xffffffffu
 
-#define GS_SCHED_COLUMNS(X) X(t, D) X(thread, F) X(cpu_ns, F) X(runqueue_ns, F)
+#define GS_SCHED_COLUMNS(X)            X(t, D) X(thread, F) X(cpu_ns, F) X(runqueue_ns, F)
+
+/* POOLS: pools 4 * quad to 4 * quad + 3 of an arena, counted from its first aligned one; rows of
+ * the same t and arena are one reading, and what it has no row for was never used. cells: pool 4 *
+ * quad + i in bits 16i to 16i + 15, each GS_POOL_CELL(). */
+#define GS_POOLS_COLUMNS(X)            X(t, D) X(arena, D) X(quad, F) X(cells, F)
+/* size_class 0: never used; c: blocks of 16 * c bytes. used: blocks in use, 0 in an emptied pool.
+ */
+#define GS_POOL_CELL(size_class, used) ((uint32_t)(size_class) << 10 | (uint32_t)(used))
+#define GS_POOL_CELL_CLASS(cell)       ((uint32_t)(cell) >> 10)
+#define GS_POOL_CELL_USED(cell)        ((uint32_t)(cell)&0x3ffu)
+#define GS_POOL_CLASSES                32u
+#define GS_POOL_HDR_BYTES              48u /* in front of a pool's blocks */
+#define GS_ARENA_POOLS                 64u /* at most */
+
+/* ALLOC: points of a Poisson process over allocated bytes, one each `mean_bytes` (ALLOC_STATE). */
+#define GS_ALLOC_COLUMNS(X)                                                                        \
+    X(t, D)       /* of the allocation */                                                          \
+    X(id, D)      /* never given twice */                                                          \
+    X(address, F) /* of the block */                                                               \
+    X(bytes, F)   /* asked for */                                                                  \
+    X(points, F)  /* that fell into it, >= 1: it stands for points * mean_bytes */                 \
+    X(domain, F)  /* enum gs_alloc_domain */                                                       \
+    X(thread, F)                                                                                   \
+    X(stack, S)
+enum gs_alloc_domain { GS_ALLOC_OBJ = 0, GS_ALLOC_MEM = 1 };
+
+#define GS_FREE_COLUMNS(X) X(t, D) X(id, D)
 
 /* Tagged records of stream RECORDS: each is LEB128 tag, LEB128 length, payload. Payload fields in
  * the listed order: u = LEB128 unsigned, z = LEB128 zig-zag, s = LEB128 length + bytes (UTF-8),
@@ -191,7 +221,17 @@ enum gs_holder_sample_kind {
     X(ENDED, 17,                                                                                   \
       "u gil, u threads, u acquisitions, u releases, u contended, u forced, u folded_n,"           \
       " u folded_hold, u lost_n, u lost_hold, u lost_wait_n, u lost_wait, u turns, u hold,"        \
-      " u waits, u wait, u n, then n times: u log2_ticks, u count")
+      " u waits, u wait, u n, then n times: u log2_ticks, u count")                                \
+    X(ARENA, 18, "u arena, u t, u address, u bytes, u pool_bytes, u stack")                        \
+    X(ARENA_END, 19, "u arena, u t")                                                               \
+    X(MEMORY, 20,                                                                                  \
+      "u t, u rss_bytes, u file_rss_bytes, u arenas, u arena_bytes, u chunks, u chunk_bytes,"      \
+      " u arenas_unread, u arenas_untracked")                                                      \
+    X(MAPS, 21,                                                                                    \
+      "u t, u rss_bytes, u pss_bytes, u anonymous_bytes, u uss_bytes, u swap_bytes, u n,"          \
+      " then n times: u kind (GS_MAP_*), u rss_bytes")                                             \
+    X(HEAP, 22, "u t, u in_use_bytes, u retained_bytes")                                           \
+    X(ALLOC_STATE, 23, "u t, u mean_bytes, u samples, u lost_allocs, u lost_frees")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -212,11 +252,30 @@ enum gs_record_tag {
     X(CLOCK_STEP, 9, "clock stepped")                                                              \
     X(NO_SAFE_READ, 10, "holder sampling is off: process_vm_readv refused")                        \
     X(ONLY_TASK, 11, "every other thread has ended")                                               \
-    X(MORE_GILS, 12, "more GILs than are recorded: turns on the last ones are missing")
+    X(MORE_GILS, 12, "more GILs than are recorded: turns on the last ones are missing")            \
+    X(NO_ARENAS, 13, "arenas are not recorded")     /* text: why */                                \
+    X(NO_ALLOCS, 14, "allocations are not sampled") /* text: why */
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,
     GS_EVENT_LIST(X)
+#undef X
+};
+
+/* MAPS: what the memory of the process that is resident is of. A mapping counts as one kind. */
+#define GS_MAP_LIST(X)                                                                             \
+    X(FILE, 1, "pages of files")                                                                   \
+    X(FILE_PRIVATE, 2, "private copies of pages of files, and zeroed data behind them")            \
+    X(HEAP, 3, "the C library's heap")                                                             \
+    X(THREAD_HEAPS, 4, "the C library's heaps of threads")                                         \
+    X(STACK, 5, "the main thread's stack")                                                         \
+    X(ARENAS, 6, "mappings with pymalloc arenas in them, and what else lies there")                \
+    X(AGENT, 7, "gilscope's own")                                                                  \
+    X(OTHER, 8, "other anonymous mappings")
+
+enum gs_map_kind {
+#define X(NAME, number, text) GS_MAP_##NAME = number,
+    GS_MAP_LIST(X)
 #undef X
 };
 

@@ -17,7 +17,7 @@ void put_file_hdr(struct capture *c, uint64_t key)
 {
     struct gs_file_hdr hdr;
 
-    gs_file_hdr_encode(&hdr, key, 1790000000123456789, 0);
+    gs_file_hdr_encode(&hdr, 0, key, 1790000000123456789, 0);
     memcpy(c->data + c->len, &hdr, sizeof(hdr));
     c->len += sizeof(hdr);
     c->key = key;
@@ -241,7 +241,7 @@ static void put_segment_hdr(struct capture *c)
 {
     struct gs_file_hdr hdr;
 
-    gs_file_hdr_encode(&hdr, c->key, 1790000000123456789, GS_FEAT_SEGMENTS);
+    gs_file_hdr_encode(&hdr, 1, c->key, 1790000000123456789, GS_FEAT_SEGMENTS);
     memcpy(c->data + c->len, &hdr, sizeof(hdr));
     c->len += sizeof(hdr);
 }
@@ -270,5 +270,69 @@ void make_segments(struct capture *c)
     RECORD(&w, GS_RECORD_BASE, U(1), U(0), U(0), U(1), U(2), U(3), U(4), U(5), U(6));
     end_chunk(c, &w);
     put_rows(c, GS_STREAM_SLICE, 4);
+    put_end(c);
+}
+
+/* Two arenas, of which the first is read twice and then given back; three samples, one freed. */
+static void put_arenas(struct capture *c)
+{
+    static const uint64_t rows[][4] = {
+        {5000000, 0, 0, 0x040104c104020401},
+        {5000000, 0, 3, 0x0000000080010400},
+        {5000000, 1, 0, 0x8001800180018001},
+        {6000000, 0, 0, 0x0401040104000400},
+    };
+    size_t n = sizeof(rows) / sizeof(rows[0]);
+
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < 4; k++)
+            cols[k][i] = rows[i][k];
+    put_cols(c, GS_STREAM_POOLS, n);
+}
+
+static void put_samples(struct capture *c)
+{
+    for (size_t i = 0; i < 3; i++) {
+        const uint64_t row[] = {5000100 + i, i + 1, 0x7f0000004030 + 64 * i, 60, 1, i % 2, 0, i};
+        for (unsigned k = 0; k < sizeof(row) / sizeof(row[0]); k++)
+            cols[k][i] = row[k];
+    }
+    put_cols(c, GS_STREAM_ALLOC, 3);
+    cols[0][0] = 5500000;
+    cols[1][0] = 2;
+    put_cols(c, GS_STREAM_FREE, 1);
+}
+
+/* What version 1.2 added. */
+void make_memory(struct capture *c)
+{
+    struct gs_file_hdr hdr;
+    struct gs_record_writer w;
+
+    c->key = KEY_A;
+    gs_file_hdr_encode(&hdr, 2, c->key, 1790000000123456789, 0);
+    memcpy(c->data, &hdr, sizeof(hdr));
+    c->len = sizeof(hdr);
+    put_definitions(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_ARENA, U(0), U(4000000), U(0x7f0000000000), U(1 << 20), U(16384), U(1));
+    RECORD(&w, GS_RECORD_ARENA, U(1), U(4000001), U(0x7f0000101000), U(1 << 20), U(16384), U(0));
+    RECORD(&w, GS_RECORD_MAPS, U(5000000), U(20 << 20), U(9 << 20), U(11 << 20), U(7 << 20), U(0),
+           U(3), U(GS_MAP_FILE), U(9 << 20), U(GS_MAP_ARENAS), U(2 << 20), U(99), U(1));
+    RECORD(&w, GS_RECORD_HEAP, U(5000000), U(3 << 20), U(1 << 20));
+    RECORD(&w, GS_RECORD_MEMORY, U(5000001), U(20 << 20), U(9 << 20), U(2), U(2 << 20), U(3),
+           U(49152), U(0), U(0));
+    RECORD(&w, GS_RECORD_EVENT, U(5000002), U(GS_EVENT_NO_ALLOCS), U(0), S("a test"));
+    end_chunk(c, &w);
+    put_arenas(c);
+    put_samples(c);
+    put_rows(c, GS_STREAM_POOLS, 70);
+    put_adversarial_rows(c, GS_STREAM_ALLOC, 33);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_ARENA_END, U(0), U(7000000));
+    RECORD(&w, GS_RECORD_ALLOC_STATE, U(7000001), U(65536), U(3), U(0), U(1));
+    RECORD(&w, GS_RECORD_MEMORY, U(7000002), U(19 << 20), U(9 << 20), U(1), U(1 << 20), U(3),
+           U(49152), U(1), U(0));
+    end_chunk(c, &w);
     put_end(c);
 }

@@ -78,6 +78,7 @@ static const struct {
     void (*make)(struct capture *);
 } captures[] = {
     {"minimal", make_minimal},
+    {"memory", make_memory},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
     {"segments", make_segments},

@@ -68,6 +68,9 @@ STREAMS = {
     4: ("holder_sample", "seq t thread kind stack@".split()),
     5: ("edge", "t_wake blocked wakee waker wake_delay wakee_stack@ waker_stack@ result".split()),
     6: ("sched", "t thread cpu_ns runqueue_ns".split()),
+    7: ("pools", "t arena quad cells".split()),
+    8: ("alloc", "t id address bytes points domain thread stack@".split()),
+    9: ("free", "t id".split()),
 }
 # tag: (name, fields); p* is a repeated pair of u
 RECORDS = {
@@ -88,6 +91,12 @@ RECORDS = {
     15: ("SEGMENT", "u u u u u"),
     16: ("BASE", "u u u u u u u u u"),
     17: ("ENDED", "u u u u u u u u u u u u u u u u p*"),
+    18: ("ARENA", "u u u u u u"),
+    19: ("ARENA_END", "u u"),
+    20: ("MEMORY", "u u u u u u u u u"),
+    21: ("MAPS", "u u u u u u p*"),
+    22: ("HEAP", "u u u"),
+    23: ("ALLOC_STATE", "u u u u u"),
 }
 
 

@@ -54,7 +54,7 @@ CAP_UNUSED void cap_open(struct cap *c, uint64_t key)
     c->key = key;
     c->scratch = malloc(sizeof(*c->scratch));
     c->buf = malloc(GS_CHUNK_MAX_LEN);
-    gs_file_hdr_encode((struct gs_file_hdr *)cap_reserve(c, GS_FILE_HDR_LEN), key, 0, 0);
+    gs_file_hdr_encode((struct gs_file_hdr *)cap_reserve(c, GS_FILE_HDR_LEN), 0, key, 0, 0);
     c->len += GS_FILE_HDR_LEN;
 }
 

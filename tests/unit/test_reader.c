@@ -213,13 +213,13 @@ static void refuses_what_it_does_not_know(void **state)
     (void)state;
     assert_int_equal(load_memory("this is not a capture", 21, &err), GS_ERR_MAGIC);
     assert_string_equal(err.text, "x.gsc is not a gilscope capture");
-    gs_file_hdr_encode(&h, 1, 0, 0);
+    gs_file_hdr_encode(&h, 0, 1, 0, 0);
     h.major = 2;
     h.crc = gs_crc32c(0, &h, offsetof(struct gs_file_hdr, crc));
     err.status = GS_OK;
     assert_int_equal(load_memory(&h, sizeof(h), &err), GS_ERR_VERSION);
     assert_non_null(strstr(err.text, "format 2.0"));
-    gs_file_hdr_encode(&h, 1, 0, 0);
+    gs_file_hdr_encode(&h, 0, 1, 0, 0);
     h.feat_incompat = 4;
     h.crc = gs_crc32c(0, &h, offsetof(struct gs_file_hdr, crc));
     err.status = GS_OK;

@@ -28,7 +28,7 @@ static void file_header_is_checked(void **state)
     struct gs_file_hdr h, back;
 
     (void)state;
-    gs_file_hdr_encode(&h, 99, -5, 0);
+    gs_file_hdr_encode(&h, 0, 99, -5, 0);
     assert_int_equal(gs_file_hdr_decode(&h, sizeof(h), &back), GS_OK);
     assert_int_equal(back.process_key, 99);
     assert_int_equal(back.created_unix_ns, -5);
@@ -42,7 +42,7 @@ static void file_header_is_checked(void **state)
     }
 #define CHANGED(field, value, expected)                                                            \
     do {                                                                                           \
-        gs_file_hdr_encode(&h, 99, -5, 0);                                                         \
+        gs_file_hdr_encode(&h, 0, 99, -5, 0);                                                      \
         h.field = value;                                                                           \
         h.crc = gs_crc32c(0, &h, 60);                                                              \
         assert_int_equal(gs_file_hdr_decode(&h, sizeof(h), &back), expected);                      \
