@@ -277,7 +277,8 @@ enum gs_segments_step gs_segments_step(void)
         return gs_writer.sink.bytes < gs_agent.config.max_size_bytes ? GS_SEGMENTS_STAY
                                                                      : GS_SEGMENTS_STUCK;
     s->kept[s->n - 1].bytes = gs_writer.sink.bytes;
-    if (gs_writer.sink.bytes < segment_bytes() / 8 * FULL_EIGHTHS || gs_writer.sink.bytes < 2 * s->start_bytes)
+    if (gs_writer.sink.bytes < segment_bytes() / 8 * FULL_EIGHTHS ||
+        gs_writer.sink.bytes < 2 * s->start_bytes)
         return GS_SEGMENTS_STAY;
     if (s->n < MAX_KEPT) {
         gs_intern_new_generation();
