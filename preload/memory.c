@@ -28,6 +28,8 @@
 #define CHUNK_ROWS     (GS_CHUNK_MAX_ROWS - QUADS)
 #define WINDOW_BYTES   (64u << 10)
 
+_Static_assert(GS_ARENA_POOLS == GS_PY_ARENA_POOLS, "the wire has room for all");
+
 /* What was last written of an arena's pools. */
 struct reading {
     uint16_t cells[GS_ARENA_POOLS];
@@ -164,9 +166,12 @@ static void add_rows(const struct gs_arena *a, const uint16_t *cells, uint64_t n
 /* Copied while it cannot be unmapped; false when Python has given it back meanwhile. */
 static bool read_pools(struct gs_arena *a, uint16_t *cells)
 {
+    struct gs_py_pool pools[GS_ARENA_POOLS];
     if (!gs_arenas_begin_read(a))
         return false;
-    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, cells);
+    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, pools);
+    for (uint32_t i = 0; i < GS_ARENA_POOLS; i++)
+        cells[i] = (uint16_t)GS_POOL_CELL(pools[i].size_class, pools[i].used);
     if (gs_arenas_end_read(a))
         return sound;
     gs_arena_hook_give_back(a->address, a->bytes);

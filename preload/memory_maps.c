@@ -6,8 +6,9 @@
 #include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 
-#define GLIBC_HEAP_MAX (UINT64_C(64) << 20) /* HEAP_MAX_SIZE: heaps of threads are aligned to it   \
-                                             */
+#define GLIBC_HEAP_MAX                                                                             \
+    (UINT64_C(64) << 20) /* HEAP_MAX_SIZE: heaps of threads are aligned to it                      \
+                          */
 
 struct mapping {
     uintptr_t lo, hi;
