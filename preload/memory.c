@@ -18,6 +18,7 @@
 
 #define MS_NS          1000000u
 #define FIRST_LOOK_NS  (UINT64_C(100) * MS_NS)
+#define FIRST_MAPS_NS  (UINT64_C(900) * MS_NS)
 #define MAPS_NS        (UINT64_C(10000) * MS_NS)
 #define BUDGET         100u           /* reading takes at most one part in this of the time */
 #define LAST_LOOK_NS   (100u * MS_NS) /* nothing comes behind it */
@@ -328,7 +329,8 @@ uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
     return left < max ? left : max;
 }
 
-/* The first look comes early: there is a start to compare with, also in a short run. */
+/* The first look comes early, so that there is a start to compare with; all mappings, which take
+ * milliseconds, only in a process that lives for more than a moment, and at its end. */
 void gs_memory_tick(uint64_t now)
 {
     if (!is_on())
@@ -336,6 +338,7 @@ void gs_memory_tick(uint64_t now)
     if (!s.next_look_t) {
         uint64_t first_ns = interval_ns() < FIRST_LOOK_NS ? interval_ns() : FIRST_LOOK_NS;
         s.next_look_t = now + gs_ticks_of_ns(first_ns);
+        s.next_maps_t = now + gs_ticks_of_ns(FIRST_MAPS_NS);
     }
     if (now >= s.next_look_t)
         look(now, interval_ns() / BUDGET, now >= s.next_maps_t);
