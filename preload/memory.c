@@ -17,8 +17,8 @@
 #include "preload/trace_writer.h"
 
 #define MS_NS          1000000u
-#define FIRST_LOOK_NS  (UINT64_C(100) * MS_NS)
-#define FIRST_MAPS_NS  (UINT64_C(900) * MS_NS)
+#define FIRST_LOOK_NS  (UINT64_C(50) * MS_NS)
+#define SECOND_MAPS_NS (UINT64_C(900) * MS_NS)
 #define MAPS_NS        (UINT64_C(10000) * MS_NS)
 #define BUDGET         100u           /* reading takes at most one part in this of the time */
 #define LAST_LOOK_NS   (100u * MS_NS) /* nothing comes behind it */
@@ -50,18 +50,27 @@ static struct {
     uint32_t unread; /* by the last look */
     uint32_t n_rows; /* in the writer's columns */
     uint64_t next_look_t, next_maps_t;
+    uint64_t spacing_ns; /* of looks */
     const char *why_no_arenas;
     bool told_why;
 } s;
+
+static int (*python_is_finalizing)(void);
 
 static bool is_on(void)
 {
     return m != NULL;
 }
 
-bool gs_memory_init(const char *why_no_arenas)
+static bool clears_up(void)
+{
+    return gs_agent.python_has_ended || (python_is_finalizing && python_is_finalizing());
+}
+
+bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void))
 {
     s.why_no_arenas = why_no_arenas;
+    python_is_finalizing = is_finalizing;
     if (!m)
         m = gs_map(sizeof(*m));
     return m != NULL;
@@ -193,9 +202,9 @@ static void read_arena(uint32_t slot, uint64_t now)
 }
 
 /* As many as fit in the time; the next look goes on where this one ended. */
-static void read_arenas(uint64_t budget_ns)
+static void read_arenas(uint64_t now, uint64_t budget_ns)
 {
-    uint64_t now = gs_now(), end_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
+    uint64_t end_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
     uint32_t n = s.n_live, done = 0;
     while (done < n) {
         if (s.cursor >= s.n_live)
@@ -277,8 +286,9 @@ static void look_at_maps(uint64_t now)
         put_maps(now, &maps);
         put_heap(now, &maps);
     }
-    cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
-    s.next_maps_t = now + gs_ticks_of_ns(cpu_ns * BUDGET > MAPS_NS ? cpu_ns * BUDGET : MAPS_NS);
+    cpu_ns = (gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns) * BUDGET;
+    uint64_t least_ns = s.next_maps_t ? MAPS_NS : SECOND_MAPS_NS;
+    s.next_maps_t = now + gs_ticks_of_ns(cpu_ns > least_ns ? cpu_ns : least_ns);
 }
 
 /* ---- why not ---- */
@@ -310,15 +320,15 @@ static uint64_t interval_ns(void)
     return gs_agent.config.memory_interval_ms * MS_NS;
 }
 
+/* All that a look finds has its time, so that it belongs together. */
 static void look(uint64_t now, uint64_t budget_ns, bool maps)
 {
     gs_memory_tell_news();
-    read_arenas(budget_ns);
+    read_arenas(now, budget_ns);
     if (maps)
         look_at_maps(now);
     put_memory(now);
     tell_why_not();
-    s.next_look_t = now + gs_ticks_of_ns(interval_ns());
 }
 
 uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
@@ -329,24 +339,27 @@ uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
     return left < max ? left : max;
 }
 
-/* The first look comes early, so that there is a start to compare with; all mappings, which take
- * milliseconds, only in a process that lives for more than a moment, and at its end. */
+/* Looks come early at first, so that a short run has one that is not much older than its end. */
+static uint64_t next_spacing_ns(void)
+{
+    uint64_t spacing_ns = s.spacing_ns ? 2 * s.spacing_ns : FIRST_LOOK_NS;
+    return s.spacing_ns = spacing_ns < interval_ns() ? spacing_ns : interval_ns();
+}
+
 void gs_memory_tick(uint64_t now)
 {
-    if (!is_on())
+    if (!is_on() || (s.next_look_t && now >= s.next_look_t && clears_up()))
         return;
-    if (!s.next_look_t) {
-        uint64_t first_ns = interval_ns() < FIRST_LOOK_NS ? interval_ns() : FIRST_LOOK_NS;
-        s.next_look_t = now + gs_ticks_of_ns(first_ns);
-        s.next_maps_t = now + gs_ticks_of_ns(FIRST_MAPS_NS);
-    }
-    if (now >= s.next_look_t)
+    if (s.next_look_t && now >= s.next_look_t)
         look(now, interval_ns() / BUDGET, now >= s.next_maps_t);
+    else if (s.next_look_t)
+        return;
+    s.next_look_t = now + gs_ticks_of_ns(next_spacing_ns());
 }
 
 void gs_memory_look(void)
 {
-    if (is_on())
+    if (is_on() && !clears_up())
         look(gs_now(), LAST_LOOK_NS, true);
 }
 
