@@ -7,6 +7,7 @@
 #include "preload/agent_clock.h"
 #include "preload/arena_hook.h"
 #include "preload/arena_table.h"
+#include "preload/elf_symbols.h"
 #include "preload/gil.h"
 #include "preload/heap_walk.h"
 #include "preload/memory_maps.h"
@@ -57,6 +58,10 @@ static struct {
 
 static int (*python_is_finalizing)(void);
 
+/* Arenas of before a second Py_Initialize() may go without our hook (3.13 and later). The program
+ * called python has one interpreter in its life; of another nobody knows. */
+static bool read_safely;
+
 static bool is_on(void)
 {
     return m != NULL;
@@ -71,6 +76,7 @@ bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void))
 {
     s.why_no_arenas = why_no_arenas;
     python_is_finalizing = is_finalizing;
+    read_safely = !gs_elf_program_names("Py_BytesMain");
     if (!m)
         m = gs_map(sizeof(*m));
     return m != NULL;
@@ -179,7 +185,7 @@ static bool read_pools(struct gs_arena *a, uint16_t *cells)
     struct gs_py_pool pools[GS_ARENA_POOLS];
     if (!gs_arenas_begin_read(a))
         return false;
-    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, pools);
+    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, read_safely, pools);
     for (uint32_t i = 0; i < GS_ARENA_POOLS; i++)
         cells[i] = (uint16_t)GS_POOL_CELL(pools[i].size_class, pools[i].used);
     if (gs_arenas_end_read(a))
@@ -299,6 +305,8 @@ static const char *why_no_arenas(void)
         return s.why_no_arenas;
     if (!gs_arenas_counts().born) /* once there is a GIL there is an interpreter */
         return gs_n_gils ? "none was made: PYTHONMALLOC or the build turns pymalloc off" : NULL;
+    if (read_safely && !gs_agent.safe_read)
+        return "in a program that embeds Python they are read by process_vm_readv, refused here";
     if (!gs_arena_hook_is_in_place())
         return "their allocator has been replaced: those made since are missing";
     return NULL;

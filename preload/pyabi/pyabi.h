@@ -100,9 +100,11 @@ struct gs_py_pool {
 };
 size_t gs_pyabi_arena_bytes(const struct gs_pyabi *abi);
 size_t gs_pyabi_pool_bytes(const struct gs_pyabi *abi);
-/* The pools of the arena at `arena`, GS_PY_ARENA_POOLS in all, read while the program goes on. The
- * caller sees to it that it stays mapped. False when what is there is no arena. */
-bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, struct gs_py_pool *out);
+/* The pools of the arena at `arena`, GS_PY_ARENA_POOLS in all, read while the program goes on: where
+ * they lie, in about 10 us, while the caller sees to it that the arena stays mapped; or `safely`, by
+ * copies that fail where it is not, in about 75 us. False when what is there is no arena. */
+bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, bool safely,
+                         struct gs_py_pool *out);
 
 /* Fault-safe copy of `len` bytes from our own address space: true when all of it was read. Never
  * changes errno. */

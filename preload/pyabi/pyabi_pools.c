@@ -26,9 +26,8 @@ size_t gs_pyabi_pool_bytes(const struct gs_pyabi *abi)
 }
 
 /* Fields are read while others write them: a class and a count may be of two lives of a pool. */
-static bool read_pool(const void *pool, size_t pool_bytes, struct gs_py_pool *out)
+static bool read_pool(const volatile uint32_t *words, size_t pool_bytes, struct gs_py_pool *out)
 {
-    const volatile uint32_t *words = pool;
     uint32_t used = words[POOL_USED / 4], class = words[POOL_CLASS / 4];
     *out = (struct gs_py_pool){0, 0};
     if (!words[POOL_NEXT_BLOCK / 4] || class == NO_CLASS)
@@ -40,17 +39,31 @@ static bool read_pool(const void *pool, size_t pool_bytes, struct gs_py_pool *ou
     return true;
 }
 
-/* Pools are cut off in order of address: behind the first that is none yet there are no others, and
- * no page of them is touched. */
-bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, struct gs_py_pool *out)
+static bool copy_headers(uintptr_t first, size_t pool_bytes, size_t n,
+                         uint32_t (*out)[HDR_BYTES / 4])
 {
+    struct iovec local = {out, n * sizeof(*out)}, remote[GS_PY_ARENA_POOLS];
+    for (size_t i = 0; i < n; i++) /* NOLINTNEXTLINE: addresses to be tried */
+        remote[i] = (struct iovec){(void *)(first + i * pool_bytes), sizeof(*out)};
+    return gs__readv(gs__own_pid(), &local, 1, remote, n) == (long)local.iov_len;
+}
+
+/* Pools are cut off in order of address: behind the first that is none yet there are no others, and
+ * no page of them need be touched. */
+bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, bool safely,
+                         struct gs_py_pool *out)
+{
+    uint32_t copies[GS_PY_ARENA_POOLS][HDR_BYTES / 4];
     size_t bytes = gs_pyabi_pool_bytes(abi);
-    uintptr_t pool = (arena + bytes - 1) & ~(uintptr_t)(bytes - 1);
-    uintptr_t end = arena + gs_pyabi_arena_bytes(abi);
+    uintptr_t first = (arena + bytes - 1) & ~(uintptr_t)(bytes - 1);
+    size_t n = (arena + gs_pyabi_arena_bytes(abi) - first) / bytes;
     for (size_t i = 0; i < GS_PY_ARENA_POOLS; i++)
         out[i] = (struct gs_py_pool){0, 0};
-    for (size_t i = 0; pool + bytes <= end; i++, pool += bytes) {
-        if (!read_pool((const void *)pool, bytes, &out[i])) /* NOLINT: an address of Python's */
+    if (safely && !copy_headers(first, bytes, n, copies))
+        return false;
+    for (size_t i = 0; i < n; i++) { /* NOLINTNEXTLINE: an address of Python's */
+        const void *pool = safely ? (const void *)copies[i] : (const void *)(first + i * bytes);
+        if (!read_pool(pool, bytes, &out[i]))
             return false;
         if (!out[i].size_class)
             break;
