@@ -41,6 +41,7 @@ test('pure modules know no DOM, and no module makes markup or opens a connection
     const source = readFileSync(join(VIZ, part), 'utf8');
     assert.match(source, /^\/\/ SPDX-License-Identifier: MIT\n/);
     assert.doesNotMatch(source, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|fetch\(|XMLHttpRequest|importScripts/);
+    assert.doesNotMatch(source.replace(/'[^'\n]*'|\/\/.*/g, ''), /`/, part + ': embed.c takes indentation out of strings of several lines');
     if (pure.includes(part.slice(0, -3))) assert.doesNotMatch(source, /\bdocument\.|\bwindow\./, part);
   }
 });
