@@ -9,10 +9,11 @@ import { makeTop, markTab, makeHelp } from './ui.js';
 import { overviewPage } from './page_overview.js';
 import { flamePage } from './page_flame.js';
 import { blocksPage } from './page_blocks.js';
+import { memoryPage } from './page_memory.js';
 import { qualityPage } from './page_quality.js';
 
 // The tabs, in order. A page is {id, title, make(app) -> {node, update?, key?, destroy?}}.
-const PAGES = [overviewPage, flamePage, blocksPage, qualityPage];
+const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, qualityPage];
 
 // What leaves the zoom meaningless: node numbers belong to one shape of the tree.
 const RESHAPES = ['invert', 'startup'];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Page 1: is the GIL my problem, who is to blame, and what to do next.
 import { el, prose } from './dom.js';
-import { fmtNs, fmtPct, fmtCount, fmtShort, fmtExactNs, plural } from './format.js';
+import { fmtNs, fmtPct, fmtCount, fmtShort, fmtBytes, fmtExactNs, plural } from './format.js';
 import { processLabel } from './model.js';
 import { bandRows } from './layout_band.js';
 import { makeBand } from './draw_band.js';
@@ -67,6 +67,14 @@ function tile(label, value, detail) {
             el('div.tile-detail', {}, detail));
 }
 
+// What arenas keep from the system although it is free, over all processes.
+function memoryTile(app) {
+  const job = app.model.memory;
+  if (!job || !(job.arena_bytes > 0)) return null;
+  return tile('Arenas free but pinned', fmtPct(job.pinned_free_bytes, job.arena_bytes),
+              el('a', { href: '#memory' }, fmtBytes(job.pinned_free_bytes) + ' of ' + fmtBytes(job.arena_bytes)));
+}
+
 function spanOf(p) {
   if (p.duration_ns > 0) return p.duration_ns;
   return Math.max(p.timeline.hold.length, p.timeline.wait.length) * p.timeline.bin_ns;
@@ -83,7 +91,7 @@ function tiles(app) {
     tile('Turns that had to wait', fmtPct(total.contended, total.acquisitions),
          fmtShort(total.contended) + ' of ' + fmtShort(total.acquisitions) + forced),
     tile('Longest wait', fmtNs(total.worst_wait_ns), 'of any thread'),
-    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')));
+    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')), memoryTile(app));
 }
 
 function chosenProcess(app) {
