@@ -3,7 +3,7 @@
 // are replayed. Going forward costs what changed, going back begins anew. Pure.
 import { POOLS, blocksOf } from './memory_model.js';
 
-// What the cells from `at` on say of one arena.
+// What its cells say of one arena.
 function measure(replay, arena) {
   const { cells, map } = replay;
   const pools = map.arenas.pools[arena];
@@ -47,6 +47,13 @@ export function makeReplay(map) {
                    emptied: new Uint8Array(n), never: new Uint8Array(n), shown: [] };
   restart(replay);
   return replay;
+}
+
+// The snapshot that shows the time `t_ns`: the last one taken by then.
+export function snapshotAt(map, t_ns) {
+  let k = 0;
+  while (k + 1 < map.snapshots.length && map.snapshots[k + 1].t_ns <= t_ns) k++;
+  return k;
 }
 
 export function seek(replay, k) {

@@ -61,6 +61,7 @@ export function readMemory(m, nNodes) {
   const samples = list(m.samples).map(readSample).sort((a, b) => a.t_ns - b.t_ns);
   return {
     ...sizes(m, MAPS_SIZES), samples, last: samples.length ? samples[samples.length - 1] : EMPTY_SAMPLE,
+    worst: samples.reduce((a, s) => (s.pinned_free_bytes > a.pinned_free_bytes ? s : a), EMPTY_SAMPLE),
     classes: list(m.size_classes).map(readClass),
     explained: list(m.explained).map((r) => ({ what: String(r.what), bytes: size(r.bytes) })),
     unexplained_bytes: m.unexplained_bytes < 0 ? -size(-m.unexplained_bytes) : size(m.unexplained_bytes),

@@ -7,6 +7,7 @@ import { processLabel, frameName, framePlace, framePath, stackOf } from './model
 import { CLASSES } from './memory_model.js';
 import { MEMORY_LAYERS, thinned } from './layout_series.js';
 import { makeSeries } from './draw_series.js';
+import { snapshotAt } from './arena_replay.js';
 import { ArenaPanel } from './arena_panel.js';
 import { classSwatch } from './arena_detail.js';
 import { makeTable, barCell } from './table.js';
@@ -64,6 +65,16 @@ function verdictText(app, m) {
   if (pinned < arenas / 5) return 'Arenas are well used: only ' + share + of + ' is free.';
   const pinner = pinnerText(app, m) || (rss ? ' That is ' + fmtPct(pinned, rss) + ' of the resident size.' : '');
   return share + of + ' (' + fmtBytes(pinned) + ') is free, but pinned by what is still in use.' + pinner;
+}
+
+// The end may be after everything was freed: then the worst moment says more.
+function worstNote(app, at, m, map) {
+  const { worst, last } = m;
+  if (worst.pinned_free_bytes < last.pinned_free_bytes * 1.25 || worst.pinned_free_bytes < worst.arena_bytes / 5) return null;
+  const text = fmtBytes(worst.pinned_free_bytes) + ' of ' + fmtBytes(worst.arena_bytes) + ', ' +
+    fmtPct(worst.pinned_free_bytes, worst.arena_bytes) + ', at ' + fmtNs(worst.t_ns);
+  const href = map && app.link({ page: 'memory', process: at, snapshot: snapshotAt(map, worst.t_ns) });
+  return el('p.note', {}, 'That is at the end. At worst it was ' + text + '. ', href ? el('a', { href }, 'Show that moment →') : null);
 }
 
 function tile(label, value, detail) {
@@ -206,7 +217,7 @@ function pinnerTable(app, process, { stacks, pinned_bytes: whole }) {
   const most = stacks.reduce((a, s) => Math.max(a, s.pinned_bytes), 1);
   const f = (s) => (s.node ? nodes.frame[s.node] : -1);
   return makeTable({
-    caption: 'Stacks whose blocks pin free memory', rows: stacks, page: 20, sort: { column: 2, descending: true },
+    caption: 'Stacks whose blocks pin free memory', rows: stacks, page: 8, sort: { column: 2, descending: true },
     empty: 'No sampled block was in use at the end.',
     columns: [
       { label: 'Allocated in', value: (s) => stackName(app, s), cell: (s) => pinnerCell(app, process, s) },
@@ -273,7 +284,7 @@ class MemoryPage {
     this.panel = map && map.snapshots.length ? new ArenaPanel(app, at, map, moment) : null;
     this.classes = el('div.tight', { hidden: Boolean(m.no_arenas) }, classCard(m));
     fillWith(this.node,
-      el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, verdictText(app, m)), processMenu(app, at)),
+      el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, verdictText(app, m)), worstNote(app, at, m, map), processMenu(app, at)),
       tiles(m), jobCard(app), seriesCard(m, this.series, layers),
       m.no_arenas && !m.alloc ? null : card('h-pins', 'Who pins', null, pinnersBody(app, at, m)),
       m.no_arenas ? null : card('h-map', 'Arena map', null, el('p.muted.lead', {}, MAP_TEXT), mapBody(this.panel)),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { makeModel, selfWeights } from '../model.js';
 import { POOLS, CLASSES, blocksOf } from '../memory_model.js';
-import { makeReplay, seek, fillOf, classesOf, cellAt } from '../arena_replay.js';
+import { makeReplay, seek, snapshotAt, fillOf, classesOf, cellAt } from '../arena_replay.js';
 import { ORDERS, ARENA_ROW_PX, ARENA_LEFT, orderArenas, poolEdges, visibleRows, arenaHit, scrollToRow } from '../layout_arena_map.js';
 import { MEMORY_LAYERS, layoutSeries, nearestSample, byteTicks, thinned } from '../layout_series.js';
 import { makeTreeSource } from '../flame_tree.js';
@@ -44,6 +44,7 @@ test('snapshots are replayed, forwards and back', () => {
   seek(r, 0);
   assert.deepEqual([r.used[0], r.used[1], r.never[1]], [15 * 32, 0, 63]);
   assert.deepEqual(seek(r, 2).cells, later);
+  assert.deepEqual([0, 5, 14, 15, 99].map((t) => snapshotAt(r.map, t)), [0, 0, 0, 1, 2]);
 });
 
 test('the map agrees with the readings of the same moment', () => {
@@ -107,6 +108,7 @@ test('layers stack to the arenas, and a single reading is a whole picture', () =
   assert.deepEqual(byteTicks(200 * 2 ** 20, 5), [0, 64, 128, 192].map((v) => v * 2 ** 20));
   assert.deepEqual(byteTicks(0, 5), [0]);
   assert.equal(thinned(m.samples, 40).at(-1), m.last);
+  assert.ok(m.samples.every((x) => x.pinned_free_bytes <= m.worst.pinned_free_bytes));
   assert.ok(thinned(m.samples, 40).length <= 41);
 });
 

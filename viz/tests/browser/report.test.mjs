@@ -245,6 +245,36 @@ check('the theme button wins over the system', async () => {
   });
 });
 
+check('a finding about memory leads to the stack that pins, or to the page', async () => {
+  await withPage('fake', {}, async (page) => {
+    assert.match(await page.textContent('.finding >> nth=3'), /80\.3.MiB82\.8.%/);
+    await page.click('a.evidence >> nth=3');
+    await settle(page);
+    assert.match(await hashOf(page), /^#flame\?m=pinned/);
+    assert.equal(await page.textContent('.detail h2'), 'Cache.put');
+  });
+  await withPage('arenas', {}, async (page) => {
+    await page.click('a.evidence >> nth=3');
+    await settle(page);
+    assert.equal(await hashOf(page), '#memory?p=0');
+  });
+});
+
+check('where the end says little, the worst moment is a click away', async () => {
+  const report = fake.fakeReport();
+  const { samples } = report.processes[0].memory;
+  const freed = { arenas: 3, arena_bytes: 3 << 20, pool_used_bytes: 2.9e6, pool_free_bytes: 1e5, pinned_free_bytes: 2e5 };
+  samples.push({ ...samples.at(-1), ...freed, t_ns: 8.1e9 });
+  urls.freed = write(env.dir, 'freed', makeReport(report));
+  await withPage('freed', { hash: '#memory' }, async (page) => {
+    assert.match(await page.textContent('.verdict'), /only 6\.4.% of the 3\.00.MiB.*At worst it was 8\d\.\d.MiB of 1\d\d.MiB, .* at 5\.\d\d.s/);
+    await page.click('.verdict .note a');
+    await settle(page);
+    assert.match(await hashOf(page), /k=1[56]/);
+    assert.match(await page.textContent('.time'), /^5\.\d\d.s/);
+  });
+});
+
 check('the memory page says how much is pinned, and leads to who pins it', async () => {
   await withPage('fake', {}, async (page) => {
     await page.keyboard.press('4');
