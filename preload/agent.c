@@ -5,6 +5,8 @@
 
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
+#include "preload/alloc_hook.h"
+#include "preload/alloc_records.h"
 #include "preload/drain.h"
 #include "preload/edges.h"
 #include "preload/elf_symbols.h"
@@ -78,6 +80,7 @@ static bool find_python(struct gs_pyabi_inputs *in, bool in_hook)
     in->dict_type = gs_elf_symbol(&o, "PyDict_Type");
     in->unicode_type = gs_elf_symbol(&o, "PyUnicode_Type");
     in->version_hex = python_version(&o, in_hook);
+    gs_alloc_find(&o, in_hook);
     return true;
 }
 
@@ -114,6 +117,8 @@ static void begin_recording(void)
     gs_agent.t_start = gs_now();
     gs_agent.process_key = random_key();
     gs_sampler_mean_ticks = gs_ticks_of_ns(c->sample_interval_us * 1000);
+    gs_alloc_begin();
+    gs_alloc_records_forget();
     gs_agent.state = GS_STATE_ON;
 }
 
@@ -159,6 +164,7 @@ static void start(bool in_hook)
     gs_hook_cost_ps = gs_hook_cost_measure();
     gs_writer.sink.fd = -1;
     begin_recording();
+    gs_alloc_install();
     gs_live.mode = GS_LIVE_YES;
     if (!gs_drain_start())
         gs_agent_die("no thread could be started");

@@ -10,6 +10,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
+#include "preload/alloc_records.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
@@ -172,6 +173,7 @@ static void every_second(void)
     gs_records_clock(&now);
     gs_records_threads(1);
     gs_records_accounts();
+    gs_alloc_records();
     gs_governor_tick(gs_now());
 }
 

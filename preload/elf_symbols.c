@@ -66,6 +66,10 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
             o.text_lo = info->dlpi_addr + p->p_vaddr;
             o.text_len = p->p_memsz;
         }
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_W)) {
+            o.data_lo = info->dlpi_addr + p->p_vaddr;
+            o.data_len = p->p_memsz;
+        }
     }
     if (!gs_elf_symbol(&o, s->symbol))
         return 0;

@@ -6,6 +6,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/alloc_records.h"
 #include "preload/gil.h"
 #include "preload/raw_sys.h"
 #include "preload/stack_intern.h"
@@ -253,6 +254,7 @@ static bool next_segment(void)
     put_bases(s->kept[s->n - 1].no);
     gs_records_again();
     gs_writer_flush_records();
+    gs_alloc_records_again();
     s->start_bytes = gs_writer.sink.bytes;
     return true;
 }
