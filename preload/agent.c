@@ -7,6 +7,8 @@
 #include "preload/agent_log.h"
 #include "preload/alloc_hook.h"
 #include "preload/alloc_records.h"
+#include "preload/arena_hook.h"
+#include "preload/arena_table.h"
 #include "preload/drain.h"
 #include "preload/edges.h"
 #include "preload/elf_symbols.h"
@@ -15,6 +17,7 @@
 #include "preload/hook_cost.h"
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
+#include "preload/memory.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -68,20 +71,35 @@ static uint32_t python_version(const struct gs_elf_object *o, bool in_hook)
     return parse_version(text());
 }
 
-static bool find_python(struct gs_pyabi_inputs *in, bool in_hook)
+static bool find_python(struct gs_elf_object *o, struct gs_pyabi_inputs *in, bool in_hook)
 {
-    struct gs_elf_object o;
-    if (!gs_elf_find_object("_PyRuntime", &o) || !o.text_len)
+    if (!gs_elf_find_object("_PyRuntime", o) || !o->text_len)
         return false;
-    gs_agent.text_lo = o.text_lo;
-    gs_agent.text_len = o.text_len;
-    in->py_runtime = gs_elf_symbol(&o, "_PyRuntime");
-    in->code_type = gs_elf_symbol(&o, "PyCode_Type");
-    in->dict_type = gs_elf_symbol(&o, "PyDict_Type");
-    in->unicode_type = gs_elf_symbol(&o, "PyUnicode_Type");
-    in->version_hex = python_version(&o, in_hook);
-    gs_alloc_find(&o, in_hook);
+    gs_agent.text_lo = o->text_lo;
+    gs_agent.text_len = o->text_len;
+    in->py_runtime = gs_elf_symbol(o, "_PyRuntime");
+    in->code_type = gs_elf_symbol(o, "PyCode_Type");
+    in->dict_type = gs_elf_symbol(o, "PyDict_Type");
+    in->unicode_type = gs_elf_symbol(o, "PyUnicode_Type");
+    in->version_hex = python_version(o, in_hook);
     return true;
+}
+
+/* Only before the interpreter has started. Why arenas are not recorded, or NULL. */
+static const char *watch_arenas(const struct gs_elf_object *python, bool in_hook)
+{
+    if (gs_agent.abi.free_threaded)
+        return "free-threaded Python allocates with mimalloc, which has none";
+    if (in_hook)
+        return "Python was loaded late: it has arenas that were not seen";
+    if (!gs_arenas_init(gs_pyabi_arena_bytes(&gs_agent.abi)))
+        return "no memory for their table";
+    return gs_arena_hook_install(python) ? NULL : "this Python has no hook for them";
+}
+
+static bool begin_memory(const struct gs_elf_object *python, bool in_hook)
+{
+    return !gs_agent.config.memory_interval_ms || gs_memory_init(watch_arenas(python, in_hook));
 }
 
 /* ---- starting ---- */
@@ -132,7 +150,8 @@ static bool wanted_here(void)
 static bool prepare(bool in_hook)
 {
     struct gs_pyabi_inputs in = {0};
-    if (!find_python(&in, in_hook))
+    struct gs_elf_object python;
+    if (!find_python(&python, &in, in_hook))
         return false;
     gs_agent.state = GS_STATE_DEAD; /* until all of it has worked */
     if (!wanted_here())
@@ -149,8 +168,11 @@ static bool prepare(bool in_hook)
     }
     gs_agent.safe_read = gs_safe_read_others();
     gs_spill_init();
-    if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init())
+    if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init() &&
+        begin_memory(&python, in_hook)) {
+        gs_alloc_install(&python, in_hook);
         return true;
+    }
     gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
     return false;
 }
@@ -164,7 +186,6 @@ static void start(bool in_hook)
     gs_hook_cost_ps = gs_hook_cost_measure();
     gs_writer.sink.fd = -1;
     begin_recording();
-    gs_alloc_install();
     gs_live.mode = GS_LIVE_YES;
     if (!gs_drain_start())
         gs_agent_die("no thread could be started");
@@ -186,6 +207,8 @@ static bool begin_child(void)
     gs_drain_forget();
     gs_governor_forget();
     gs_cost_forget();
+    gs_arenas_after_fork(gs_arena_hook_give_back);
+    gs_memory_forget();
     gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
         !gs_writer_init() ||

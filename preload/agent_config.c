@@ -164,6 +164,15 @@ static bool set_GILSCOPE_SAMPLE_INTERVAL(struct gs_config *c, const char *v)
     return true;
 }
 
+static bool set_GILSCOPE_MEMORY_INTERVAL(struct gs_config *c, const char *v)
+{
+    uint64_t ms;
+    if (!parse_whole(v, &ms) || ms > MAX_NS / 1000000)
+        return false;
+    c->memory_interval_ms = ms;
+    return true;
+}
+
 static bool set_GILSCOPE_ALLOC(struct gs_config *c, const char *v)
 {
     return parse_flag(v, &c->alloc);

@@ -230,52 +230,47 @@ static struct allocator ours(struct domain *d)
 /* ---- installing ---- */
 
 typedef void get_or_set(int domain, struct allocator *a);
-static get_or_set *python_get, *python_set;
-static uintptr_t data_lo, data_len;
-static const char *why_not = "";
-
-void gs_alloc_find(const struct gs_elf_object *python, bool in_hook)
-{
-    python_get = (get_or_set *)gs_elf_symbol(python, "PyMem_GetAllocator");
-    python_set = (get_or_set *)gs_elf_symbol(python, "PyMem_SetAllocator");
-    data_lo = python->data_lo;
-    data_len = python->data_len;
-    why_not = in_hook                      ? "Python was loaded after the program had started"
-              : !python_get || !python_set ? "this Python does not export PyMem_SetAllocator"
-                                           : NULL;
-}
+static const char *why_not = "Python is not there yet";
 
 /* Python keeps what it was given in a struct of its own that no symbol names. The address of our
  * domain stands nowhere else in its data. */
-static uintptr_t find_place(struct domain *d)
+static uintptr_t find_place(const struct gs_elf_object *python, struct domain *d)
 {
     struct allocator want = ours(d);
-    const uintptr_t *word = (const uintptr_t *)((data_lo + 7) & ~(uintptr_t)7);
-    const uintptr_t *end = (const uintptr_t *)(data_lo + data_len - sizeof(want));
-    for (; word <= end; word++)
-        if (*word == (uintptr_t)d && !memcmp(word, &want, sizeof(want)))
-            return (uintptr_t)word;
+    uintptr_t at = (python->data_lo + 7) & ~(uintptr_t)7;
+    uintptr_t end = python->data_lo + python->data_len;
+    for (; at + sizeof(want) <= end; at += sizeof(uintptr_t))
+        if (*(const uintptr_t *)at == (uintptr_t)d &&
+            !memcmp((const void *)at, &want, sizeof(want)))
+            return at;
     return 0;
 }
 
-static void wrap(struct domain *d)
+static const char *install(const struct gs_elf_object *python, bool in_hook)
 {
-    struct allocator mine = ours(d);
-    python_get(d->python_id, &d->next);
-    python_set(d->python_id, &mine);
-    d->place = find_place(d);
+    get_or_set *get = (get_or_set *)gs_elf_symbol(python, "PyMem_GetAllocator");
+    get_or_set *set = (get_or_set *)gs_elf_symbol(python, "PyMem_SetAllocator");
+    if (gs_agent.abi.free_threaded)
+        return "a free-threaded Python has allocators that are not sampled";
+    if (in_hook)
+        return "Python was loaded after the program had started";
+    if (!get || !set)
+        return "this Python has no hooks for them";
+    if (!gs_alloc_table_init(gs_agent.config.alloc_interval_bytes))
+        return "no memory, or no MADV_WIPEONFORK";
+    for (size_t i = 0; i < N_DOMAINS; i++) {
+        struct allocator mine = ours(&domains[i]);
+        get(domains[i].python_id, &domains[i].next);
+        set(domains[i].python_id, &mine);
+        domains[i].place = find_place(python, &domains[i]);
+    }
+    return NULL;
 }
 
-void gs_alloc_install(void)
+void gs_alloc_install(const struct gs_elf_object *python, bool in_hook)
 {
-    if (!gs_agent.config.alloc || why_not)
-        return;
-    if (gs_agent.abi.free_threaded)
-        why_not = "a free-threaded Python has allocators that are not sampled";
-    else if (!gs_alloc_table_init(gs_agent.config.alloc_interval_bytes))
-        why_not = "no memory, or no MADV_WIPEONFORK";
-    for (size_t i = 0; i < N_DOMAINS && !why_not; i++)
-        wrap(&domains[i]);
+    if (gs_agent.config.alloc)
+        why_not = install(python, in_hook);
 }
 
 void gs_alloc_begin(void)

@@ -12,12 +12,9 @@
 
 struct gs_elf_object;
 
-/* Python's object: takes what installing needs of it. `in_hook`: the program runs already. CTX:
- * constructor, or the hook that finds Python. */
-void gs_alloc_find(const struct gs_elf_object *python, bool in_hook);
-/* Wraps the two domains, if asked for and possible. CTX: constructor, before Python is initialised.
- */
-void gs_alloc_install(void);
+/* Wraps the two domains, if asked for and possible: not where the program runs already (`in_hook`).
+ * CTX: constructor, before Python is initialised, or the hook that finds Python. */
+void gs_alloc_install(const struct gs_elf_object *python, bool in_hook);
 /* Recording begins: the first point is drawn. CTX: constructor, forked child. */
 void gs_alloc_begin(void);
 /* Ten times fewer samples from now on; each then stands for ten. CTX: governor. */

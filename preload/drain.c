@@ -14,6 +14,7 @@
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
+#include "preload/memory.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
 #include "preload/stack_intern.h"
@@ -204,6 +205,7 @@ static void tell_of_failed_writes(void)
 static void flush(bool second)
 {
     gs_writer_drain();
+    gs_memory_tell_news();
     gs_records_threads(0);
     write_forks();
     if (second)
@@ -219,6 +221,7 @@ static void stop_recording(uint32_t reason)
     gs_agent.state = GS_STATE_DEAD;
     gs_live.mode = GS_LIVE_NO;
     d.sched_cursor = NULL;
+    gs_memory_look();
     write_sched(GS_CHUNK_MAX_ROWS);
     flush(true);
     /* A thread may have been inside a hook as the recording was switched off. */
@@ -261,6 +264,7 @@ static void tick(bool kicked)
 {
     uint64_t now = gs_now();
     gs_hold_watch(now);
+    gs_memory_tick(now);
     if (!kicked && now - d.last_flush_t < gs_ticks_of_ns(FLUSH_NS))
         return;
     bool second = now - d.last_second_t > gs_ticks_of_ns(SECOND_NS);
@@ -305,6 +309,7 @@ static void serve(uint32_t request)
     } else if (request == REQ_FINISH) {
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
+        gs_memory_look();
         flush(true);
         gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was
                               read */
@@ -320,7 +325,8 @@ static bool drain_once(uint32_t *kick_seen)
 {
     uint32_t kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     if (kick == *kick_seen && !__atomic_load_n(&d.request, __ATOMIC_ACQUIRE))
-        gs_futex_wait(&d.kick, kick, gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+        gs_futex_wait(&d.kick, kick,
+                      gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS));
     kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     bool kicked = kick != *kick_seen;
     *kick_seen = kick;

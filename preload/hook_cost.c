@@ -3,6 +3,7 @@
 
 #include "preload/agent_clock.h"
 #include "preload/gil_turn.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/thread_state.h"
 

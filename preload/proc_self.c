@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "preload/agent.h"
 #include "preload/raw_sys.h"
 
 static void task_path(char *out, uint32_t tid, const char *leaf)
@@ -62,6 +63,18 @@ bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns)
         return false;
     *cpu_ns = parse_u64(&p);
     *runqueue_ns = parse_u64(&p);
+    return true;
+}
+
+bool gs_proc_statm(uint64_t *rss_bytes, uint64_t *file_rss_bytes)
+{
+    char text[128];
+    const char *p = text;
+    if (gs_read_file("/proc/self/statm", text, sizeof(text)) <= 0)
+        return false;
+    parse_u64(&p); /* size */
+    *rss_bytes = parse_u64(&p) * GS_PAGE_BYTES;
+    *file_rss_bytes = parse_u64(&p) * GS_PAGE_BYTES;
     return true;
 }
 

@@ -19,4 +19,7 @@ bool gs_proc_task_has_ended(uint32_t tid);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */
 bool gs_proc_only_task(void);
 
+/* Resident bytes of the process, and those of them that are pages of files or shared. */
+bool gs_proc_statm(uint64_t *rss_bytes, uint64_t *file_rss_bytes);
+
 #endif

@@ -47,19 +47,6 @@ static inline uint32_t gs_gettid(void)
     return (uint32_t)gs_sys0(SYS_gettid);
 }
 
-/* NULL on failure. Zeroed, private, never backed by a file. */
-static inline void *gs_map(size_t len)
-{
-    long p = gs_syscall6(SYS_mmap, 0, (long)len, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p < 0 && p > -4096 ? NULL : (void *)p;
-}
-
-static inline void gs_unmap(void *p, size_t len)
-{
-    gs_sys2(SYS_munmap, p, len);
-}
-
 static inline long gs_open(const char *path, int flags, int mode)
 {
     return gs_sys4(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "preload/drain.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/thread_state.h"
 

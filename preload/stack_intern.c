@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/drain.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 
 #define STACK_SLOTS   (1u << 17) /* 1 MiB */

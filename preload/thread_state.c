@@ -5,6 +5,7 @@
 
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/sampler.h"
 

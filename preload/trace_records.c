@@ -6,6 +6,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/memory.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
@@ -72,13 +73,14 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 10);
+    gs_record_put_u(w, 11);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
     put_setting(w, "on_full_ring", c->on_full == GS_ON_FULL_ring);
     put_setting(w, "budget_permille", c->budget_permille);
     put_setting(w, "sample_interval_us", c->sample_interval_us);
+    put_setting(w, "memory_interval_ms", c->memory_interval_ms);
     put_setting(w, "holder_samples", gs_agent.safe_read);
     put_setting(w, "private_fds", gs_writer.sink.fd >= 0);
     put_setting(w, "tick_hz", gs_clock.hz);
@@ -385,6 +387,7 @@ void gs_records_again(void)
     told_of_more_gils = false;
     if (last_level.reason)
         put_level();
+    gs_memory_again();
     gs_records_threads(1);
     gs_records_accounts();
 }

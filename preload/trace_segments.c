@@ -8,6 +8,7 @@
 #include "preload/agent_clock.h"
 #include "preload/alloc_records.h"
 #include "preload/gil.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
@@ -17,6 +18,7 @@
 
 #define MAX_KEPT       8u
 #define SHARES         5u  /* of the limit: four full segments and one that grows */
+#define FULL_EIGHTHS   7u  /* of its share: a flush, which is seen when it is written, still fits */
 #define MAX_NAMES      64u /* tried, where names are taken */
 #define MAX_NAME_NO    999999u
 #define ENDED_BYTES    1024u
@@ -277,7 +279,8 @@ enum gs_segments_step gs_segments_step(void)
         return gs_writer.sink.bytes < gs_agent.config.max_size_bytes ? GS_SEGMENTS_STAY
                                                                      : GS_SEGMENTS_STUCK;
     s->kept[s->n - 1].bytes = gs_writer.sink.bytes;
-    if (gs_writer.sink.bytes < segment_bytes() || gs_writer.sink.bytes < 2 * s->start_bytes)
+    if (gs_writer.sink.bytes < segment_bytes() / 8 * FULL_EIGHTHS ||
+        gs_writer.sink.bytes < 2 * s->start_bytes)
         return GS_SEGMENTS_STAY;
     if (s->n < MAX_KEPT) {
         gs_intern_new_generation();

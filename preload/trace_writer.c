@@ -7,6 +7,7 @@
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
 #include "preload/hold_watch.h"
+#include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/stack_intern.h"

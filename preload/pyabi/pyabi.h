@@ -92,6 +92,13 @@ int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, ui
 int32_t gs_pyabi_line(enum gs_linetable_kind kind, const uint8_t *table, size_t len,
                       int32_t first_line, uint32_t instr_off);
 
+/* pymalloc: bytes of an arena and of a pool, and what the pools of the arena at `arena` hold: one
+ * GS_POOL_CELL each (GS_ARENA_POOLS in all), read while the program goes on. The caller sees to it
+ * that the arena stays mapped. False when what is there is no arena. */
+size_t gs_pyabi_arena_bytes(const struct gs_pyabi *abi);
+size_t gs_pyabi_pool_bytes(const struct gs_pyabi *abi);
+bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, uint16_t *cells);
+
 /* Fault-safe copy of `len` bytes from our own address space: true when all of it was read. Never
  * changes errno. */
 bool gs_safe_read(void *dst, uintptr_t src, size_t len);
