@@ -42,7 +42,8 @@ static struct domain domains[] = {{.python_id = 2, .id = GS_ALLOC_OBJ},
 static int64_t left = NEVER;
 
 static uint64_t rng, next_id;
-static uint64_t scale = 1; /* of the mean, raised by the governor */
+static uint64_t wanted_scale = 1; /* of the mean; raised by the governor */
+static uint64_t scale = 1;        /* with which the next point was drawn */
 static struct gs_alloc_counts counts;
 
 static void count(uint64_t *what)
@@ -69,9 +70,7 @@ static bool put_alloc(struct gs_thread *t, const void *block, const struct gs_al
                                       .flags = s->domain,
                                       .kind = GS_SLOT_ALLOC},
                                      {.t = s->id, .dur = s->bytes, .kind = GS_SLOT_ALLOC_MORE}};
-    bool written = gs_row_has_room(t) && gs_row_put(t, slots, 2);
-    t->dropped += !written;
-    return written;
+    return gs_row_put(t, slots, 2);
 }
 
 /* By a thread without state (it never met a GIL, or there was no memory) it is lost, too. */
@@ -79,8 +78,7 @@ static void put_free(const struct gs_alloc_sample *s)
 {
     struct gs_thread *t = gs_thread_self();
     const struct gs_slot slot = {.t = gs_now(), .dur = s->id, .kind = GS_SLOT_FREE};
-    bool written = t && gs_row_has_room(t) && gs_row_put(t, &slot, 1);
-    if (written)
+    if (t && gs_row_put(t, &slot, 1))
         return;
     count(&counts.lost_frees);
     if (t)
@@ -96,17 +94,24 @@ static void end_previous(const void *block)
         put_free(&old);
 }
 
+static bool lose_row(struct gs_thread *t)
+{
+    t->dropped++;
+    return false;
+}
+
 /* Nobody else knows the block yet, so it cannot be freed between the table and the row: a row that
  * is lost leaves nothing behind. */
 static bool record(struct gs_thread *t, const struct domain *d, const void *block, size_t bytes,
                    uint64_t points)
 {
-    uint64_t all = points * scale;
+    if (!gs_row_has_room(t))
+        return lose_row(t);
     end_previous(block);
     struct gs_alloc_sample s = {.id = __atomic_add_fetch(&next_id, 1, __ATOMIC_RELAXED),
                                 .t = gs_now(),
                                 .bytes = bytes,
-                                .points = all < UINT32_MAX ? (uint32_t)all : UINT32_MAX,
+                                .points = points < UINT32_MAX ? (uint32_t)points : UINT32_MAX,
                                 .thread = t->idx,
                                 .stack = gs_current_stack(t),
                                 .domain = d->id};
@@ -115,7 +120,7 @@ static bool record(struct gs_thread *t, const struct domain *d, const void *bloc
     if (put_alloc(t, block, &s))
         return true;
     gs_alloc_table_take(block, &s);
-    return false;
+    return lose_row(t);
 }
 
 /* All of it counts as the cost of stacks: the governor can shed it. */
@@ -124,10 +129,27 @@ static void sample(const struct domain *d, const void *block, size_t bytes, uint
     struct gs_thread *t = gs_thread_self();
     uint64_t before = t ? t->stack_ticks : 0, t0 = gs_now();
     count(&counts.samples);
-    if (!t || !gs_row_has_room(t) || !record(t, d, block, bytes, points))
+    if (!t || !record(t, d, block, bytes, points))
         count(&counts.lost_allocs);
     if (t)
         t->stack_ticks = before + gs_cost_since(t0);
+}
+
+static uint64_t mean_bytes(void)
+{
+    return gs_agent.config.alloc_interval_bytes * scale;
+}
+
+/* Points count for the mean they were drawn with; behind them another may begin. */
+static uint64_t draw_points(int64_t *countdown, size_t bytes)
+{
+    uint64_t points = gs_poisson_points(countdown, mean_bytes(), &rng, bytes) * scale;
+    uint64_t wanted = __atomic_load_n(&wanted_scale, __ATOMIC_RELAXED);
+    if (RARELY(scale != wanted)) {
+        scale = wanted;
+        *countdown = gs_poisson_gap(mean_bytes(), &rng);
+    }
+    return points;
 }
 
 /* Behind the allocation, for one that failed takes no point. A forked child that has not begun
@@ -135,12 +157,11 @@ static void sample(const struct domain *d, const void *block, size_t bytes, uint
 static void take_points(const struct domain *d, const void *block, size_t bytes)
 {
     int64_t before = (int64_t)((uint64_t)__atomic_load_n(&left, __ATOMIC_RELAXED) + bytes);
-    uint32_t points = 0;
+    uint64_t points = 0;
     if (gs_live.mode == GS_LIVE_NO)
         before = NEVER;
     else if (block)
-        points =
-            gs_poisson_points(&before, gs_agent.config.alloc_interval_bytes * scale, &rng, bytes);
+        points = draw_points(&before, bytes);
     __atomic_store_n(&left, before, __ATOMIC_RELAXED);
     if (points)
         sample(d, block, bytes, points);
@@ -276,15 +297,15 @@ void gs_alloc_install(const struct gs_elf_object *python, bool in_hook)
 void gs_alloc_begin(void)
 {
     next_id = 0;
-    scale = 1;
+    scale = wanted_scale = 1;
     counts = (struct gs_alloc_counts){0};
     rng = gs_agent.process_key | 1;
-    left = gs_poisson_gap(gs_agent.config.alloc_interval_bytes, &rng);
+    left = gs_poisson_gap(mean_bytes(), &rng);
 }
 
 void gs_alloc_fewer(void)
 {
-    scale *= 10;
+    __atomic_store_n(&wanted_scale, wanted_scale * 10, __ATOMIC_RELAXED);
 }
 
 struct gs_alloc_counts gs_alloc_counts(void)

@@ -71,7 +71,8 @@ static void filter_add(uintptr_t at)
 }
 
 /* Who adds one meanwhile (under another GIL) counts first and sets the bit then: either that comes
- * behind our clearing, or we see the count. */
+ * behind our clearing, or we see the count. Between the two, some ns, a free of the other's block
+ * would pass unseen, and its sample live until its address is sampled again. */
 static void filter_remove(uintptr_t at)
 {
     uint8_t *count = &filter_counts[(at >> 4) % FILTER_BITS];

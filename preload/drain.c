@@ -229,6 +229,7 @@ static void stop_recording(uint32_t reason)
         gs_sys0(SYS_sched_yield);
         flush(false);
     }
+    gs_alloc_records(); /* samples of such a thread too */
     gs_records_end(reason);
     gs_writer_flush_records();
 }
