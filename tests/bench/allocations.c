@@ -1,11 +1,34 @@
 /* SPDX-License-Identifier: MIT
- * For tests/bench/allocations: Python's allocators with the agent's hooks and without, in turn, in
- * one process. The agent's ctx begins with the allocator that it wraps.
+ * For tests/bench/allocations, by ctypes.PyDLL: Python's allocators with the agent's hooks and
+ * without, in turn, in one process. The agent's ctx begins with the allocator that it wraps.
  */
-#include <Python.h>
+#include <stddef.h>
 #include <time.h>
 
-static PyMemAllocatorEx hooks[3], plain[3];
+struct allocator { /* PyMemAllocatorEx */
+    void *ctx;
+    void *functions[4];
+};
+extern void PyMem_GetAllocator(int domain, struct allocator *a);
+extern void PyMem_SetAllocator(int domain, struct allocator *a);
+extern void *PyObject_Malloc(size_t size);
+extern void PyObject_Free(void *block);
+
+static struct allocator hooks[3], plain[3]; /* 1 mem, 2 obj */
+
+void start(void)
+{
+    for (int i = 1; i < 3; i++) {
+        PyMem_GetAllocator(i, &hooks[i]);
+        plain[i] = hooks[i].ctx ? *(struct allocator *)hooks[i].ctx : hooks[i];
+    }
+}
+
+void use(int hooked)
+{
+    for (int i = 1; i < 3; i++)
+        PyMem_SetAllocator(i, hooked ? &hooks[i] : &plain[i]);
+}
 
 static double now_ns(void)
 {
@@ -14,46 +37,16 @@ static double now_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* use(hooked): from now on. */
-static PyObject *use(PyObject *self, PyObject *args)
-{
-    int hooked;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "p", &hooked))
-        return NULL;
-    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, hooked ? &hooks[1] : &plain[1]);
-    PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, hooked ? &hooks[2] : &plain[2]);
-    Py_RETURN_NONE;
-}
-
-/* pairs(size, n, batch): ns of one PyObject_Malloc and PyObject_Free, `batch` of which live. */
-static PyObject *pairs(PyObject *self, PyObject *args)
+/* ns of one PyObject_Malloc and its PyObject_Free, `batch` of which live at once. */
+double pairs(size_t size, size_t n, size_t batch)
 {
     static void *blocks[4096];
-    Py_ssize_t size, n, batch;
-    (void)self;
-    if (!PyArg_ParseTuple(args, "nnn", &size, &n, &batch))
-        return NULL;
     double t0 = now_ns();
-    for (Py_ssize_t i = 0; i < n; i += batch) {
-        for (Py_ssize_t k = 0; k < batch; k++)
-            blocks[k] = PyObject_Malloc((size_t)size);
-        for (Py_ssize_t k = 0; k < batch; k++)
+    for (size_t i = 0; i < n; i += batch) {
+        for (size_t k = 0; k < batch; k++)
+            blocks[k] = PyObject_Malloc(size);
+        for (size_t k = 0; k < batch; k++)
             PyObject_Free(blocks[k]);
     }
-    return PyFloat_FromDouble((now_ns() - t0) / (double)n);
-}
-
-static PyMethodDef methods[] = {
-    {"use", use, METH_VARARGS, NULL}, {"pairs", pairs, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
-static struct PyModuleDef module = {
-    PyModuleDef_HEAD_INIT, "allocations", NULL, -1, methods, NULL, NULL, NULL, NULL};
-
-PyMODINIT_FUNC PyInit_allocations(void)
-{
-    for (int i = 1; i < 3; i++) {
-        PyMem_GetAllocator((PyMemAllocatorDomain)i, &hooks[i]);
-        plain[i] = hooks[i].ctx ? *(PyMemAllocatorEx *)hooks[i].ctx : hooks[i];
-    }
-    return PyModule_Create(&module);
+    return (now_ns() - t0) / (double)n;
 }
