@@ -5,6 +5,8 @@
 
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
+#include "preload/alloc_hook.h"
+#include "preload/alloc_records.h"
 #include "preload/arena_hook.h"
 #include "preload/arena_table.h"
 #include "preload/drain.h"
@@ -137,6 +139,8 @@ static void begin_recording(void)
     gs_agent.t_start = gs_now();
     gs_agent.process_key = random_key();
     gs_sampler_mean_ticks = gs_ticks_of_ns(c->sample_interval_us * 1000);
+    gs_alloc_begin();
+    gs_alloc_records_forget();
     gs_agent.state = GS_STATE_ON;
 }
 
@@ -169,8 +173,10 @@ static bool prepare(bool in_hook)
     gs_agent.safe_read = gs_safe_read_others();
     gs_spill_init();
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init() &&
-        begin_memory(&python, in_hook))
+        begin_memory(&python, in_hook)) {
+        gs_alloc_install(&python, in_hook);
         return true;
+    }
     gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
     return false;
 }

@@ -15,7 +15,8 @@ static const char *env_get(char *const *envp, const char *name, size_t len)
 
 /* ---- values ---- */
 
-#define MAX_NS (UINT64_C(1) << 60) /* 36 years: no time is longer, so that none overflows */
+#define MAX_NS       (UINT64_C(1) << 60) /* 36 years: no time is longer, so that none overflows */
+#define MAX_INTERVAL (UINT64_C(1) << 40) /* bytes: no process allocates much more */
 
 /* Digits with up to three decimals, in thousandths; then an optional suffix. */
 static bool parse_milli(const char *s, uint64_t *milli, const char **rest)
@@ -169,6 +170,20 @@ static bool set_GILSCOPE_MEMORY_INTERVAL(struct gs_config *c, const char *v)
     if (!parse_whole(v, &ms) || ms > MAX_NS / 1000000)
         return false;
     c->memory_interval_ms = ms;
+    return true;
+}
+
+static bool set_GILSCOPE_ALLOC(struct gs_config *c, const char *v)
+{
+    return parse_flag(v, &c->alloc);
+}
+
+static bool set_GILSCOPE_ALLOC_INTERVAL(struct gs_config *c, const char *v)
+{
+    uint64_t bytes;
+    if (!parse_size(v, &bytes) || !bytes || bytes > MAX_INTERVAL)
+        return false;
+    c->alloc_interval_bytes = bytes;
     return true;
 }
 

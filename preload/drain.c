@@ -10,6 +10,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
+#include "preload/alloc_records.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
@@ -173,6 +174,7 @@ static void every_second(void)
     gs_records_clock(&now);
     gs_records_threads(1);
     gs_records_accounts();
+    gs_alloc_records();
     gs_governor_tick(gs_now());
 }
 
@@ -227,6 +229,7 @@ static void stop_recording(uint32_t reason)
         gs_sys0(SYS_sched_yield);
         flush(false);
     }
+    gs_alloc_records(); /* samples of such a thread too */
     gs_records_end(reason);
     gs_writer_flush_records();
 }

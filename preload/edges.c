@@ -23,27 +23,12 @@ static uint32_t bucket_of(uintptr_t sem)
     return (uint32_t)((sem >> 4) * 0x9e3779b97f4a7c15u >> 54);
 }
 
-/* While it holds the GIL a thread's state is the GIL's; else the one it last had frames on. The
- * GIL's may be that of a sub-interpreter which ended in this turn (3.9 to 3.12 change states
- * without a release), and Py_Finalize() frees the main thread's and goes on: only another thread's
- * first is trusted, the rest is read as a stranger's is. */
-static uint32_t stack_of(struct gs_thread *t)
-{
-    uint64_t cost;
-    bool holds = t->open_kind == GS_OPEN_HOLDING && t->gil->holder == t;
-    uintptr_t tstate = holds ? gs_gil_last_holder(t->gil) : t->tstate;
-    bool lives = tstate == t->home_tstate && t->tid != gs_agent.pid;
-    if (!holds || lives || !gs_agent.stacks)
-        return gs_own_stack(t, tstate);
-    return gs_agent.sample_holder ? gs_other_stack(t, tstate, &cost) : GS_STACK_NONE;
-}
-
 struct gs_edge_wait gs_edge_wait_begin(uintptr_t sem)
 {
     struct gs_thread *t = gs_thread_self();
     struct gs_edge_wait w = {gs_now(), bucket_of(sem), GS_STACK_NONE};
     if (t && gs_agent.level > 0)
-        w.stack = stack_of(t);
+        w.stack = gs_current_stack(t);
     __atomic_fetch_add(&buckets[w.bucket].waiting, 1, __ATOMIC_ACQ_REL);
     return w;
 }
@@ -83,7 +68,7 @@ void gs_edge_post(uintptr_t sem)
     if (!t || !__atomic_load_n(&b->waiting, __ATOMIC_ACQUIRE))
         return;
     b->waker = t->idx;
-    b->waker_stack = gs_agent.level > 0 ? stack_of(t) : GS_STACK_NONE;
+    b->waker_stack = gs_agent.level > 0 ? gs_current_stack(t) : GS_STACK_NONE;
     b->sem = sem;
     __atomic_store_n(&b->post_t, gs_now(), __ATOMIC_RELEASE);
 }

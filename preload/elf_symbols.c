@@ -64,6 +64,10 @@ static struct gs_elf_object object_of(const struct dl_phdr_info *info)
             o.text_lo = info->dlpi_addr + p->p_vaddr;
             o.text_len = p->p_memsz;
         }
+        if (p->p_type == PT_LOAD && (p->p_flags & PF_W)) {
+            o.data_lo = info->dlpi_addr + p->p_vaddr;
+            o.data_len = p->p_memsz;
+        }
     }
     return o;
 }

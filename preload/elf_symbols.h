@@ -12,6 +12,7 @@
 struct gs_elf_object {
     uintptr_t base;
     uintptr_t text_lo, text_len; /* its executable segment */
+    uintptr_t data_lo, data_len; /* its writable one */
     const char *name;            /* path, "" for the program itself */
     const void *symtab;
     const char *strtab;

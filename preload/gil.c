@@ -47,11 +47,14 @@ static void sample_holder(struct gs_gil *g, struct gs_thread *me, uint16_t kind,
 
 /* ---- acquire ---- */
 
-/* A thread's first turn begins with a wait, or as one on a GIL it had none on. */
+/* A thread's first turn begins with a wait, or as one on a GIL it had none on. Only the main
+ * interpreter lives for ever: another's end takes the states of its threads with it. */
 static void note_home(const struct gs_gil *g, struct gs_thread *t)
 {
-    if (!t->home_tstate)
-        t->home_tstate = gs_gil_last_holder(g);
+    uintptr_t tstate = gs_gil_last_holder(g);
+    if (!t->home_tstate && g->interpreter == 0 &&
+        gs_pyabi_interpreter(&gs_agent.abi, tstate) == g->interp)
+        t->home_tstate = tstate;
 }
 
 static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)

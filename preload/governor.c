@@ -3,6 +3,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/alloc_hook.h"
 #include "preload/sampler.h"
 #include "preload/trace_records.h"
 
@@ -24,6 +25,7 @@ static void fewer_samples(void)
 {
     gs_agent.begin_spacing *= 10;
     gs_sampler_mean_ticks *= 10;
+    gs_alloc_fewer();
 }
 
 static void no_stacks(void)

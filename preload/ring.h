@@ -18,6 +18,10 @@ enum gs_slot_kind {
     GS_SLOT_EDGE,          /* t = wake, dur = blocked, stack = wakee's, a = waker, seq = waker's
                               stack; flags = result; the slot after it is GS_SLOT_EDGE_POST */
     GS_SLOT_EDGE_POST,     /* dur = wake - post */
+    GS_SLOT_ALLOC,         /* t, dur = address, a = points, stack; flags = domain; the slot after it
+                              is GS_SLOT_ALLOC_MORE */
+    GS_SLOT_ALLOC_MORE,    /* t = id, dur = bytes */
+    GS_SLOT_FREE,          /* t, dur = id */
 };
 
 struct gs_slot {
@@ -27,6 +31,12 @@ struct gs_slot {
     uint8_t gil, kind;
 };
 _Static_assert(sizeof(struct gs_slot) == 32, "a slot is half a cache line");
+
+/* Is a row's second half the slot after it? */
+static inline bool gs_slot_is_first_half(const struct gs_slot *s)
+{
+    return s->kind == GS_SLOT_EDGE || s->kind == GS_SLOT_ALLOC;
+}
 
 struct gs_ring {
     uint32_t head;                              /* written by the producer */

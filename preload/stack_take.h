@@ -13,8 +13,15 @@ struct gs_thread;
  * are read directly. GS_STACK_NONE when stacks are off or there is none. CTX: any hook. */
 uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate);
 
+/* The same for a thread that may hold the GIL or not: of the state it runs on now. CTX: any call of
+ * Python's. */
+uint32_t gs_current_stack(struct gs_thread *t);
+
 /* Stack id of another, running thread, read fault-safely into me's buffers; *cost in ticks. */
 uint32_t gs_other_stack(struct gs_thread *me, uintptr_t tstate, uint64_t *cost);
+
+/* Ticks since t0, as the cost of what was done since. */
+uint64_t gs_cost_since(uint64_t t0);
 
 /* Python's own name of the calling thread, tried a few times. CTX: hooks that hold the GIL. */
 void gs_learn_thread_name(struct gs_thread *t, uintptr_t tstate);

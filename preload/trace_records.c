@@ -73,7 +73,7 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 10);
+    gs_record_put_u(w, 11);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
@@ -84,6 +84,7 @@ static void put_settings(struct gs_record_writer *w)
     put_setting(w, "holder_samples", gs_agent.safe_read);
     put_setting(w, "private_fds", gs_writer.sink.fd >= 0);
     put_setting(w, "tick_hz", gs_clock.hz);
+    put_setting(w, "alloc_interval_bytes", c->alloc ? c->alloc_interval_bytes : 0);
 }
 
 void gs_records_process(void)

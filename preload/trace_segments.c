@@ -6,6 +6,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/alloc_records.h"
 #include "preload/gil.h"
 #include "preload/own_maps.h"
 #include "preload/raw_sys.h"
@@ -255,6 +256,7 @@ static bool next_segment(void)
     put_bases(s->kept[s->n - 1].no);
     gs_records_again();
     gs_writer_flush_records();
+    gs_alloc_records_again();
     s->start_bytes = gs_writer.sink.bytes;
     return true;
 }

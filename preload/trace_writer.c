@@ -19,13 +19,21 @@
 #define RECORD_BYTES (192u << 10)
 #define OUT_BYTES    (512u << 10)
 
-/* Rows of one kind of chunk, in the order of `keys`. */
-enum group { GROUP_SLICE, GROUP_HOLD_SAMPLE, GROUP_HOLDER_SAMPLE, GROUP_EDGE, N_GROUPS };
+/* Rows of one kind of chunk, in the order of `keys`. From EDGE on they are not about one GIL. */
+enum group {
+    GROUP_SLICE,
+    GROUP_HOLD_SAMPLE,
+    GROUP_HOLDER_SAMPLE,
+    GROUP_EDGE,
+    GROUP_ALLOC,
+    GROUP_FREE,
+    N_GROUPS
+};
 
 struct row {
     struct gs_slot slot;
-    uint64_t seq;   /* slot.seq in full */
-    uint64_t extra; /* EDGE: wake delay */
+    uint64_t seq;   /* slot.seq in full; ALLOC: id */
+    uint64_t extra; /* EDGE: wake delay; ALLOC: bytes */
     uint32_t thread;
 };
 
@@ -141,6 +149,10 @@ static enum group group_of(uint8_t kind)
         return GROUP_HOLDER_SAMPLE;
     case GS_SLOT_EDGE:
         return GROUP_EDGE;
+    case GS_SLOT_ALLOC:
+        return GROUP_ALLOC;
+    case GS_SLOT_FREE:
+        return GROUP_FREE;
     default:
         return GROUP_SLICE;
     }
@@ -182,19 +194,28 @@ static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, struct
     b->keys[g][b->n_keys[g]++] = (struct sort_key){key_of(r, g), b->n_rows++};
 }
 
-/* Takes what fits; false when the batch is full and slots are left. An EDGE and the slot after it
- * are one row: where the second is still being written, the row is for the next time. */
+/* The second half of the row just added. */
+static void complete_row(struct gs_writer_buffers *b, const struct gs_slot *more)
+{
+    struct row *r = &b->rows[b->n_rows - 1];
+    r->extra = more->dur;
+    if (more->kind == GS_SLOT_ALLOC_MORE)
+        r->seq = more->t;
+}
+
+/* Takes what fits; false when the batch is full and slots are left. Of a row of two slots the
+ * second may still be being written: the row is for the next time then. */
 static bool collect_ring(struct gs_writer_buffers *b, struct gs_ring *ring, struct gs_thread *t)
 {
     uint32_t tail = ring->tail, head = __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
     for (; tail != head && b->n_rows < BATCH_ROWS; tail++) {
         const struct gs_slot *s = &ring->slots[tail % GS_RING_SLOTS];
-        if (s->kind == GS_SLOT_EDGE && head - tail < 2)
+        if (gs_slot_is_first_half(s) && head - tail < 2)
             break;
         if (s->kind)
             add_row(b, s, t);
-        if (s->kind == GS_SLOT_EDGE)
-            b->rows[b->n_rows - 1].extra = ring->slots[++tail % GS_RING_SLOTS].dur;
+        if (gs_slot_is_first_half(s))
+            complete_row(b, &ring->slots[++tail % GS_RING_SLOTS]);
     }
     __atomic_store_n(&ring->tail, tail, __ATOMIC_RELEASE);
     return tail == head || b->n_rows < BATCH_ROWS;
@@ -206,8 +227,8 @@ static bool collect_spilled(struct gs_writer_buffers *b)
     const struct gs_spilled *s;
     for (; b->n_rows < BATCH_ROWS && (s = gs_spill_peek(0)); gs_spill_pop(1)) {
         add_row(b, &s->slot, s->thread);
-        if (s->slot.kind == GS_SLOT_EDGE) {
-            b->rows[b->n_rows - 1].extra = gs_spill_peek(1)->slot.dur;
+        if (gs_slot_is_first_half(&s->slot)) {
+            complete_row(b, &gs_spill_peek(1)->slot);
             gs_spill_pop(1);
         }
     }
@@ -338,6 +359,32 @@ static size_t fill_edges(column *c, const struct row *rows, const struct sort_ke
     return n;
 }
 
+static size_t fill_allocs(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[k[i].row];
+        c[0][i] = r->slot.t;
+        c[1][i] = r->seq;
+        c[2][i] = r->slot.dur;
+        c[3][i] = r->extra;
+        c[4][i] = r->slot.a;
+        c[5][i] = r->slot.flags;
+        c[6][i] = r->thread;
+        c[7][i] = r->slot.stack;
+    }
+    return n;
+}
+
+static size_t fill_frees(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[k[i].row];
+        c[0][i] = r->slot.t;
+        c[1][i] = r->slot.dur;
+    }
+    return n;
+}
+
 static const struct {
     uint8_t stream;
     size_t (*fill)(column *, const struct row *, const struct sort_key *, size_t);
@@ -346,6 +393,8 @@ static const struct {
     [GROUP_HOLD_SAMPLE] = {GS_STREAM_HOLD_SAMPLE, fill_hold_samples},
     [GROUP_HOLDER_SAMPLE] = {GS_STREAM_HOLDER_SAMPLE, fill_holder_samples},
     [GROUP_EDGE] = {GS_STREAM_EDGE, fill_edges},
+    [GROUP_ALLOC] = {GS_STREAM_ALLOC, fill_allocs},
+    [GROUP_FREE] = {GS_STREAM_FREE, fill_frees},
 };
 
 /* ---- columns -> chunk ---- */
@@ -380,7 +429,7 @@ static void write_group(struct gs_writer_buffers *b, enum group g)
         for (j = i; j < n && b->rows[k[j].row].slot.gil == gil; j++)
             ;
         size_t rows = group_streams[g].fill(b->cols, b->rows, k + i, j - i);
-        gs_writer_chunk(group_streams[g].stream, g == GROUP_EDGE ? GS_NO_GIL : gil, rows);
+        gs_writer_chunk(group_streams[g].stream, g >= GROUP_EDGE ? GS_NO_GIL : gil, rows);
     }
 }
 

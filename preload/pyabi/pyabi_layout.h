@@ -25,6 +25,8 @@
     X(tstate_chunk_top, "_ts.datastack_top", "")                                                   \
     X(chunk_previous, "_stack_chunk.previous", "")                                                 \
     X(chunk_size, "_stack_chunk.size", "")                                                         \
+    /* _PyRuntime: set once Py_Finalize() has begun, until Python is initialised again. */         \
+    X(runtime_finalizing, "pyruntimestate._finalizing", "runtime_state.finalizing")                \
     X(interp_id, "_is.id", "interpreter_state.id")                                                 \
     /* _PyInterpreterFrame, before 3.11 PyFrameObject. */                                          \
     X(frame_size, "_PyInterpreterFrame|_frame", "interpreter_frame.size")                          \

@@ -8,7 +8,7 @@
 #define POOL_USED  0  /* u32: blocks in use */
 #define POOL_CLASS 36 /* u32: block size / 16 - 1 */
 #define POOL_NEXT_BLOCK                                                                            \
-    40 /* u32: offset of the first block never used; > 0 once there is a pool                      \
+    40 /* u32: offset of the first block never used; 0 before there is a pool                      \
         */
 #define HDR_BYTES        48u
 #define N_CLASSES        32u

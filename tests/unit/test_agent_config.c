@@ -31,6 +31,8 @@ static void defaults_hold_without_an_environment(void **state)
     assert_int_equal(c.duration_ms, 0);
     assert_int_equal(c.budget_permille, 10);
     assert_int_equal(c.sample_interval_us, 1000);
+    assert_false(c.alloc);
+    assert_int_equal(c.alloc_interval_bytes, 64 << 10);
     assert_int_equal(c.children, GS_CHILDREN_python);
     assert_null(c.bad_name);
 }
@@ -45,6 +47,9 @@ static void units_are_those_a_person_types(void **state)
     assert_int_equal(parse("GILSCOPE_LEVEL=2", NULL).level, 2);
     assert_int_equal(parse("GILSCOPE_CHILDREN=none", NULL).children, GS_CHILDREN_none);
     assert_true(parse("GILSCOPE_FORCE=1", NULL).force);
+    assert_true(parse("GILSCOPE_ALLOC=1", NULL).alloc);
+    assert_int_equal(parse("GILSCOPE_ALLOC_INTERVAL=512K", NULL).alloc_interval_bytes, 512 << 10);
+    assert_int_equal(parse("GILSCOPE_ALLOC_INTERVAL=1", NULL).alloc_interval_bytes, 1);
 }
 
 static void a_ring_needs_a_size(void **state)
@@ -77,6 +82,10 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         "GILSCOPE_DURATION=18446744074", /* 2^64 ns and 0.3 s */
         "GILSCOPE_MAX_SIZE=1KiBs",
         "GILSCOPE_SAMPLE_INTERVAL=18446744073709553",
+        "GILSCOPE_ALLOC=yes",
+        "GILSCOPE_ALLOC_INTERVAL=0",
+        "GILSCOPE_ALLOC_INTERVAL=0.5", /* of a byte */
+        "GILSCOPE_ALLOC_INTERVAL=1025G",
     };
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -89,6 +98,8 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         assert_int_equal(c.duration_ms, ok.duration_ms);
         assert_int_equal(c.max_size_bytes, ok.max_size_bytes);
         assert_int_equal(c.sample_interval_us, ok.sample_interval_us);
+        assert_int_equal(c.alloc, ok.alloc);
+        assert_int_equal(c.alloc_interval_bytes, ok.alloc_interval_bytes);
     }
 }
 

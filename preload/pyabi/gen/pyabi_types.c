@@ -17,6 +17,7 @@
 /* One object of each type: unused types leave no DWARF. */
 PyThreadState gs_tstate;
 PyInterpreterState *gs_interp;
+_PyRuntimeState *gs_runtime;
 _PyStackChunk gs_chunk;
 struct _PyInterpreterFrame gs_frame;
 PyCodeObject gs_code;
