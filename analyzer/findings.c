@@ -14,6 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define MAX_FINDINGS 7
+#define ROOM         (MAX_FINDINGS + 2) /* while they are made: memory has two */
 #define MAX_CULPRITS 3
 #define MS           UINT64_C(1000000)
 
@@ -152,14 +153,24 @@ char *gs_place_text(const struct gs_profile *p, uint32_t node)
 
 /* ---- the list ---- */
 
-static void add(struct gs_profile *p, struct gs_finding f)
+static void drop(struct gs_finding *f)
 {
-    if (p->n_findings < MAX_FINDINGS) {
+    free(f->claim);
+    free(f->suggestion);
+}
+
+void gs_findings_add(struct gs_profile *p, struct gs_finding f)
+{
+    if (p->n_findings < ROOM)
         p->findings[p->n_findings++] = f;
-        return;
-    }
-    free(f.claim);
-    free(f.suggestion);
+    else
+        drop(&f);
+}
+
+static void keep(struct gs_profile *p, size_t n)
+{
+    while (p->n_findings > n)
+        drop(&p->findings[--p->n_findings]);
 }
 
 static char *copy(const char *s)
@@ -189,7 +200,8 @@ static void find_culprits(struct gs_profile *p, const struct gs_job *job,
                                 "version that releases the GIL, or move it to another process."
                               : "Do this work in another process, or make it shorter: what it "
                                 "saves, the waiting threads gain.";
-        add(p, (struct gs_finding){
+        gs_findings_add(
+            p, (struct gs_finding){
                    .id = "gil-blame-stack",
                    .severity = severity_of(c[i].blamed_ns, job->victim_wall_ns),
                    .claim = gs_xasprintf("%s held the GIL while other threads waited %s, %s of all "
@@ -260,7 +272,8 @@ static void find_victim(struct gs_profile *p)
     const struct gs_prof_thread *t = &q->threads[thread];
     char *name = gs_fmt_safe(t->name, 40), *taker = main_taker(q, t), *slowest = slowest_waits(t);
     uint64_t wall = gs_thread_wall_ns(t);
-    add(p, (struct gs_finding){
+    gs_findings_add(
+        p, (struct gs_finding){
                .id = "gil-victim-thread",
                .severity = severity_of(t->wait_ns, wall),
                .claim = gs_xasprintf("Thread '%s' (pid %u) spent %s, %s of its life, waiting for "
@@ -290,7 +303,8 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
     if (!worst)
         return;
     char *place = gs_place_text(p, worst->node);
-    add(p,
+    gs_findings_add(
+        p,
         (struct gs_finding){
             .id = "gil-long-holds",
             .severity = worst->long_ns / worst->long_count > 100 * MS ? GS_SEV_HIGH : GS_SEV_MEDIUM,
@@ -327,7 +341,8 @@ static void find_convoy(struct gs_profile *p)
         const struct gs_prof_gil *g = &p->processes[i].gil;
         if (!is_convoy(g))
             continue;
-        add(p,
+        gs_findings_add(
+            p,
             (struct gs_finding){
                 .id = "gil-convoy",
                 .severity = GS_SEV_MEDIUM,
@@ -359,7 +374,8 @@ static void find_saturated(struct gs_profile *p)
             heavy += gs_permille(q->threads[k].hold_ns, q->gil.hold_ns) >= 100;
         if (heavy < 2 || q->n_gils != 1 || gs_permille(q->gil.hold_ns, q->duration_ns) < 900)
             continue;
-        add(p, (struct gs_finding){
+        gs_findings_add(
+            p, (struct gs_finding){
                    .id = "gil-saturated",
                    .severity = GS_SEV_MEDIUM,
                    .claim = gs_xasprintf("The GIL of process %u was held %s of the time, by %zu "
@@ -384,27 +400,28 @@ static void find_free(struct gs_profile *p, const struct gs_job *job)
 {
     if (!is_free(job) || job->all_free_threaded || job->acquisitions == 0)
         return;
-    add(p,
-        (struct gs_finding){
-            .id = "gil-free",
-            .severity = GS_SEV_LOW,
-            .claim = gs_xasprintf("The GIL is not what slows this program: its threads waited %s "
-                                  "for it in all.",
-                                  gs_fmt_ns(job->wait_ns).s),
-            .suggestion = copy("Look at CPU time, I/O and locks instead."),
-            .process = -1,
-            .thread = -1,
-            .node = -1,
-            .ns = job->wait_ns,
-            .of_ns = p->duration_ns,
-        });
+    gs_findings_add(p, (struct gs_finding){
+                           .id = "gil-free",
+                           .severity = GS_SEV_LOW,
+                           .claim = gs_xasprintf(
+                               "The GIL is not what slows this program: its threads waited %s "
+                               "for it in all.",
+                               gs_fmt_ns(job->wait_ns).s),
+                           .suggestion = copy("Look at CPU time, I/O and locks instead."),
+                           .process = -1,
+                           .thread = -1,
+                           .node = -1,
+                           .ns = job->wait_ns,
+                           .of_ns = p->duration_ns,
+                       });
 }
 
 /* 7. What stands between the reader and the truth. */
 static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
 {
     if (job->all_free_threaded)
-        add(p,
+        gs_findings_add(
+            p,
             (struct gs_finding){
                 .id = "not-a-gil-build",
                 .severity = GS_SEV_LOW,
@@ -417,7 +434,8 @@ static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
     if (p->lost_events == 0 && job->lost_chunks == 0 && p->damaged_chunks == 0 && p->complete)
         return;
     bool lost = p->lost_events || job->lost_chunks || p->damaged_chunks;
-    add(p,
+    gs_findings_add(
+        p,
         (struct gs_finding){
             .id = "data-lost",
             .severity = lost ? GS_SEV_MEDIUM : GS_SEV_LOW,
@@ -445,6 +463,8 @@ static int by_cost(const void *pa, const void *pb)
         return a->severity < b->severity ? -1 : 1;
     if (a->ns != b->ns)
         return a->ns > b->ns ? -1 : 1;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
     return strcmp(a->id, b->id);
 }
 
@@ -479,7 +499,8 @@ void gs_findings_make(struct gs_profile *p)
     struct gs_job job = gs_job_totals(p);
     size_t n;
     struct gs_culprit *culprits = gs_culprits_make(p, &n);
-    p->findings = gs_xcalloc(MAX_FINDINGS, sizeof(*p->findings));
+    size_t sorted_from = is_free(&job) ? 0 : 1; /* the first culprit stays first */
+    p->findings = gs_xcalloc(ROOM, sizeof(*p->findings));
     if (!is_free(&job)) {
         find_culprits(p, &job, culprits, n);
         find_victim(p);
@@ -488,9 +509,13 @@ void gs_findings_make(struct gs_profile *p)
         find_saturated(p);
     }
     find_free(p, &job);
-    if (p->n_findings > 1) /* the first culprit stays first */
-        qsort(p->findings + 1, p->n_findings - 1, sizeof(*p->findings), by_cost);
+    gs_findings_of_memory(p);
+    if (p->n_findings > sorted_from)
+        qsort(p->findings + sorted_from, p->n_findings - sorted_from, sizeof(*p->findings),
+              by_cost);
+    keep(p, MAX_FINDINGS);
     find_data_quality(p, &job);
+    keep(p, MAX_FINDINGS);
     p->verdict = make_verdict(p, &job, n ? &culprits[0] : NULL);
     free(culprits);
 }
