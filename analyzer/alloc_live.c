@@ -10,7 +10,7 @@ typedef unsigned __int128 u128;
 
 /* ---- arenas by address ---- */
 
-struct place { /* an arena with blocks in use, at the end */
+struct place { /* an arena with blocks in use */
     uint64_t from, to;
     uint64_t used, pinned;
 };
@@ -32,14 +32,14 @@ static int by_address(const void *pa, const void *pb)
     return a->pinned < b->pinned ? -1 : a->pinned > b->pinned;
 }
 
-static struct places find_places(const struct gs_arena_replay *end)
+static struct places find_places(const struct gs_arena_replay *replay)
 {
-    struct places p = {.at = gs_xmalloc(end->rows->n_arenas, sizeof(*p.at))};
-    for (uint32_t i = 0; i < end->rows->n_arenas; i++) {
-        const struct gs_rec_arena *a = &end->rows->arenas[i];
-        if (!end->arenas[i].lives)
+    struct places p = {.at = gs_xmalloc(replay->rows->n_arenas, sizeof(*p.at))};
+    for (uint32_t i = 0; i < replay->rows->n_arenas; i++) {
+        const struct gs_rec_arena *a = &replay->rows->arenas[i];
+        if (!replay->arenas[i].lives)
             continue;
-        struct gs_arena_bytes b = gs_arena_replay_bytes(end, i);
+        struct gs_arena_bytes b = gs_arena_replay_bytes(replay, i);
         if (b.used == 0)
             continue;
         p.at[p.n++] =
@@ -119,15 +119,18 @@ static void add_sample(struct table *t, const struct gs_rec_alloc *a, uint64_t m
     row->weight = gs_add_sat(row->weight, saturate(weight * in->pinned / in->used));
 }
 
+/* Both by id: one walk over the two. */
 static void add_live(struct table *t, const struct gs_memory_rows *m, const struct places *places,
-                     struct gs_prof_alloc *out)
+                     uint64_t t_ns, struct gs_prof_alloc *out)
 {
     size_t at = 0;
     for (size_t i = 0; i < m->n_allocs; i++) {
-        while (at < m->n_freed && m->freed[at] < m->allocs[i].id)
+        const struct gs_rec_alloc *a = &m->allocs[i];
+        while (at < m->n_freed && m->freed[at].id < a->id)
             at++;
-        if (at == m->n_freed || m->freed[at] != m->allocs[i].id)
-            add_sample(t, &m->allocs[i], m->alloc_state.mean_bytes, places, out);
+        bool freed = at < m->n_freed && m->freed[at].id == a->id && m->freed[at].t_ns <= t_ns;
+        if (a->t_ns <= t_ns && !freed)
+            add_sample(t, a, m->alloc_state.mean_bytes, places, out);
     }
 }
 
@@ -184,17 +187,18 @@ static struct gs_prof_alloc_row *take_rows(struct table *t)
 }
 
 struct gs_prof_alloc_row *gs_alloc_live(const struct gs_memory_rows *m,
-                                        const struct gs_arena_replay *end, uint32_t not_sampled,
-                                        struct gs_prof_alloc *out, size_t *n_rows)
+                                        const struct gs_arena_replay *at, uint64_t t_ns,
+                                        uint32_t not_sampled, struct gs_prof_alloc *out,
+                                        size_t *n_rows)
 {
-    struct places places = find_places(end);
+    struct places places = find_places(at);
     struct table t = {0};
     out->mean_bytes = m->alloc_state.mean_bytes;
     out->samples = m->alloc_state.samples;
     out->lost_allocs = m->alloc_state.lost_allocs;
     out->lost_frees = m->alloc_state.lost_frees;
     out->pinned_bytes = places.pinned;
-    add_live(&t, m, &places, out);
+    add_live(&t, m, &places, t_ns, out);
     share(&t, places.pinned, not_sampled);
     *n_rows = t.n;
     free(places.at);

@@ -225,19 +225,19 @@ static void on_pools(struct decoder *d)
 
 enum alloc_col { A_T, A_ID, A_ADDRESS, A_BYTES, A_POINTS, A_DOMAIN, A_THREAD, A_STACK };
 
-/* The time of an allocation matters only while it is recorded: what lives lives at the end. */
 static void on_allocs(struct decoder *d)
 {
     for (size_t i = 0; i < d->n; i++) {
         struct gs_rec_alloc row = {
             .id = col(d, A_ID)[i],
+            .t_ns = to_ns(d, col(d, A_T)[i]),
             .address = col(d, A_ADDRESS)[i],
             .bytes = col(d, A_BYTES)[i],
             .points = col(d, A_POINTS)[i],
             .node = gs_definitions_node(&d->r->defs, d->stacks, col(d, A_STACK)[i]),
         };
         gs_memory_add_alloc(&d->r->memory, &row);
-        gs_recording_saw(d->r, to_ns(d, col(d, A_T)[i]));
+        gs_recording_saw(d->r, row.t_ns);
     }
 }
 
@@ -246,8 +246,9 @@ enum free_col { F_T, F_ID };
 static void on_frees(struct decoder *d)
 {
     for (size_t i = 0; i < d->n; i++) {
-        gs_memory_add_free(&d->r->memory, col(d, F_ID)[i]);
-        gs_recording_saw(d->r, to_ns(d, col(d, F_T)[i]));
+        struct gs_rec_free row = {.id = col(d, F_ID)[i], .t_ns = to_ns(d, col(d, F_T)[i])};
+        gs_memory_add_free(&d->r->memory, &row);
+        gs_recording_saw(d->r, row.t_ns);
     }
 }
 

@@ -151,49 +151,63 @@ static void find_pinned(struct gs_profile *p)
     free(whose);
 }
 
-/* ---- 2. did not come back: use fell by half since the peak, arenas by less than a tenth ---- */
+/* ---- 2. did not come back: half of what was in use at most is not, arenas fell by less than a
+ * tenth ---- */
+
+static uint64_t most_used(const struct gs_prof_memory *m)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < m->n_samples; i++)
+        if (m->samples[i].pool_used_bytes > most)
+            most = m->samples[i].pool_used_bytes;
+    return most;
+}
 
 static bool did_not_come_back(const struct gs_prof_memory *m)
 {
-    const struct gs_prof_memory_sample *last = gs_memory_last(m);
-    if (!last)
+    const struct gs_prof_memory_sample *s = gs_memory_last(m);
+    if (!s)
         return false;
-    const struct gs_prof_memory_sample *peak = &m->samples[m->peak];
-    return peak->arena_bytes >= NOTICEABLE &&
-           last->arena_bytes > peak->arena_bytes - peak->arena_bytes / 10 &&
-           last->pool_used_bytes < peak->pool_used_bytes / 2;
+    uint64_t peak_bytes = m->samples[m->peak].arena_bytes;
+    return peak_bytes >= NOTICEABLE && s->arena_bytes > peak_bytes - peak_bytes / 10 &&
+           s->pool_used_bytes < most_used(m) / 2;
+}
+
+static void add_peak(struct gs_profile *p, int64_t process)
+{
+    const struct gs_prof_memory *m = p->processes[process].memory;
+    const struct gs_prof_memory_sample *s = gs_memory_last(m);
+    uint64_t peak_bytes = m->samples[m->peak].arena_bytes;
+    char *where = process_text(p, process);
+    gs_findings_add(
+        p,
+        (struct gs_finding){
+            .id = "memory-peak",
+            .severity = GS_SEV_LOW,
+            .claim = gs_xasprintf("%sMemory did not come back: of %s in use at most %s are left, "
+                                  "but arenas still take %s of %s.",
+                                  where, gs_fmt_bytes(most_used(m)).s,
+                                  gs_fmt_bytes(s->pool_used_bytes).s,
+                                  gs_fmt_bytes(s->arena_bytes).s, gs_fmt_bytes(peak_bytes).s),
+            .suggestion = copy("Python uses it again before it asks for more. To give it back, do "
+                               "what needs that much in a process of its own, or in smaller "
+                               "parts."),
+            .process = process,
+            .thread = -1,
+            .node = -1,
+            .bytes = s->arena_bytes,
+            .of_bytes = peak_bytes,
+        });
+    free(where);
 }
 
 static void find_peak(struct gs_profile *p)
 {
-    for (size_t i = 0; i < p->n_processes; i++) {
-        const struct gs_prof_memory *m = p->processes[i].memory;
-        if (!did_not_come_back(m))
-            continue;
-        const struct gs_prof_memory_sample *peak = &m->samples[m->peak], *last = gs_memory_last(m);
-        char *where = process_text(p, (int64_t)i);
-        gs_findings_add(
-            p, (struct gs_finding){
-                   .id = "memory-peak",
-                   .severity = GS_SEV_LOW,
-                   .claim = gs_xasprintf("%sMemory did not come back: of %s in use at the peak %s "
-                                         "are left, but arenas still take %s of %s.",
-                                         where, gs_fmt_bytes(peak->pool_used_bytes).s,
-                                         gs_fmt_bytes(last->pool_used_bytes).s,
-                                         gs_fmt_bytes(last->arena_bytes).s,
-                                         gs_fmt_bytes(peak->arena_bytes).s),
-                   .suggestion = copy("Python uses it again before it asks for more. To give it "
-                                      "back, do what needs that much in a process of its own, or "
-                                      "in smaller parts."),
-                   .process = (int64_t)i,
-                   .thread = -1,
-                   .node = -1,
-                   .bytes = last->arena_bytes,
-                   .of_bytes = peak->arena_bytes,
-               });
-        free(where);
-        return;
-    }
+    for (size_t i = 0; i < p->n_processes; i++)
+        if (did_not_come_back(p->processes[i].memory)) {
+            add_peak(p, (int64_t)i);
+            return;
+        }
 }
 
 void gs_findings_of_memory(struct gs_profile *p)

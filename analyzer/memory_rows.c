@@ -68,12 +68,12 @@ void gs_memory_add_alloc(struct gs_memory_rows *m, const struct gs_rec_alloc *ro
     GS_PUSH(m->allocs, m->n_allocs, m->cap_allocs, *row);
 }
 
-void gs_memory_add_free(struct gs_memory_rows *m, uint64_t id)
+void gs_memory_add_free(struct gs_memory_rows *m, const struct gs_rec_free *row)
 {
     m->seen = true;
-    if (m->n_freed && m->freed[m->n_freed - 1] == id)
+    if (m->n_freed && m->freed[m->n_freed - 1].id == row->id)
         return;
-    GS_PUSH(m->freed, m->n_freed, m->cap_freed, id);
+    GS_PUSH(m->freed, m->n_freed, m->cap_freed, *row);
 }
 
 /* Of two rows that contradict each other the greater cells come last, and so count. */
@@ -99,6 +99,7 @@ static int by_id(const void *pa, const void *pb)
 {
     const struct gs_rec_alloc *a = pa, *b = pb;
     COMPARE(a, b, id);
+    COMPARE(a, b, t_ns);
     COMPARE(a, b, address);
     COMPARE(a, b, bytes);
     COMPARE(a, b, points);
@@ -106,16 +107,23 @@ static int by_id(const void *pa, const void *pb)
     return 0;
 }
 
-static int by_number(const void *pa, const void *pb)
+static int by_freed_id(const void *pa, const void *pb)
 {
-    const uint64_t *a = pa, *b = pb;
-    return *a < *b ? -1 : *a > *b;
+    const struct gs_rec_free *a = pa, *b = pb;
+    COMPARE(a, b, id);
+    COMPARE(a, b, t_ns);
+    return 0;
 }
 
+/* Most captures are in order already, and large. */
 static void sort(void *base, size_t n, size_t size, int (*order)(const void *, const void *))
 {
-    if (n)
-        qsort(base, n, size, order);
+    const char *row = base;
+    for (size_t i = 1; i < n; i++, row += size)
+        if (order(row, row + size) > 0) {
+            qsort(base, n, size, order);
+            return;
+        }
 }
 
 static void drop_repeated_allocs(struct gs_memory_rows *m)
@@ -132,7 +140,7 @@ void gs_memory_rows_sort(struct gs_memory_rows *m)
     sort(m->pools, m->n_pools, sizeof(*m->pools), by_reading);
     sort(m->rss, m->n_rss, sizeof(*m->rss), by_time);
     sort(m->allocs, m->n_allocs, sizeof(*m->allocs), by_id);
-    sort(m->freed, m->n_freed, sizeof(*m->freed), by_number);
+    sort(m->freed, m->n_freed, sizeof(*m->freed), by_freed_id);
     drop_repeated_allocs(m);
 }
 

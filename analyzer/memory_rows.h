@@ -51,8 +51,11 @@ struct gs_rec_heap {
     uint64_t t_ns, in_use_bytes, retained_bytes;
 };
 struct gs_rec_alloc { /* a row of ALLOC */
-    uint64_t id, address, bytes, points;
+    uint64_t id, t_ns, address, bytes, points;
     uint32_t node;
+};
+struct gs_rec_free { /* a row of FREE */
+    uint64_t id, t_ns;
 };
 struct gs_rec_alloc_state { /* ALLOC_STATE: the last one */
     bool seen;
@@ -74,7 +77,7 @@ struct gs_memory_rows {
     size_t n_heaps, cap_heaps;
     struct gs_rec_alloc *allocs;
     size_t n_allocs, cap_allocs;
-    uint64_t *freed; /* ids */
+    struct gs_rec_free *freed;
     size_t n_freed, cap_freed;
     struct gs_rec_alloc_state alloc_state;
     char *no_arenas, *no_allocs; /* texts of EVENT; NULL: there was none */
@@ -88,7 +91,7 @@ void gs_memory_place_pools(struct gs_rec_arena *a, uint64_t pool_bytes);
 void gs_memory_add_pools(struct gs_memory_rows *m, uint64_t t_ns, uint64_t arena, uint64_t quad,
                          uint64_t cells);
 void gs_memory_add_alloc(struct gs_memory_rows *m, const struct gs_rec_alloc *row);
-void gs_memory_add_free(struct gs_memory_rows *m, uint64_t id);
+void gs_memory_add_free(struct gs_memory_rows *m, const struct gs_rec_free *row);
 /* POOLS by time and arena, MEMORY by time, samples by id; after it nothing depends on the order in
  * which chunks were read. */
 void gs_memory_rows_sort(struct gs_memory_rows *m);

@@ -27,14 +27,14 @@ struct gs_memory_totals gs_memory_totals(const struct gs_profile *p)
     struct gs_memory_totals t = {0};
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_memory *m = p->processes[i].memory;
-        const struct gs_prof_memory_sample *last = gs_memory_last(m);
+        const struct gs_prof_memory_sample *s = gs_memory_last(m);
         if (!m)
             continue;
         t.processes++;
-        t.arena_bytes += last ? last->arena_bytes : 0;
-        t.pool_used_bytes += last ? last->pool_used_bytes : 0;
-        t.pinned_free_bytes += last ? last->pinned_free_bytes : 0;
-        t.rss_bytes += last ? last->rss_bytes : m->rss_bytes;
+        t.arena_bytes += s ? s->arena_bytes : 0;
+        t.pool_used_bytes += s ? s->pool_used_bytes : 0;
+        t.pinned_free_bytes += s ? s->pinned_free_bytes : 0;
+        t.rss_bytes += s ? s->rss_bytes : m->rss_bytes;
         t.pss_bytes += m->pss_bytes;
         t.uss_bytes += m->uss_bytes;
     }

@@ -14,6 +14,9 @@
 
 struct builder {
     struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    struct gs_profile *profile;
+    uint32_t process;
     struct gs_prof_memory *out;
     struct gs_arena_replay replay;
     bool explained;
@@ -170,42 +173,46 @@ static void put_classes(struct builder *b)
     }
 }
 
-/* ---- allocations, the map, notes ---- */
-
 static bool has_allocs(const struct gs_memory_rows *m)
 {
     return m->alloc_state.seen || m->n_allocs || m->n_freed || m->no_allocs;
 }
 
-static void append_allocs(struct builder *b, const struct gs_stacks *stacks,
-                          struct gs_profile *profile, uint32_t process)
+/* Of the last sample's time, as the classes are: an interpreter that is torn down frees all it has,
+ * and what is left at the end of the process tells nothing of the program. */
+static void append_allocs(struct builder *b)
 {
+    const struct gs_memory_rows *m = &b->r->memory;
+    struct gs_profile *p = b->profile;
+    uint64_t t_ns = m->n_rss ? m->rss[m->n_rss - 1].t_ns : GS_NEVER_NS - 1;
     size_t n;
-    if (!has_allocs(&b->r->memory))
+    if (!has_allocs(m))
         return;
+    go_to(b, t_ns);
     b->out->alloc = gs_xcalloc(1, sizeof(*b->out->alloc));
     struct gs_prof_alloc_row *rows =
-        gs_alloc_live(&b->r->memory, &b->replay, stacks->not_sampled, b->out->alloc, &n);
-    profile->alloc_rows =
-        gs_xrealloc(profile->alloc_rows, profile->n_alloc_rows + n, sizeof(*rows));
+        gs_alloc_live(m, &b->replay, t_ns, b->stacks->not_sampled, b->out->alloc, &n);
+    p->alloc_rows = gs_xrealloc(p->alloc_rows, p->n_alloc_rows + n, sizeof(*rows));
     for (size_t i = 0; i < n; i++) {
-        rows[i].process = process;
-        profile->alloc_rows[profile->n_alloc_rows++] = rows[i];
+        rows[i].process = b->process;
+        p->alloc_rows[p->n_alloc_rows++] = rows[i];
     }
     free(rows);
     b->out->alloc->no_allocs = b->r->memory.no_allocs;
     b->r->memory.no_allocs = NULL;
 }
 
-static void append_map(struct builder *b, const struct gs_stacks *stacks,
-                       struct gs_profile *profile, uint32_t process)
+/* ---- the map, notes ---- */
+
+static void append_map(struct builder *b)
 {
+    struct gs_profile *p = b->profile;
     struct gs_prof_arena_map map;
-    if (!gs_arena_map_make(b->r, stacks, &b->replay, &map))
+    if (!gs_arena_map_make(b->r, b->stacks, &b->replay, &map))
         return;
-    map.process = process;
-    profile->arena_maps = gs_xrealloc(profile->arena_maps, profile->n_arena_maps + 1, sizeof(map));
-    profile->arena_maps[profile->n_arena_maps++] = map;
+    map.process = b->process;
+    p->arena_maps = gs_xrealloc(p->arena_maps, p->n_arena_maps + 1, sizeof(map));
+    p->arena_maps[p->n_arena_maps++] = map;
 }
 
 /* Arenas that have no record are counted in MEMORY all the same. */
@@ -250,19 +257,19 @@ static void add_notes(struct gs_recording *r)
 void gs_memory_build(struct gs_recording *r, const struct gs_stacks *stacks,
                      struct gs_profile *profile, struct gs_prof_process *out)
 {
-    struct builder b = {.r = r};
-    uint32_t process = (uint32_t)(out - profile->processes);
+    struct builder b = {.r = r, .stacks = stacks, .profile = profile};
     if (!r->memory.seen)
         return;
+    b.process = (uint32_t)(out - profile->processes);
     b.out = out->memory = gs_xcalloc(1, sizeof(*out->memory));
     gs_memory_rows_sort(&r->memory);
     gs_arena_replay_open(&b.replay, &r->memory);
     put_maps(&b);
     put_samples(&b);
     put_classes(&b);
+    append_allocs(&b);
     go_to(&b, GS_NEVER_NS - 1);
-    append_allocs(&b, stacks, profile, process);
-    append_map(&b, stacks, profile, process);
+    append_map(&b);
     gs_arena_replay_close(&b.replay);
     add_notes(r);
     if (!has_arenas(&r->memory)) {

@@ -65,10 +65,10 @@ static void put_arenas(const struct gs_text *t, const struct gs_prof_memory *m)
         put_why(t, "no arenas", m->no_arenas);
     if (!s || !s->arenas)
         return;
-    put_line(t, gs_xasprintf("%s arena%s of %s (at most %s): %s in use, %s free beside them, %s "
-                             "(%s) free but pinned.",
+    put_line(t, gs_xasprintf("%s arena%s of %s after %s (at most %s): %s in use, %s free beside "
+                             "them, %s (%s) free but pinned.",
                              gs_fmt_count(s->arenas).s, s->arenas == 1 ? "" : "s",
-                             gs_fmt_bytes(s->arena_bytes).s,
+                             gs_fmt_bytes(s->arena_bytes).s, gs_fmt_ns(s->t_ns).s,
                              gs_fmt_bytes(m->samples[m->peak].arena_bytes).s,
                              gs_fmt_bytes(s->pool_used_bytes).s, gs_fmt_bytes(s->pool_free_bytes).s,
                              gs_fmt_bytes(s->pinned_free_bytes).s,

@@ -342,6 +342,37 @@ static void shares_need_no_mean(void **state)
     cap_close(&c);
 }
 
+/* The interpreter is torn down after the last look: what it frees then was live. */
+static void live_is_what_was_there_at_the_last_look(void **state)
+{
+    const struct cap_pools rows[] = {{150, 0, 0, CAP_CELLS(CELL(1, 100), 0, 0, 0)},
+                                     {350, 0, 0, CAP_CELLS(CELL(1, 1), 0, 0, 0)}};
+    const struct cap_alloc allocs[] = {{151, 1, BASE_A + 100, 16, 3, 0, 0, 1},
+                                       {151, 2, BASE_A + 200, 16, 2, 0, 0, 1},
+                                       {350, 3, BASE_A + 300, 16, 1, 0, 0, 2}};
+    const struct cap_free freed[] = {{301, 1}, {300, 2}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    put_arena(&c, 0, 100, BASE_A);
+    put_memory(&c, 300, 1);
+    CAP_REC(&c, GS_RECORD_ALLOC_STATE, 400, 1000, 3, 0, 0);
+    CAP_REC(&c, GS_RECORD_ARENA_END, 0, 400);
+    CAP_REC(&c, GS_RECORD_END, 401, GS_EVENT_EXIT);
+    cap_end_records(&c);
+    cap_pools(&c, rows, 2);
+    cap_allocs(&c, allocs, 3);
+    cap_frees(&c, freed, 2);
+    cap_profile(c.data, c.len, "cpu", &p);
+    const struct gs_prof_memory *m = p.processes[0].memory;
+    assert_int_equal(m->classes[0].blocks_used, 100);
+    assert_int_equal(m->alloc->live_bytes, 3000);
+    assert_int_equal(m->alloc->pinned_bytes, 921 * 16 + 63 * POOL);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* ---- nothing, and why ---- */
 
 static void nothing_recorded_is_no_memory(void **state)
@@ -430,6 +461,7 @@ int main(void)
         cmocka_unit_test(free_bytes_are_shared_among_those_who_keep_them),
         cmocka_unit_test(what_no_sample_speaks_for_is_not_sampled),
         cmocka_unit_test(shares_need_no_mean),
+        cmocka_unit_test(live_is_what_was_there_at_the_last_look),
         cmocka_unit_test(nothing_recorded_is_no_memory),
         cmocka_unit_test(why_there_is_nothing_is_kept),
         cmocka_unit_test(arenas_that_stop_being_recorded_are_noted),
