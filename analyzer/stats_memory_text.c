@@ -40,8 +40,8 @@ static void put_resident(const struct gs_text *t, const struct gs_prof_memory *m
     int64_t rest = m->unexplained_bytes;
     if (!m->has_maps)
         return;
-    put_line(t, gs_xasprintf("%s resident after %s; %s of it counting shared pages in part (PSS), "
-                             "%s its alone (USS).",
+    put_line(t, gs_xasprintf("%s resident after %s; %s with shared pages counted in part (PSS), "
+                             "%s of its own (USS).",
                              gs_fmt_bytes(m->rss_bytes).s, gs_fmt_ns(m->maps_t_ns).s,
                              gs_fmt_bytes(m->pss_bytes).s, gs_fmt_bytes(m->uss_bytes).s));
     fprintf(t->out, " %s%11s %6s  what is resident%s\n", gs_text_style(t, DIM), "size", "share",
@@ -138,8 +138,9 @@ static void put_alloc(const struct gs_text *t, const struct gs_profile *p, size_
 static void put_job(const struct gs_text *t, const struct gs_memory_totals *job)
 {
     gs_text_heading(t, "Memory of the job");
-    put_line(t, gs_xasprintf("%s processes: %s resident in sum, %s shared ones counted once, %s "
-                             "theirs alone; %s in arenas, of which %s in use and %s (%s) free but "
+    put_line(t, gs_xasprintf("%s processes: %s resident in sum; %s with shared pages counted "
+                             "once (PSS), %s of single ones (USS); %s in arenas, of which %s in "
+                             "use and %s (%s) free but "
                              "pinned.",
                              gs_fmt_count(job->processes).s, gs_fmt_bytes(job->rss_bytes).s,
                              gs_fmt_bytes(job->pss_bytes).s, gs_fmt_bytes(job->uss_bytes).s,

@@ -252,7 +252,7 @@ static void the_summary_tells_of_memory(void **state)
     cap_profile(c.data, c.len, "cpu", &p);
     char *text = summary(&p);
     static const char *const expected[] = {
-        "\nMemory (pid 8)\n 90.0 MiB resident after 160 ns; 80.0 MiB of it counting",
+        "\nMemory (pid 8)\n 90.0 MiB resident after 160 ns; 80.0 MiB with shared",
         "    36.3 MiB   40 %  Python's arenas: blocks in use\n",
         "    20.0 MiB   22 %  pages of files\n",
         "    32.5 MiB   36 %  unexplained\n",
