@@ -14,7 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define MAX_FINDINGS 7
-#define ROOM         (MAX_FINDINGS + 2) /* while they are made: memory has two */
+#define ROOM         (MAX_FINDINGS + GS_MEMORY_FINDINGS) /* while they are made */
 #define MAX_CULPRITS 3
 #define MS           UINT64_C(1000000)
 
@@ -153,24 +153,22 @@ char *gs_place_text(const struct gs_profile *p, uint32_t node)
 
 /* ---- the list ---- */
 
-static void drop(struct gs_finding *f)
+static void add(struct gs_profile *p, struct gs_finding f)
 {
-    free(f->claim);
-    free(f->suggestion);
-}
-
-void gs_findings_add(struct gs_profile *p, struct gs_finding f)
-{
-    if (p->n_findings < ROOM)
+    if (p->n_findings < ROOM) {
         p->findings[p->n_findings++] = f;
-    else
-        drop(&f);
+        return;
+    }
+    free(f.claim);
+    free(f.suggestion);
 }
 
-static void keep(struct gs_profile *p, size_t n)
+static void keep_first(struct gs_profile *p, size_t n)
 {
-    while (p->n_findings > n)
-        drop(&p->findings[--p->n_findings]);
+    for (; p->n_findings > n; p->n_findings--) {
+        free(p->findings[p->n_findings - 1].claim);
+        free(p->findings[p->n_findings - 1].suggestion);
+    }
 }
 
 static char *copy(const char *s)
@@ -200,8 +198,7 @@ static void find_culprits(struct gs_profile *p, const struct gs_job *job,
                                 "version that releases the GIL, or move it to another process."
                               : "Do this work in another process, or make it shorter: what it "
                                 "saves, the waiting threads gain.";
-        gs_findings_add(
-            p, (struct gs_finding){
+        add(p, (struct gs_finding){
                    .id = "gil-blame-stack",
                    .severity = severity_of(c[i].blamed_ns, job->victim_wall_ns),
                    .claim = gs_xasprintf("%s held the GIL while other threads waited %s, %s of all "
@@ -272,8 +269,7 @@ static void find_victim(struct gs_profile *p)
     const struct gs_prof_thread *t = &q->threads[thread];
     char *name = gs_fmt_safe(t->name, 40), *taker = main_taker(q, t), *slowest = slowest_waits(t);
     uint64_t wall = gs_thread_wall_ns(t);
-    gs_findings_add(
-        p, (struct gs_finding){
+    add(p, (struct gs_finding){
                .id = "gil-victim-thread",
                .severity = severity_of(t->wait_ns, wall),
                .claim = gs_xasprintf("Thread '%s' (pid %u) spent %s, %s of its life, waiting for "
@@ -303,8 +299,7 @@ static void find_long_holds(struct gs_profile *p, const struct gs_culprit *c, si
     if (!worst)
         return;
     char *place = gs_place_text(p, worst->node);
-    gs_findings_add(
-        p,
+    add(p,
         (struct gs_finding){
             .id = "gil-long-holds",
             .severity = worst->long_ns / worst->long_count > 100 * MS ? GS_SEV_HIGH : GS_SEV_MEDIUM,
@@ -341,8 +336,7 @@ static void find_convoy(struct gs_profile *p)
         const struct gs_prof_gil *g = &p->processes[i].gil;
         if (!is_convoy(g))
             continue;
-        gs_findings_add(
-            p,
+        add(p,
             (struct gs_finding){
                 .id = "gil-convoy",
                 .severity = GS_SEV_MEDIUM,
@@ -374,8 +368,7 @@ static void find_saturated(struct gs_profile *p)
             heavy += gs_permille(q->threads[k].hold_ns, q->gil.hold_ns) >= 100;
         if (heavy < 2 || q->n_gils != 1 || gs_permille(q->gil.hold_ns, q->duration_ns) < 900)
             continue;
-        gs_findings_add(
-            p, (struct gs_finding){
+        add(p, (struct gs_finding){
                    .id = "gil-saturated",
                    .severity = GS_SEV_MEDIUM,
                    .claim = gs_xasprintf("The GIL of process %u was held %s of the time, by %zu "
@@ -400,28 +393,36 @@ static void find_free(struct gs_profile *p, const struct gs_job *job)
 {
     if (!is_free(job) || job->all_free_threaded || job->acquisitions == 0)
         return;
-    gs_findings_add(p, (struct gs_finding){
-                           .id = "gil-free",
-                           .severity = GS_SEV_LOW,
-                           .claim = gs_xasprintf(
-                               "The GIL is not what slows this program: its threads waited %s "
-                               "for it in all.",
-                               gs_fmt_ns(job->wait_ns).s),
-                           .suggestion = copy("Look at CPU time, I/O and locks instead."),
-                           .process = -1,
-                           .thread = -1,
-                           .node = -1,
-                           .ns = job->wait_ns,
-                           .of_ns = p->duration_ns,
-                       });
+    add(p,
+        (struct gs_finding){
+            .id = "gil-free",
+            .severity = GS_SEV_LOW,
+            .claim = gs_xasprintf("The GIL is not what slows this program: its threads waited %s "
+                                  "for it in all.",
+                                  gs_fmt_ns(job->wait_ns).s),
+            .suggestion = copy("Look at CPU time, I/O and locks instead."),
+            .process = -1,
+            .thread = -1,
+            .node = -1,
+            .ns = job->wait_ns,
+            .of_ns = p->duration_ns,
+        });
 }
 
-/* 7. What stands between the reader and the truth. */
+/* 7. Memory that is free, and is not given back. */
+static void find_memory(struct gs_profile *p)
+{
+    struct gs_finding found[GS_MEMORY_FINDINGS];
+    size_t n = gs_findings_of_memory(p, found);
+    for (size_t i = 0; i < n; i++)
+        add(p, found[i]);
+}
+
+/* 8. What stands between the reader and the truth. */
 static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
 {
     if (job->all_free_threaded)
-        gs_findings_add(
-            p,
+        add(p,
             (struct gs_finding){
                 .id = "not-a-gil-build",
                 .severity = GS_SEV_LOW,
@@ -434,8 +435,7 @@ static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
     if (p->lost_events == 0 && job->lost_chunks == 0 && p->damaged_chunks == 0 && p->complete)
         return;
     bool lost = p->lost_events || job->lost_chunks || p->damaged_chunks;
-    gs_findings_add(
-        p,
+    add(p,
         (struct gs_finding){
             .id = "data-lost",
             .severity = lost ? GS_SEV_MEDIUM : GS_SEV_LOW,
@@ -509,13 +509,13 @@ void gs_findings_make(struct gs_profile *p)
         find_saturated(p);
     }
     find_free(p, &job);
-    gs_findings_of_memory(p);
+    find_memory(p);
     if (p->n_findings > sorted_from)
         qsort(p->findings + sorted_from, p->n_findings - sorted_from, sizeof(*p->findings),
               by_cost);
-    keep(p, MAX_FINDINGS);
+    keep_first(p, MAX_FINDINGS);
     find_data_quality(p, &job);
-    keep(p, MAX_FINDINGS);
+    keep_first(p, MAX_FINDINGS);
     p->verdict = make_verdict(p, &job, n ? &culprits[0] : NULL);
     free(culprits);
 }

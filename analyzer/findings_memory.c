@@ -123,32 +123,32 @@ static char *process_text(const struct gs_profile *p, int64_t process)
     return p->n_processes > 1 ? gs_xasprintf("Process %u: ", p->processes[process].pid) : copy("");
 }
 
-static void find_pinned(struct gs_profile *p)
+static size_t find_pinned(const struct gs_profile *p, struct gs_finding *found)
 {
     int64_t process = most_pinned(p);
     if (process < 0)
-        return;
+        return 0;
     const struct gs_prof_memory *m = p->processes[process].memory;
     const struct gs_prof_memory_sample *s = gs_memory_last(m);
     struct pinner who = worst_pinner(p, (size_t)process);
     char *where = process_text(p, process), *whose = pinner_text(p, (size_t)process, &who);
     bool high = s->pinned_free_bytes >= s->arena_bytes / 2 && s->pinned_free_bytes >= 64 * MIB;
-    gs_findings_add(
-        p, (struct gs_finding){
-               .id = "memory-pinned",
-               .severity = high ? GS_SEV_HIGH : GS_SEV_MEDIUM,
-               .claim = gs_xasprintf("%s%s of %s in arenas is free but pinned%s.", where,
-                                     gs_fmt_percent(s->pinned_free_bytes, s->arena_bytes).s,
-                                     gs_fmt_bytes(s->arena_bytes).s, whose),
-               .suggestion = what_to_do(m->alloc, &who),
-               .process = process,
-               .thread = -1,
-               .node = who.node ? (int64_t)who.node : -1,
-               .bytes = s->pinned_free_bytes,
-               .of_bytes = s->arena_bytes,
-           });
+    *found = (struct gs_finding){
+        .id = "memory-pinned",
+        .severity = high ? GS_SEV_HIGH : GS_SEV_MEDIUM,
+        .claim = gs_xasprintf("%s%s of %s in arenas is free but pinned%s.", where,
+                              gs_fmt_percent(s->pinned_free_bytes, s->arena_bytes).s,
+                              gs_fmt_bytes(s->arena_bytes).s, whose),
+        .suggestion = what_to_do(m->alloc, &who),
+        .process = process,
+        .thread = -1,
+        .node = who.node ? (int64_t)who.node : -1,
+        .bytes = s->pinned_free_bytes,
+        .of_bytes = s->arena_bytes,
+    };
     free(where);
     free(whose);
+    return 1;
 }
 
 /* ---- 2. did not come back: half of what was in use at most is not, arenas fell by less than a
@@ -173,45 +173,40 @@ static bool did_not_come_back(const struct gs_prof_memory *m)
            s->pool_used_bytes < most_used(m) / 2;
 }
 
-static void add_peak(struct gs_profile *p, int64_t process)
+static size_t find_peak(const struct gs_profile *p, struct gs_finding *found)
 {
-    const struct gs_prof_memory *m = p->processes[process].memory;
+    size_t i = 0;
+    while (i < p->n_processes && !did_not_come_back(p->processes[i].memory))
+        i++;
+    if (i == p->n_processes)
+        return 0;
+    const struct gs_prof_memory *m = p->processes[i].memory;
     const struct gs_prof_memory_sample *s = gs_memory_last(m);
     uint64_t peak_bytes = m->samples[m->peak].arena_bytes;
-    char *where = process_text(p, process);
-    gs_findings_add(
-        p,
-        (struct gs_finding){
-            .id = "memory-peak",
-            .severity = GS_SEV_LOW,
-            .claim = gs_xasprintf("%sMemory did not come back: of %s in use at most %s are left, "
-                                  "but arenas still take %s of %s.",
-                                  where, gs_fmt_bytes(most_used(m)).s,
-                                  gs_fmt_bytes(s->pool_used_bytes).s,
-                                  gs_fmt_bytes(s->arena_bytes).s, gs_fmt_bytes(peak_bytes).s),
-            .suggestion = copy("Python uses it again before it asks for more. To give it back, do "
-                               "what needs that much in a process of its own, or in smaller "
-                               "parts."),
-            .process = process,
-            .thread = -1,
-            .node = -1,
-            .bytes = s->arena_bytes,
-            .of_bytes = peak_bytes,
-        });
+    char *where = process_text(p, (int64_t)i);
+    *found = (struct gs_finding){
+        .id = "memory-peak",
+        .severity = GS_SEV_LOW,
+        .claim =
+            gs_xasprintf("%sMemory did not come back: of %s in use at most %s are left, but "
+                         "arenas still take %s of %s.",
+                         where, gs_fmt_bytes(most_used(m)).s, gs_fmt_bytes(s->pool_used_bytes).s,
+                         gs_fmt_bytes(s->arena_bytes).s, gs_fmt_bytes(peak_bytes).s),
+        .suggestion = copy("Python uses it again before it asks for more. To give it back, do what "
+                           "needs that much in a process of its own, or in smaller parts."),
+        .process = (int64_t)i,
+        .thread = -1,
+        .node = -1,
+        .bytes = s->arena_bytes,
+        .of_bytes = peak_bytes,
+    };
     free(where);
+    return 1;
 }
 
-static void find_peak(struct gs_profile *p)
+size_t gs_findings_of_memory(const struct gs_profile *p,
+                             struct gs_finding found[GS_MEMORY_FINDINGS])
 {
-    for (size_t i = 0; i < p->n_processes; i++)
-        if (did_not_come_back(p->processes[i].memory)) {
-            add_peak(p, (int64_t)i);
-            return;
-        }
-}
-
-void gs_findings_of_memory(struct gs_profile *p)
-{
-    find_pinned(p);
-    find_peak(p);
+    size_t n = find_pinned(p, found);
+    return n + find_peak(p, found + n);
 }
