@@ -81,10 +81,12 @@ static bool change(struct gs_arena *a, uint32_t from, uint32_t to)
                                        __ATOMIC_RELAXED);
 }
 
-/* Arenas do not overlap: no two that live have the same home, but for some 64 GiB between them. */
+/* Arenas do not overlap: no two that live have the same home, but for some 64 GiB between them.
+ * Each has two slots there: one that comes again at once finds room beside what is left of its last
+ * life, also where the heap has no gaps. */
 static uint32_t home_of(uintptr_t address)
 {
-    return (uint32_t)(address / gs_arena_bytes) % GS_ARENA_SLOTS;
+    return (uint32_t)(address / gs_arena_bytes) * 2 % GS_ARENA_SLOTS;
 }
 
 static struct gs_arena *probe(uintptr_t address, uint32_t i)

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define GS_ARENA_SLOTS (1u << 16) /* 64 GiB of arenas of 1 MiB; memory is used as slots are */
+#define GS_ARENA_SLOTS (1u << 17) /* 64 GiB of arenas of 1 MiB; memory is used as slots are */
 
 enum gs_arena_state {
     GS_ARENA_FREE,

@@ -139,10 +139,31 @@ static void a_child_has_its_parents(void **state)
     assert_int_equal(gs_arenas_counts().arenas, 0);
 }
 
+/* A heap without gaps, each arena of which goes and comes again before the drain thread looks. */
+static void a_dense_heap_may_churn(void **state)
+{
+    const uint32_t n = 1000;
+    (void)state;
+    for (uint32_t i = 0; i < n; i++)
+        gs_arenas_born(at(2000 + i), BYTES, 0);
+    while (settle())
+        ;
+    for (uint32_t i = 0; i < n; i++) {
+        assert_true(gs_arenas_gone(at(2000 + i), BYTES));
+        gs_arenas_born(at(2000 + i), BYTES, 0);
+    }
+    assert_int_equal(gs_arenas_counts().untracked, 0);
+    for (uint32_t i = 0; i < n; i++)
+        assert_true(gs_arenas_gone(at(2000 + i), BYTES));
+    while (settle())
+        ;
+    assert_int_equal(gs_arenas_counts().arenas, 0);
+}
+
 /* More at once than a neighbourhood of the table holds: counted, and forgotten as they go. */
 static void what_has_no_room_is_counted(void **state)
 {
-    const uintptr_t lap = (uintptr_t)GS_ARENA_SLOTS * BYTES; /* the same home */
+    const uintptr_t lap = (uintptr_t)GS_ARENA_SLOTS / 2 * BYTES; /* the same home */
     (void)state;
     for (uint32_t i = 0; i < 100; i++)
         gs_arenas_born(at(9) + i * lap, BYTES, 0);
@@ -252,6 +273,7 @@ int main(void)
         cmocka_unit_test(other_sizes_are_counted_apart),
         cmocka_unit_test(one_that_is_read_is_unmapped_by_its_reader),
         cmocka_unit_test(a_child_has_its_parents),
+        cmocka_unit_test(a_dense_heap_may_churn),
         cmocka_unit_test(what_has_no_room_is_counted),
         cmocka_unit_test(threads_and_a_reader_at_once),
     };
