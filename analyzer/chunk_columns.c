@@ -26,11 +26,6 @@ static uint64_t to_ns(struct decoder *d, uint64_t ticks)
     return gs_clock_ns_hint(&d->r->clock, d->c->hdr.clock_epoch, ticks, &d->hint);
 }
 
-static uint64_t add_sat(uint64_t a, uint64_t b)
-{
-    return a + b < a ? UINT64_MAX : a + b;
-}
-
 static uint64_t sub_sat(uint64_t a, uint64_t b)
 {
     return a > b ? a - b : 0;
@@ -103,7 +98,7 @@ static void slice_times(struct decoder *d, size_t i, struct gs_slice *s)
     s->rel_ns = s->acq_ns;
     s->begin_ns = s->acq_ns;
     if (s->flags & GS_SLICE_TURN)
-        s->rel_ns = to_ns(d, add_sat(t, col(d, S_HOLD)[i]));
+        s->rel_ns = to_ns(d, gs_add_sat(t, col(d, S_HOLD)[i]));
     if (s->flags & GS_SLICE_WAIT)
         s->begin_ns = to_ns(d, sub_sat(t, col(d, S_WAIT)[i]));
     gs_recording_saw(d->r, s->rel_ns);
@@ -216,6 +211,47 @@ static void on_sched(struct decoder *d)
     }
 }
 
+enum pools_col { M_T, M_ARENA, M_QUAD, M_CELLS };
+
+static void on_pools(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint64_t t_ns = to_ns(d, col(d, M_T)[i]);
+        gs_memory_add_pools(&d->r->memory, t_ns, col(d, M_ARENA)[i], col(d, M_QUAD)[i],
+                            col(d, M_CELLS)[i]);
+        gs_recording_saw(d->r, t_ns);
+    }
+}
+
+enum alloc_col { A_T, A_ID, A_ADDRESS, A_BYTES, A_POINTS, A_DOMAIN, A_THREAD, A_STACK };
+
+static void on_allocs(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_rec_alloc row = {
+            .id = col(d, A_ID)[i],
+            .t_ns = to_ns(d, col(d, A_T)[i]),
+            .address = col(d, A_ADDRESS)[i],
+            .bytes = col(d, A_BYTES)[i],
+            .points = col(d, A_POINTS)[i],
+            .node = gs_definitions_node(&d->r->defs, d->stacks, col(d, A_STACK)[i]),
+        };
+        gs_memory_add_alloc(&d->r->memory, &row);
+        gs_recording_saw(d->r, row.t_ns);
+    }
+}
+
+enum free_col { F_T, F_ID };
+
+static void on_frees(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_rec_free row = {.id = col(d, F_ID)[i], .t_ns = to_ns(d, col(d, F_T)[i])};
+        gs_memory_add_free(&d->r->memory, &row);
+        gs_recording_saw(d->r, row.t_ns);
+    }
+}
+
 static bool decode(struct decoder *d)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
@@ -238,6 +274,9 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         [GS_STREAM_HOLDER_SAMPLE] = on_holder_samples,
         [GS_STREAM_EDGE] = on_edges,
         [GS_STREAM_SCHED] = on_sched,
+        [GS_STREAM_POOLS] = on_pools,
+        [GS_STREAM_ALLOC] = on_allocs,
+        [GS_STREAM_FREE] = on_frees,
     };
     struct decoder d = {.r = r, .stacks = s, .c = c, .scratch = scratch};
     if (c->hdr.stream >= sizeof(table) / sizeof(*table) || !table[c->hdr.stream])

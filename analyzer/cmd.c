@@ -29,8 +29,10 @@ const struct gs_cmd gs_cmds[] = {
      "look",
      "numbers in the terminal",
      "[--json] CAPTURE...",
-     "Prints who held the GIL, who waited for it and who made them wait. CAPTURE is a .gsc file "
-     "or a directory of them; all that are named make one job.",
+     "Prints who held the GIL, who waited for it and who made them wait; and, where it was "
+     "recorded, "
+     "what memory is used for and which code keeps what is free. CAPTURE is a .gsc file or a "
+     "directory of them; all that are named make one job.",
      {"gilscope stats job.gsc", "gilscope stats --json job.gsc | jq .findings",
       "gilscope stats captures/"},
      gs_cmd_stats},
@@ -48,10 +50,11 @@ const struct gs_cmd gs_cmds[] = {
      "other tools' formats",
      "FORMAT CAPTURE... [-o FILE]",
      "FORMAT is collapsed (flamegraph.pl, speedscope, Firefox Profiler) or speedscope "
-     "(speedscope.app). Weights are integer nanoseconds; their sum is the sum that stats "
-     "prints. A speedscope file holds all three metrics unless --metric names one.",
+     "(speedscope.app). Weights are integer nanoseconds, of --metric alloc bytes; their sum "
+     "is the sum that stats prints. A speedscope file holds all metrics that were recorded unless "
+     "--metric names one.",
      {"gilscope export collapsed job.gsc | flamegraph.pl > job.svg",
-      "gilscope export collapsed --metric blame job.gsc -o blame.txt",
+      "gilscope export collapsed --metric alloc job.gsc -o live.txt",
       "gilscope export speedscope job.gsc -o job.speedscope.json"},
      gs_cmd_export},
     {"dump",

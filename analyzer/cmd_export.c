@@ -58,6 +58,30 @@ static int metric_number(const char *name)
     return ALL_METRICS;
 }
 
+/* A flame graph of nothing would look like a program that holds no memory. */
+static int check_allocs(const struct gs_profile *p)
+{
+    const char *why = NULL;
+    bool sampled = false;
+    for (size_t i = 0; i < p->n_processes; i++) {
+        const struct gs_prof_memory *m = p->processes[i].memory;
+        if (!m || !m->alloc)
+            continue;
+        sampled |= m->alloc->samples || m->alloc->live_samples;
+        why = why ? why : m->alloc->no_allocs;
+        if (m->alloc->live_bytes)
+            return GS_EXIT_OK;
+    }
+    if (sampled)
+        return gs_cmd_fail(GS_EXIT_FAILED, "export: no sampled allocation has bytes that live at "
+                                           "the end: all were freed, or the capture is cut off; "
+                                           "type gilscope stats CAPTURE to see which");
+    return gs_cmd_fail(GS_EXIT_FAILED,
+                       "export: there are no samples of allocations: %s; type gilscope run --alloc "
+                       "COMMAND to record them",
+                       why ? why : "the capture was recorded without --alloc");
+}
+
 static int write_export(const struct gs_profile *p, const struct format *format,
                         const struct gs_args *args)
 {
@@ -65,6 +89,8 @@ static int write_export(const struct gs_profile *p, const struct format *format,
     struct gs_out out;
     const char *given = args->value[GS_OPT_export_output];
     int metric = metric_number(args->value[GS_OPT_export_metric]);
+    if (metric == GS_METRIC_ALLOC && check_allocs(p) != GS_EXIT_OK)
+        return GS_EXIT_FAILED;
     if (gs_out_open(&out, given ? given : "-", args->value[GS_OPT_export_force], &err) != GS_OK)
         return gs_cmd_fail_error(&err);
     bool ok = format->write(p, metric, out.file);

@@ -255,5 +255,6 @@ void gs_recording_free(struct gs_recording *r)
     gs_idmap_free(&r->gil_map);
     gs_idmap_free(&r->totals_map);
     gs_summap_free(&r->edges);
+    gs_memory_rows_free(&r->memory);
     memset(r, 0, sizeof(*r));
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "analyzer/clock.h"
+#include "analyzer/memory_rows.h"
 #include "analyzer/profile.h"
 #include "analyzer/stacks.h"
 #include "analyzer/trace_reader.h"
@@ -107,6 +108,7 @@ struct gs_recording {
     struct gs_rec_totals *totals;
     size_t n_totals, cap_totals;
     struct gs_summap edges; /* waker, wakee (ids; GS_EDGE_NO_WAKER) -> blocked ns, count */
+    struct gs_memory_rows memory;
 };
 
 /* Clock and PROCESS record only: enough to put the processes of a job in order. */

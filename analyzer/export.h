@@ -12,26 +12,39 @@
 
 #include "analyzer/profile.h"
 
-enum gs_metric { GS_METRIC_HOLD, GS_METRIC_WAIT, GS_METRIC_BLAME, GS_N_METRICS };
-extern const char *const gs_metric_names[GS_N_METRICS]; /* "hold", "wait", "blame" */
+/* name, unit of its weights, what a profile of it is called */
+#define GS_METRIC_LIST(X)                                                                          \
+    X(HOLD, "hold", "nanoseconds", "gil hold")                                                     \
+    X(WAIT, "wait", "nanoseconds", "gil wait")                                                     \
+    X(BLAME, "blame", "nanoseconds", "gil blame")                                                  \
+    X(ALLOC, "alloc", "bytes", "live bytes") /* of sampled allocations, at the end */
 
-static inline uint64_t gs_row_weight(const struct gs_prof_row *row, enum gs_metric metric)
-{
-    return metric == GS_METRIC_HOLD   ? row->hold_ns
-           : metric == GS_METRIC_WAIT ? row->wait_ns
-                                      : row->blamed_ns;
-}
+enum gs_metric {
+#define X(NAME, name, unit, title) GS_METRIC_##NAME,
+    GS_METRIC_LIST(X)
+#undef X
+        GS_N_METRICS
+};
+extern const char *const gs_metric_names[GS_N_METRICS]; /* "hold", "wait", "blame", "alloc" */
 
-/* "worker-3 (4243)", with the pid in front when the job has several processes. Untrusted text,
- * as it was recorded. The caller frees. */
-char *gs_export_thread_label(const struct gs_profile *p, const struct gs_prof_row *row);
+#define GS_EXPORT_NO_THREAD UINT32_MAX /* the weight is of the process */
+struct gs_export_row {
+    uint32_t process, thread, node;
+    uint64_t weight; /* > 0 */
+};
+/* What has weight, by process, thread and node. The caller frees. */
+struct gs_export_row *gs_export_rows(const struct gs_profile *p, enum gs_metric metric, size_t *n);
+
+/* "worker-3 (4243)", with the pid in front when the job has several processes; "pid 4242" without a
+ * thread. Untrusted text, as it was recorded. The caller frees. */
+char *gs_export_label(const struct gs_profile *p, const struct gs_export_row *row);
 /* Fills path[] with the stack's frame numbers, outermost first; returns how many there are, which
  * may be more than cap (then the innermost cap are filled in). */
 size_t gs_export_stack(const struct gs_profile *p, uint32_t node, uint32_t *path, size_t cap);
 
 /* One line a stack: "thread;outer;inner 1234". */
 bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out);
-/* One sampled profile per thread and metric; only_metric < 0: all three. */
+/* One sampled profile per thread and metric, or process; only_metric < 0: all that have weight. */
 bool gs_export_speedscope(const struct gs_profile *p, int only_metric, FILE *out);
 /* The report page. False also if this build has no page in it: see gs_export_html_available(). */
 bool gs_export_html(const struct gs_profile *p, FILE *out);

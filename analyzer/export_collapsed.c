@@ -13,29 +13,6 @@
 
 enum { MAX_DEPTH = 100000 };
 
-const char *const gs_metric_names[GS_N_METRICS] = {"hold", "wait", "blame"};
-
-char *gs_export_thread_label(const struct gs_profile *p, const struct gs_prof_row *row)
-{
-    const struct gs_prof_process *process = &p->processes[row->process];
-    const struct gs_prof_thread *thread = &process->threads[row->thread];
-    const char *name = thread->name && *thread->name ? thread->name : "thread";
-    if (p->n_processes > 1)
-        return gs_xasprintf("pid %" PRIu32 " %s (%" PRIu32 ")", process->pid, name, thread->tid);
-    return gs_xasprintf("%s (%" PRIu32 ")", name, thread->tid);
-}
-
-size_t gs_export_stack(const struct gs_profile *p, uint32_t node, uint32_t *path, size_t cap)
-{
-    size_t depth = 0;
-    for (uint32_t n = node; n != 0; n = p->nodes[n].parent)
-        depth++;
-    size_t at = depth < cap ? depth : cap;
-    for (uint32_t n = node; n != 0 && at > 0; n = p->nodes[n].parent)
-        path[--at] = p->nodes[n].frame;
-    return depth;
-}
-
 /* A name may hold anything; here ';' and line ends are syntax, and the file is read in terminals.
  */
 static void put_name(FILE *out, const char *s)
@@ -73,21 +50,20 @@ static void put_frame(FILE *out, const struct gs_prof_frame *f)
 bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out)
 {
     uint32_t *path = gs_xmalloc(MAX_DEPTH, sizeof(*path));
-    for (size_t i = 0; i < p->n_rows && !ferror(out); i++) {
-        const struct gs_prof_row *row = &p->rows[i];
-        uint64_t weight = gs_row_weight(row, metric);
-        if (!weight)
-            continue;
-        char *label = gs_export_thread_label(p, row);
-        size_t depth = gs_export_stack(p, row->node, path, MAX_DEPTH);
+    size_t n;
+    struct gs_export_row *rows = gs_export_rows(p, metric, &n);
+    for (size_t i = 0; i < n && !ferror(out); i++) {
+        char *label = gs_export_label(p, &rows[i]);
+        size_t depth = gs_export_stack(p, rows[i].node, path, MAX_DEPTH);
         put_name(out, label);
         free(label);
         if (depth == 0) /* Firefox wants a ';' in the first line */
             fputs(";(no stack)", out);
         for (size_t d = 0; d < depth && d < MAX_DEPTH; d++)
             put_frame(out, &p->frames[path[d]]);
-        fprintf(out, " %" PRIu64 "\n", weight);
+        fprintf(out, " %" PRIu64 "\n", rows[i].weight);
     }
+    free(rows);
     free(path);
     return !ferror(out);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <zlib.h>
 
+#include "analyzer/base64.h"
 #include "analyzer/stats.h"
 #include "analyzer/utf8.h"
 
@@ -34,11 +35,8 @@ struct base64 {
 
 static void put_quad(struct base64 *b, const unsigned char in[3], size_t n)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char quad[4] = {alphabet[in[0] >> 2], alphabet[(in[0] & 3) << 4 | in[1] >> 4],
-                    n > 1 ? alphabet[(in[1] & 15) << 2 | in[2] >> 6] : '=',
-                    n > 2 ? alphabet[in[2] & 63] : '='};
+    char quad[4];
+    gs_base64_quad(quad, in, n);
     if (b->chars == 0)
         fputs(BLOCK_OPEN, b->out);
     fwrite(quad, 1, sizeof(quad), b->out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * speedscope's file format: shared frames, and one "sampled" profile for each thread and metric
- * that has any weight. The weights are the profile's rows; there is no time axis in them.
+ * speedscope's file format: shared frames, and one "sampled" profile for each thread (of live
+ * bytes: process) and metric that has any weight. The weights are the profile's rows; there is no
+ * time axis in them.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,46 +15,49 @@
 enum { MAX_DEPTH = 500 };
 #define UNUSED UINT32_MAX
 
+struct metric_rows {
+    struct gs_export_row *rows;
+    size_t n, next; /* next: not yet written */
+};
 struct writer {
     const struct gs_profile *p;
     struct gs_json json;
-    uint32_t *frame_no;     /* profile's frame -> number in the file */
-    uint32_t n_frames;      /* numbers given */
+    struct metric_rows metrics[GS_N_METRICS]; /* empty where it is not wanted */
+    uint32_t *frame_no;                       /* profile's frame -> number in the file */
+    uint32_t n_frames;                        /* numbers given */
     uint32_t no_stack, cut; /* synthetic frames; UNUSED until a sample needs one */
 };
 
 static const struct gs_prof_frame NO_STACK = {.file = "", .func = "(no stack)", .line = -1};
 static const struct gs_prof_frame CUT = {.file = "", .func = "(outer frames cut)", .line = -1};
 
-static bool wanted(int only_metric, int metric)
+static void take_rows(struct writer *w, int only_metric)
 {
-    return only_metric < 0 || only_metric == metric;
+    for (int m = 0; m < GS_N_METRICS; m++)
+        if (only_metric < 0 || only_metric == m)
+            w->metrics[m].rows = gs_export_rows(w->p, (enum gs_metric)m, &w->metrics[m].n);
 }
 
-static uint64_t row_weight_any(const struct gs_prof_row *row, int only_metric)
+static void mark_frames(struct writer *w, const struct metric_rows *rows, bool *seen)
 {
-    uint64_t sum = 0;
-    for (int m = 0; m < GS_N_METRICS; m++)
-        sum += wanted(only_metric, m) ? gs_row_weight(row, (enum gs_metric)m) : 0;
-    return sum;
+    const struct gs_profile *p = w->p;
+    for (size_t i = 0; i < rows->n; i++)
+        for (uint32_t n = rows->rows[i].node; n != 0 && !seen[n]; n = p->nodes[n].parent) {
+            seen[n] = true;
+            w->frame_no[p->nodes[n].frame] = 0;
+        }
 }
 
 /* Only frames that some row uses get a number, in the order of the profile's frames. */
-static void number_frames(struct writer *w, int only_metric)
+static void number_frames(struct writer *w)
 {
     const struct gs_profile *p = w->p;
     bool *seen = gs_xcalloc(p->n_nodes ? p->n_nodes : 1, sizeof(*seen));
     w->frame_no = gs_xmalloc(p->n_frames ? p->n_frames : 1, sizeof(*w->frame_no));
     for (size_t i = 0; i < p->n_frames; i++)
         w->frame_no[i] = UNUSED;
-    for (size_t i = 0; i < p->n_rows; i++) {
-        if (!row_weight_any(&p->rows[i], only_metric))
-            continue;
-        for (uint32_t n = p->rows[i].node; n != 0 && !seen[n]; n = p->nodes[n].parent) {
-            seen[n] = true;
-            w->frame_no[p->nodes[n].frame] = 0;
-        }
-    }
+    for (int m = 0; m < GS_N_METRICS; m++)
+        mark_frames(w, &w->metrics[m], seen);
     for (size_t i = 0; i < p->n_frames; i++) {
         if (w->frame_no[i] != UNUSED)
             w->frame_no[i] = w->n_frames++;
@@ -72,17 +76,16 @@ static uint32_t synthetic_frame(struct writer *w, const struct gs_prof_frame *fr
     return w->n_frames++;
 }
 
-static void number_synthetic_frames(struct writer *w, int only_metric)
+static void number_synthetic_frames(struct writer *w)
 {
-    for (size_t i = 0; i < w->p->n_rows; i++) {
-        const struct gs_prof_row *row = &w->p->rows[i];
-        if (!row_weight_any(row, only_metric))
-            continue;
-        if (row->node == 0 && w->no_stack == UNUSED)
-            w->no_stack = synthetic_frame(w, &NO_STACK);
-        if (w->cut == UNUSED && gs_export_stack(w->p, row->node, NULL, 0) > MAX_DEPTH - 1)
-            w->cut = synthetic_frame(w, &CUT);
-    }
+    for (int m = 0; m < GS_N_METRICS; m++)
+        for (size_t i = 0; i < w->metrics[m].n; i++) {
+            uint32_t node = w->metrics[m].rows[i].node;
+            if (node == 0 && w->no_stack == UNUSED)
+                w->no_stack = synthetic_frame(w, &NO_STACK);
+            if (w->cut == UNUSED && gs_export_stack(w->p, node, NULL, 0) > MAX_DEPTH - 1)
+                w->cut = synthetic_frame(w, &CUT);
+        }
 }
 
 static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
@@ -115,7 +118,7 @@ static void put_frames(struct writer *w)
     gs_json_end_object(&w->json);
 }
 
-static void put_sample(struct writer *w, const struct gs_prof_row *row)
+static void put_sample(struct writer *w, const struct gs_export_row *row)
 {
     uint32_t path[MAX_DEPTH - 1];
     size_t depth = gs_export_stack(w->p, row->node, path, MAX_DEPTH - 1);
@@ -131,92 +134,110 @@ static void put_sample(struct writer *w, const struct gs_prof_row *row)
     gs_json_end_array(&w->json);
 }
 
-/* Rows [first, last) are one thread's. */
-struct thread_rows {
-    const struct gs_prof_row *first, *last;
-};
-
-static uint64_t thread_weight(const struct thread_rows *t, enum gs_metric metric)
+static uint64_t sum_weights(const struct gs_export_row *rows, size_t n)
 {
     uint64_t sum = 0;
-    for (const struct gs_prof_row *r = t->first; r < t->last; r++)
-        sum += gs_row_weight(r, metric);
+    for (size_t i = 0; i < n; i++)
+        sum += rows[i].weight;
     return sum;
 }
 
-static void put_profile(struct writer *w, const struct thread_rows *t, enum gs_metric metric,
-                        uint64_t weight)
+static void put_profile(struct writer *w, const struct gs_export_row *rows, size_t n, int metric)
 {
+    static const char *const units[] = {
+#define X(NAME, name, unit, title) unit,
+        GS_METRIC_LIST(X)
+#undef X
+    };
+    static const char *const titles[] = {
+#define X(NAME, name, unit, title) title,
+        GS_METRIC_LIST(X)
+#undef X
+    };
     struct gs_json *j = &w->json;
-    char *label = gs_export_thread_label(w->p, t->first);
-    char *name = gs_xasprintf("gil %s \xe2\x80\x94 %s", gs_metric_names[metric], label);
+    char *label = gs_export_label(w->p, &rows[0]);
+    char *name = gs_xasprintf("%s \xe2\x80\x94 %s", titles[metric], label);
     gs_json_begin_object(j);
     gs_json_kv_string(j, "type", "sampled");
     gs_json_kv_string(j, "name", name);
-    gs_json_kv_string(j, "unit", "nanoseconds");
+    gs_json_kv_string(j, "unit", units[metric]);
     gs_json_kv_u64(j, "startValue", 0);
-    gs_json_kv_u64(j, "endValue", weight);
+    gs_json_kv_u64(j, "endValue", sum_weights(rows, n));
     gs_json_key(j, "samples");
     gs_json_begin_array(j);
-    for (const struct gs_prof_row *r = t->first; r < t->last; r++) {
-        if (gs_row_weight(r, metric))
-            put_sample(w, r);
-    }
+    for (size_t i = 0; i < n; i++)
+        put_sample(w, &rows[i]);
     gs_json_end_array(j);
-    gs_json_key(j, "weights");
-    gs_json_begin_array_inline(j);
-    for (const struct gs_prof_row *r = t->first; r < t->last; r++) {
-        if (gs_row_weight(r, metric))
-            gs_json_u64(j, gs_row_weight(r, metric));
-    }
-    gs_json_end_array(j);
+    GS_JSON_COLUMN(j, "weights", rows, n, weight);
     gs_json_end_object(j);
     free(name);
     free(label);
 }
 
-static bool next_thread(const struct gs_profile *p, struct thread_rows *t)
+static bool is_before(const struct gs_export_row *a, const struct gs_export_row *b)
 {
-    const struct gs_prof_row *end = p->rows + p->n_rows;
-    t->first = t->last;
-    while (t->last < end && t->last->process == t->first->process &&
-           t->last->thread == t->first->thread)
-        t->last++;
-    return t->first < end;
+    return a->process != b->process ? a->process < b->process : a->thread < b->thread;
+}
+
+/* The first thread that has rows left; NULL at the end. */
+static const struct gs_export_row *next_thread(const struct writer *w)
+{
+    const struct gs_export_row *first = NULL;
+    for (int m = 0; m < GS_N_METRICS; m++) {
+        const struct metric_rows *r = &w->metrics[m];
+        if (r->next < r->n && (!first || is_before(&r->rows[r->next], first)))
+            first = &r->rows[r->next];
+    }
+    return first;
+}
+
+/* Steps over the rows of that thread, and returns how many there are. */
+static size_t take_thread(struct metric_rows *r, const struct gs_export_row *thread)
+{
+    size_t n = 0;
+    while (r->next < r->n && r->rows[r->next].process == thread->process &&
+           r->rows[r->next].thread == thread->thread) {
+        r->next++;
+        n++;
+    }
+    return n;
 }
 
 /* The worst thread: the one that lost most by waiting; where none waited, the one that held most.
- */
+ * Bytes compare only with bytes. */
 struct worst {
     size_t index;
-    uint64_t wait, other;
+    uint64_t wait, other, bytes;
 };
 
-static void consider(struct worst *worst, size_t index, enum gs_metric metric, uint64_t weight)
+static void consider(struct worst *worst, size_t index, int metric, uint64_t weight)
 {
-    if (metric == GS_METRIC_WAIT && weight > worst->wait) {
-        worst->wait = weight;
-        worst->index = index;
-    } else if (worst->wait == 0 && weight > worst->other) {
-        worst->other = weight;
-        worst->index = index;
-    }
+    uint64_t *most = metric == GS_METRIC_WAIT    ? &worst->wait
+                     : metric == GS_METRIC_ALLOC ? &worst->bytes
+                                                 : &worst->other;
+    bool passed =
+        (metric != GS_METRIC_WAIT && worst->wait) || (metric == GS_METRIC_ALLOC && worst->other);
+    if (weight <= *most || passed)
+        return;
+    *most = weight;
+    worst->index = index;
 }
 
-static size_t put_profiles(struct writer *w, int only_metric)
+static size_t put_profiles(struct writer *w)
 {
-    struct thread_rows t = {w->p->rows, w->p->rows};
+    const struct gs_export_row *thread;
     struct worst worst = {0};
-    size_t n = 0;
+    size_t n_profiles = 0;
     gs_json_key(&w->json, "profiles");
     gs_json_begin_array(&w->json);
-    while (w->p->n_rows && next_thread(w->p, &t)) {
+    while ((thread = next_thread(w)) != NULL) {
         for (int m = 0; m < GS_N_METRICS; m++) {
-            uint64_t weight = thread_weight(&t, (enum gs_metric)m);
-            if (!weight || !wanted(only_metric, m))
+            const struct gs_export_row *rows = w->metrics[m].rows + w->metrics[m].next;
+            size_t n = take_thread(&w->metrics[m], thread);
+            if (n == 0)
                 continue;
-            put_profile(w, &t, (enum gs_metric)m, weight);
-            consider(&worst, n++, (enum gs_metric)m, weight);
+            put_profile(w, rows, n, m);
+            consider(&worst, n_profiles++, m, sum_weights(rows, n));
         }
     }
     gs_json_end_array(&w->json);
@@ -227,15 +248,18 @@ bool gs_export_speedscope(const struct gs_profile *p, int only_metric, FILE *out
 {
     struct writer w = {.p = p, .no_stack = UNUSED, .cut = UNUSED};
     gs_json_init(&w.json, out, false);
-    number_frames(&w, only_metric);
-    number_synthetic_frames(&w, only_metric);
+    take_rows(&w, only_metric);
+    number_frames(&w);
+    number_synthetic_frames(&w);
     gs_json_begin_object(&w.json);
     gs_json_kv_string(&w.json, "$schema", "https://www.speedscope.app/file-format-schema.json");
     gs_json_kv_string(&w.json, "exporter", "gilscope@" GILSCOPE_VERSION);
     gs_json_kv_string(&w.json, "name", p->verdict ? p->verdict : "gilscope");
     put_frames(&w);
-    gs_json_kv_u64(&w.json, "activeProfileIndex", put_profiles(&w, only_metric));
+    gs_json_kv_u64(&w.json, "activeProfileIndex", put_profiles(&w));
     gs_json_end_object(&w.json);
+    for (int m = 0; m < GS_N_METRICS; m++)
+        free(w.metrics[m].rows);
     free(w.frame_no);
     return gs_json_finish(&w.json);
 }

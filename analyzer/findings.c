@@ -14,6 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define MAX_FINDINGS 7
+#define ROOM         (MAX_FINDINGS + GS_MEMORY_FINDINGS) /* while they are made */
 #define MAX_CULPRITS 3
 #define MS           UINT64_C(1000000)
 
@@ -154,12 +155,20 @@ char *gs_place_text(const struct gs_profile *p, uint32_t node)
 
 static void add(struct gs_profile *p, struct gs_finding f)
 {
-    if (p->n_findings < MAX_FINDINGS) {
+    if (p->n_findings < ROOM) {
         p->findings[p->n_findings++] = f;
         return;
     }
     free(f.claim);
     free(f.suggestion);
+}
+
+static void keep_first(struct gs_profile *p, size_t n)
+{
+    for (; p->n_findings > n; p->n_findings--) {
+        free(p->findings[p->n_findings - 1].claim);
+        free(p->findings[p->n_findings - 1].suggestion);
+    }
 }
 
 static char *copy(const char *s)
@@ -400,7 +409,16 @@ static void find_free(struct gs_profile *p, const struct gs_job *job)
         });
 }
 
-/* 7. What stands between the reader and the truth. */
+/* 7. Memory that is free, and is not given back. */
+static void find_memory(struct gs_profile *p)
+{
+    struct gs_finding found[GS_MEMORY_FINDINGS];
+    size_t n = gs_findings_of_memory(p, found);
+    for (size_t i = 0; i < n; i++)
+        add(p, found[i]);
+}
+
+/* 8. What stands between the reader and the truth. */
 static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
 {
     if (job->all_free_threaded)
@@ -445,6 +463,8 @@ static int by_cost(const void *pa, const void *pb)
         return a->severity < b->severity ? -1 : 1;
     if (a->ns != b->ns)
         return a->ns > b->ns ? -1 : 1;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
     return strcmp(a->id, b->id);
 }
 
@@ -479,7 +499,8 @@ void gs_findings_make(struct gs_profile *p)
     struct gs_job job = gs_job_totals(p);
     size_t n;
     struct gs_culprit *culprits = gs_culprits_make(p, &n);
-    p->findings = gs_xcalloc(MAX_FINDINGS, sizeof(*p->findings));
+    size_t sorted_from = is_free(&job) ? 0 : 1; /* the first culprit stays first */
+    p->findings = gs_xcalloc(ROOM, sizeof(*p->findings));
     if (!is_free(&job)) {
         find_culprits(p, &job, culprits, n);
         find_victim(p);
@@ -488,9 +509,13 @@ void gs_findings_make(struct gs_profile *p)
         find_saturated(p);
     }
     find_free(p, &job);
-    if (p->n_findings > 1) /* the first culprit stays first */
-        qsort(p->findings + 1, p->n_findings - 1, sizeof(*p->findings), by_cost);
+    find_memory(p);
+    if (p->n_findings > sorted_from)
+        qsort(p->findings + sorted_from, p->n_findings - sorted_from, sizeof(*p->findings),
+              by_cost);
+    keep_first(p, MAX_FINDINGS);
     find_data_quality(p, &job);
+    keep_first(p, MAX_FINDINGS);
     p->verdict = make_verdict(p, &job, n ? &culprits[0] : NULL);
     free(culprits);
 }

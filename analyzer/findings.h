@@ -25,6 +25,10 @@ struct gs_culprit {
 struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out);
 /* "`parse` (app.py:42)", safe to print; the caller frees. */
 char *gs_place_text(const struct gs_profile *p, uint32_t node);
+/* findings_memory.c: returns how many there are; their texts are the caller's. */
+#define GS_MEMORY_FINDINGS 2
+size_t gs_findings_of_memory(const struct gs_profile *p,
+                             struct gs_finding found[GS_MEMORY_FINDINGS]);
 uint64_t gs_thread_wall_ns(const struct gs_prof_thread *t);
 
 #endif

@@ -68,6 +68,13 @@ void gs_json_begin_object(struct gs_json *j)
     begin(j, '{');
 }
 
+void gs_json_begin_object_inline(struct gs_json *j)
+{
+    begin(j, '{');
+    if (!j->inline_depth)
+        j->inline_depth = 1;
+}
+
 void gs_json_end_object(struct gs_json *j)
 {
     end(j, '}');

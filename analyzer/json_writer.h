@@ -15,9 +15,9 @@
 
 struct gs_json {
     FILE *out;
-    bool pretty; /* one member a line; arrays begun with _inline stay on one line */
+    bool pretty; /* one member a line; what is begun with _inline stays on one line */
     unsigned depth;
-    unsigned inline_depth; /* > 0 inside an inline array */
+    unsigned inline_depth; /* > 0 inside an inline array or object */
     bool has_member[GS_JSON_MAX_DEPTH];
     bool after_key;
 };
@@ -27,6 +27,7 @@ void gs_json_init(struct gs_json *j, FILE *out, bool pretty);
 bool gs_json_finish(struct gs_json *j);
 
 void gs_json_begin_object(struct gs_json *j);
+void gs_json_begin_object_inline(struct gs_json *j);
 void gs_json_end_object(struct gs_json *j);
 void gs_json_begin_array(struct gs_json *j);
 void gs_json_begin_array_inline(struct gs_json *j);
@@ -47,5 +48,15 @@ void gs_json_kv_string(struct gs_json *j, const char *key, const char *s);
 void gs_json_kv_u64(struct gs_json *j, const char *key, uint64_t v);
 void gs_json_kv_i64(struct gs_json *j, const char *key, int64_t v);
 void gs_json_kv_bool(struct gs_json *j, const char *key, bool v);
+
+/* One field of all n structures as an array. */
+#define GS_JSON_COLUMN(j, name, array, n, field)                                                   \
+    do {                                                                                           \
+        gs_json_key(j, name);                                                                      \
+        gs_json_begin_array_inline(j);                                                             \
+        for (size_t i_ = 0; i_ < (n); i_++)                                                        \
+            gs_json_u64(j, (array)[i_].field);                                                     \
+        gs_json_end_array(j);                                                                      \
+    } while (0)
 
 #endif

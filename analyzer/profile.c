@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/arena_map.h"
 #include "analyzer/profile_build.h"
 #include "analyzer/profile_process.h"
 #include "analyzer/xalloc.h"
@@ -124,6 +125,7 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_engine_
         return s;
     sum_processes(out);
     gs_profile_rank(out);
+    gs_arena_maps_fit(out->arena_maps, out->n_arena_maps);
     s = gs_profile_check(out, err);
     if (s == GS_OK)
         gs_findings_make(out);
@@ -189,6 +191,7 @@ static void free_process(struct gs_prof_process *p)
     free(p->edges);
     free(p->timeline.hold_ns);
     free(p->timeline.wait_ns);
+    gs_memory_free(p->memory);
     free(p->notes);
 }
 
@@ -201,6 +204,10 @@ void gs_profile_free(struct gs_profile *p)
     free(p->nodes);
     free(p->rows);
     free(p->chains);
+    free(p->alloc_rows);
+    for (size_t i = 0; i < p->n_arena_maps; i++)
+        gs_arena_map_free(&p->arena_maps[i]);
+    free(p->arena_maps);
     free(p->holders);
     free(p->waiters);
     for (size_t i = 0; i < p->n_findings; i++) {

@@ -94,6 +94,93 @@ struct gs_prof_timeline {
     uint64_t *wait_ns; /* per bin: sum over waiting threads */
 };
 
+/* ---- memory; all sizes in bytes ---- */
+struct gs_prof_memory_sample {
+    uint64_t t_ns; /* since the start */
+    uint64_t arenas, arena_bytes;
+    uint64_t pool_used_bytes;   /* blocks in use */
+    uint64_t pool_free_bytes;   /* free blocks of pools that have a block in use */
+    uint64_t pinned_free_bytes; /* that, and the empty pools of live arenas */
+    uint64_t rss_bytes, file_rss_bytes, chunk_bytes;
+};
+struct gs_prof_size_class {
+    uint64_t size_bytes, pools, blocks_used, blocks_total;
+};
+/* Parts of what is resident, in the order they are shown: X(NAME, "key", "text") */
+#define GS_EXPLAINED_LIST(X)                                                                       \
+    X(ARENAS_USED, "arenas_used", "Python's arenas: blocks in use")                                \
+    X(ARENAS_FREE, "arenas_free", "Python's arenas: free blocks and emptied pools")                \
+    X(ARENAS_OVERHEAD, "arenas_overhead", "Python's arenas: headers and rounding")                 \
+    X(FRAME_STACKS, "frame_stacks", "Python's frame stacks")                                       \
+    X(HEAP_IN_USE, "heap_in_use", "the C library's heap: in use")                                  \
+    X(HEAP_RETAINED, "heap_retained", "the C library's heap: free but kept")                       \
+    X(HEAP, "heap", "the C library's heap")                                                        \
+    X(THREAD_HEAPS, "thread_heaps", "the C library's heaps of threads")                            \
+    X(FILE, "file", "pages of files")                                                              \
+    X(FILE_PRIVATE, "file_private", "private copies of such pages, zeroed data")                   \
+    X(STACK, "stack", "the main thread's stack")                                                   \
+    X(AGENT, "agent", "gilscope's own")                                                            \
+    X(OTHER, "other", "other anonymous mappings")
+
+enum gs_explained {
+#define X(NAME, key, text) GS_EXPLAINED_##NAME,
+    GS_EXPLAINED_LIST(X)
+#undef X
+        GS_N_EXPLAINED
+};
+extern const char *const gs_explained_keys[GS_N_EXPLAINED], *const gs_explained_texts[];
+struct gs_prof_alloc { /* the sampler of allocations */
+    uint64_t mean_bytes, samples, lost_allocs, lost_frees;
+    uint64_t live_samples, live_bytes;
+    uint64_t pinned_bytes; /* what arenas that have a block in use keep from the system */
+    char *no_allocs;       /* why there are no samples; NULL: there may be */
+};
+struct gs_prof_memory {
+    struct gs_prof_memory_sample *samples; /* by time; first, last and peak, and at most 1,000 */
+    size_t n_samples;
+    size_t peak;                        /* the sample with most arena_bytes */
+    struct gs_prof_size_class *classes; /* of the last sample, those with pools, smallest first */
+    size_t n_classes;
+    bool has_maps; /* else what follows, down to `unexplained`, is 0 */
+    uint64_t maps_t_ns, rss_bytes, pss_bytes, anonymous_bytes, uss_bytes, swap_bytes;
+    uint64_t explained[GS_N_EXPLAINED]; /* they and the unexplained add up to rss_bytes */
+    int64_t unexplained_bytes;          /* below 0: less is resident than is said to be in use */
+    char *no_arenas;                    /* why there are no arenas; NULL: there may be */
+    struct gs_prof_alloc *alloc;        /* NULL: allocations were not sampled */
+};
+
+/* Live sampled allocations of one stack, and the free bytes that they keep in arenas. */
+struct gs_prof_alloc_row {
+    uint32_t process, node;
+    uint64_t live_bytes, live_blocks, pinned_bytes, samples;
+};
+
+/* Pools of arenas over time, for the map. */
+#define GS_PROF_ARENA_POOLS 64
+struct gs_prof_arena {
+    uint32_t id, pools, node; /* node 0: the stack is not known */
+    uint64_t address, bytes;
+    uint64_t born_ns;
+    int64_t died_ns; /* -1: it lives */
+};
+struct gs_prof_cells { /* of an arena: size class << 10 | blocks in use; 0: never used */
+    uint32_t arena;    /* index into the map's arenas[] */
+    uint16_t cells[GS_PROF_ARENA_POOLS];
+};
+struct gs_prof_snapshot { /* says which arenas differ from the snapshot before */
+    uint64_t t_ns;
+    size_t first, n; /* cells[first] to cells[first + n - 1] */
+};
+struct gs_prof_arena_map {
+    uint32_t process, pool_bytes;
+    struct gs_prof_arena *arenas; /* by address */
+    size_t n_arenas, left_out;
+    struct gs_prof_snapshot *snapshots;
+    size_t n_snapshots, cap_snapshots;
+    struct gs_prof_cells *cells;
+    size_t n_cells, cap_cells;
+};
+
 struct gs_prof_process {
     uint64_t key;
     uint32_t pid, ppid, python_hex;
@@ -115,6 +202,7 @@ struct gs_prof_process {
     struct gs_prof_edge *edges;
     size_t n_edges;
     struct gs_prof_timeline timeline;
+    struct gs_prof_memory *memory; /* NULL: nothing of it was recorded */
     uint64_t detail_from_ns; /* since the start: stacks, blame and times are of what came after;
                               * totals of everything. 0: so are they */
     uint64_t lost_events, lost_chunks, lost_definitions;
@@ -137,6 +225,7 @@ struct gs_finding {
     /* evidence; -1 / 0 where it does not apply */
     int64_t process, thread, node;
     uint64_t ns, of_ns;
+    uint64_t bytes, of_bytes;
 };
 
 struct gs_profile {
@@ -156,6 +245,10 @@ struct gs_profile {
     size_t n_rows;
     struct gs_prof_chain *chains; /* heaviest first, at most 1,000 */
     size_t n_chains;
+    struct gs_prof_alloc_row *alloc_rows; /* sorted by process, node */
+    size_t n_alloc_rows;
+    struct gs_prof_arena_map *arena_maps; /* one for each process that has arenas */
+    size_t n_arena_maps;
     struct gs_prof_stack_total *holders,
         *waiters; /* heaviest first: by blamed then hold; by wait */
     size_t n_holders, n_waiters;

@@ -10,6 +10,7 @@
 
 struct sums {
     uint64_t hold, wait, blamed, est;
+    uint64_t pinned; /* bytes */
 };
 
 static enum gs_status differ(struct gs_error *err, const struct gs_prof_process *p,
@@ -17,7 +18,7 @@ static enum gs_status differ(struct gs_error *err, const struct gs_prof_process 
 {
     return gs_error_set(err, GS_ERR_CORRUPT,
                         "internal: %s differ in process %u (%" PRIu64 " and %" PRIu64
-                        " ns); please report this with the capture",
+                        "); please report this with the capture",
                         what, p->pid, a, b);
 }
 
@@ -59,6 +60,9 @@ static enum gs_status check_process(const struct gs_prof_process *p, const struc
         return differ(err, p, "waits by stack and by thread", rows->wait, t.wait);
     if (rows->blamed != t.blamed)
         return differ(err, p, "blame by stack and by thread", rows->blamed, t.blamed);
+    if (p->memory && p->memory->alloc && rows->pinned != p->memory->alloc->pinned_bytes)
+        return differ(err, p, "pinned bytes by stack and in all", rows->pinned,
+                      p->memory->alloc->pinned_bytes);
     if (rows->est > rows->hold)
         return differ(err, p, "estimated and all holds", rows->est, rows->hold);
     return GS_OK;
@@ -75,6 +79,8 @@ enum gs_status gs_profile_check(const struct gs_profile *p, struct gs_error *err
         r->blamed += p->rows[i].blamed_ns;
         r->est += p->rows[i].hold_est_ns;
     }
+    for (size_t i = 0; i < p->n_alloc_rows; i++)
+        rows[p->alloc_rows[i].process].pinned += p->alloc_rows[i].pinned_bytes;
     for (size_t i = 0; i < p->n_processes && s == GS_OK; i++)
         s = check_process(&p->processes[i], &rows[i], err);
     free(rows);

@@ -47,6 +47,11 @@ enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *
                                 const struct gs_engine_ops *ops, struct gs_engine *engine,
                                 struct gs_profile *profile, struct gs_prof_process *out,
                                 struct gs_error *err);
+/* profile_memory.c: out->memory, and the process's rows of allocations and its map appended to the
+ * profile; nothing where nothing was recorded. */
+void gs_memory_build(struct gs_recording *r, const struct gs_stacks *stacks,
+                     struct gs_profile *profile, struct gs_prof_process *out);
+void gs_memory_free(struct gs_prof_memory *m);
 /* profile_tops.c: holders, waiters and chains over the whole job. */
 void gs_profile_rank(struct gs_profile *p);
 void gs_chains_sort_and_cut(struct gs_profile *p);

@@ -5,20 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/columns.h"
+#include "analyzer/records.h"
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-struct context {
-    struct gs_recording *r;
-    struct gs_stacks *stacks;
-    uint32_t epoch, chunk_no;
-    bool *ticks_are_ns;
-};
-typedef void record_fn(struct context *ctx, struct gs_record *rec);
-
-static void for_each_record(struct context *ctx, const struct gs_chunk_ref *c,
-                            record_fn *const *table, size_t n)
+static void for_each_record(struct gs_record_context *ctx, const struct gs_chunk_ref *c,
+                            gs_record_fn *const *table, size_t n)
 {
     const uint8_t *cursor = c->data + c->hdr.header_len;
     const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
@@ -33,7 +25,7 @@ static void for_each_record(struct context *ctx, const struct gs_chunk_ref *c,
         ctx->r->damaged_records++;
 }
 
-static char *get_string(struct gs_record *rec)
+char *gs__record_string(struct gs_record *rec)
 {
     size_t len;
     const uint8_t *p = gs_record_get_bytes(rec, &len);
@@ -44,23 +36,22 @@ static void get_strings(struct gs_record *rec, char ***list, size_t *n_out)
 {
     size_t cap = 0;
     for (uint64_t n = gs_record_get_u(rec); n > 0 && rec->pos < rec->end; n--)
-        GS_PUSH(*list, *n_out, cap, get_string(rec));
+        GS_PUSH(*list, *n_out, cap, gs__record_string(rec));
 }
 
-static uint64_t get_ns(struct context *ctx, struct gs_record *rec)
+uint64_t gs__record_ns(struct gs_record_context *ctx, struct gs_record *rec)
 {
     return gs_clock_ns(&ctx->r->clock, ctx->epoch, gs_record_get_u(rec));
 }
 
-/* A time that the process was alive at. */
-static uint64_t get_seen_ns(struct context *ctx, struct gs_record *rec)
+uint64_t gs__record_seen_ns(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint64_t ns = get_ns(ctx, rec);
+    uint64_t ns = gs__record_ns(ctx, rec);
     gs_recording_saw(ctx->r, ns);
     return ns;
 }
 
-static uint32_t get_u32(struct gs_record *rec)
+uint32_t gs__record_u32(struct gs_record *rec)
 {
     uint64_t v = gs_record_get_u(rec);
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
@@ -68,7 +59,7 @@ static uint32_t get_u32(struct gs_record *rec)
 
 /* ---- before all: which chunks are deleted ---- */
 
-static void on_segment(struct context *ctx, struct gs_record *rec)
+static void on_segment(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
     gs_record_get_u(rec); /* t */
@@ -84,36 +75,36 @@ static void on_segment(struct context *ctx, struct gs_record *rec)
 
 void gs__records_segments(struct gs_recording *r, const struct gs_chunk_ref *c)
 {
-    static record_fn *const table[] = {[GS_RECORD_SEGMENT] = on_segment};
-    struct context ctx = {.r = r};
+    static gs_record_fn *const table[] = {[GS_RECORD_SEGMENT] = on_segment};
+    struct gs_record_context ctx = {.r = r};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
 }
 
 /* ---- first pass: what the clock and the order of processes need ---- */
 
-static void on_process(struct context *ctx, struct gs_record *rec)
+static void on_process(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
     if (r->has_process)
         return;
     r->has_process = true;
-    r->pid = get_u32(rec);
-    r->ppid = get_u32(rec);
+    r->pid = gs__record_u32(rec);
+    r->ppid = gs__record_u32(rec);
     r->start_unix_ns = gs_record_get_z(rec);
     r->start_ns = gs_record_get_u(rec); /* ticks until the clock is built */
-    r->python_hex = get_u32(rec);
+    r->python_hex = gs__record_u32(rec);
     r->free_threaded = gs_record_get_u(rec) != 0;
-    r->exe = get_string(rec);
+    r->exe = gs__record_string(rec);
     get_strings(rec, &r->cmdline, &r->n_cmdline);
-    r->hostname = get_string(rec);
-    r->agent_version = get_string(rec);
-    r->level = r->level_end = get_u32(rec);
+    r->hostname = gs__record_string(rec);
+    r->agent_version = gs__record_string(rec);
+    r->level = r->level_end = gs__record_u32(rec);
     gs_record_get_u(rec); /* n_cpus */
     *ctx->ticks_are_ns = gs_record_get_u(rec) == 1;
     get_strings(rec, &r->settings, &r->n_settings);
 }
 
-static void on_clock(struct context *ctx, struct gs_record *rec)
+static void on_clock(struct gs_record_context *ctx, struct gs_record *rec)
 {
     uint64_t ticks = gs_record_get_u(rec), ns = gs_record_get_u(rec);
     gs_clock_add(&ctx->r->clock, ctx->epoch, ticks, ns);
@@ -122,17 +113,17 @@ static void on_clock(struct context *ctx, struct gs_record *rec)
 void gs__records_first_pass(struct gs_recording *r, const struct gs_chunk_ref *c,
                             bool *ticks_are_ns)
 {
-    static record_fn *const table[] = {
+    static gs_record_fn *const table[] = {
         [GS_RECORD_PROCESS] = on_process,
         [GS_RECORD_CLOCK] = on_clock,
     };
-    struct context ctx = {.r = r, .ticks_are_ns = ticks_are_ns};
+    struct gs_record_context ctx = {.r = r, .ticks_are_ns = ticks_are_ns};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
 }
 
 /* ---- second pass: all the others ---- */
 
-static void on_process_again(struct context *ctx, struct gs_record *rec)
+static void on_process_again(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
     if (r->clock_started)
@@ -141,12 +132,12 @@ static void on_process_again(struct context *ctx, struct gs_record *rec)
     gs_record_get_u(rec);
     gs_record_get_u(rec);
     gs_record_get_z(rec);
-    r->start_ns = get_seen_ns(ctx, rec);
+    r->start_ns = gs__record_seen_ns(ctx, rec);
 }
 
-static void on_clock_again(struct context *ctx, struct gs_record *rec)
+static void on_clock_again(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    get_seen_ns(ctx, rec);
+    gs__record_seen_ns(ctx, rec);
 }
 
 static void replace_string(char **into, char *s)
@@ -159,37 +150,37 @@ static void replace_string(char **into, char *s)
     *into = s;
 }
 
-static void on_thread(struct context *ctx, struct gs_record *rec)
+static void on_thread(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint32_t idx = gs_recording_thread(ctx->r, get_u32(rec)); /* may move threads[] */
+    uint32_t idx = gs_recording_thread(ctx->r, gs__record_u32(rec)); /* may move threads[] */
     struct gs_rec_thread *t = &ctx->r->threads[idx];
-    t->tid = get_u32(rec);
-    uint64_t first = get_ns(ctx, rec);
+    t->tid = gs__record_u32(rec);
+    uint64_t first = gs__record_ns(ctx, rec);
     if (first < t->first_ns)
         t->first_ns = first;
-    replace_string(&t->os_name, get_string(rec));
-    replace_string(&t->python_name, get_string(rec));
+    replace_string(&t->os_name, gs__record_string(rec));
+    replace_string(&t->python_name, gs__record_string(rec));
 }
 
-static void on_thread_end(struct context *ctx, struct gs_record *rec)
+static void on_thread_end(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint32_t idx = gs_recording_thread(ctx->r, get_u32(rec)); /* may move threads[] */
+    uint32_t idx = gs_recording_thread(ctx->r, gs__record_u32(rec)); /* may move threads[] */
     struct gs_rec_thread *t = &ctx->r->threads[idx];
-    t->end_ns = get_seen_ns(ctx, rec);
+    t->end_ns = gs__record_seen_ns(ctx, rec);
 }
 
-static void on_gil(struct context *ctx, struct gs_record *rec)
+static void on_gil(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint32_t idx = gs_recording_gil(ctx->r, get_u32(rec)); /* may move gils[] */
+    uint32_t idx = gs_recording_gil(ctx->r, gs__record_u32(rec)); /* may move gils[] */
     struct gs_gil_columns *g = &ctx->r->gils[idx];
     g->interpreter = gs_record_get_z(rec);
     g->defined = true;
 }
 
-static void on_code(struct context *ctx, struct gs_record *rec)
+static void on_code(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_py_code_info info = {0};
-    uint32_t id = get_u32(rec);
+    uint32_t id = gs__record_u32(rec);
     info.filename = (const char *)gs_record_get_bytes(rec, &info.filename_len);
     info.qualname = (const char *)gs_record_get_bytes(rec, &info.qualname_len);
     int64_t first = gs_record_get_z(rec);
@@ -201,26 +192,26 @@ static void on_code(struct context *ctx, struct gs_record *rec)
     gs_definitions_add_code(&ctx->r->defs, ctx->stacks, id, &info);
 }
 
-static void on_stack(struct context *ctx, struct gs_record *rec)
+static void on_stack(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_place places[GS_STACK_MAX_DEPTH + 1];
     size_t n = 0;
-    uint32_t id = get_u32(rec);
+    uint32_t id = gs__record_u32(rec);
     bool truncated = gs_record_get_u(rec) != 0;
     for (uint64_t left = gs_record_get_u(rec); left > 0 && rec->pos < rec->end; left--) {
         if (n == GS_STACK_MAX_DEPTH + 1)
             break;
-        places[n].code = get_u32(rec);
-        places[n++].instr_off = get_u32(rec);
+        places[n].code = gs__record_u32(rec);
+        places[n++].instr_off = gs__record_u32(rec);
     }
     gs_definitions_add_stack(&ctx->r->defs, ctx->stacks, id, truncated, places, n);
 }
 
-static void on_level(struct context *ctx, struct gs_record *rec)
+static void on_level(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint64_t ns = get_seen_ns(ctx, rec);
-    uint32_t from = get_u32(rec), to = get_u32(rec);
-    char *reason = get_string(rec);
+    uint64_t ns = gs__record_seen_ns(ctx, rec);
+    uint32_t from = gs__record_u32(rec), to = gs__record_u32(rec);
+    char *reason = gs__record_string(rec);
     ctx->r->level_end = to;
     gs_recording_note(ctx->r, "after %.3f s the recording level went from %u to %u: %s",
                       (double)(ns - (ns < ctx->r->start_ns ? ns : ctx->r->start_ns)) / 1e9, from,
@@ -228,12 +219,12 @@ static void on_level(struct context *ctx, struct gs_record *rec)
     free(reason);
 }
 
-static uint64_t get_duration_ns(struct context *ctx, struct gs_record *rec)
+static uint64_t get_duration_ns(struct gs_record_context *ctx, struct gs_record *rec)
 {
     return gs_clock_duration_ns(&ctx->r->clock, gs_record_get_u(rec));
 }
 
-static uint64_t get_sum_ns(struct context *ctx, uint64_t ticks)
+static uint64_t get_sum_ns(struct gs_record_context *ctx, uint64_t ticks)
 {
     return gs_clock_duration_ns(&ctx->r->clock, ticks);
 }
@@ -246,7 +237,8 @@ static void get_counts(struct gs_record *rec, struct gs_rec_totals *t)
     t->forced = gs_record_get_u(rec);
 }
 
-static void get_gone_rows(struct context *ctx, struct gs_record *rec, struct gs_rec_totals *t)
+static void get_gone_rows(struct gs_record_context *ctx, struct gs_record *rec,
+                          struct gs_rec_totals *t)
 {
     t->gone_turns = gs_record_get_u(rec);
     t->gone_hold_ns = get_duration_ns(ctx, rec);
@@ -255,13 +247,13 @@ static void get_gone_rows(struct context *ctx, struct gs_record *rec, struct gs_
 }
 
 /* Cumulative: the record with the greatest time says it all; of two alike, the later one. */
-static void on_totals(struct context *ctx, struct gs_record *rec)
+static void on_totals(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
-    uint32_t thread = gs_recording_thread(r, get_u32(rec));
-    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    uint32_t thread = gs_recording_thread(r, gs__record_u32(rec));
+    uint32_t gil = gs_recording_gil(r, gs__record_u32(rec));
     struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
-    uint64_t ns = get_seen_ns(ctx, rec);
+    uint64_t ns = gs__record_seen_ns(ctx, rec);
     if (t->seen && ns < t->t_ns)
         return;
     t->seen = true;
@@ -274,7 +266,7 @@ static void on_totals(struct context *ctx, struct gs_record *rec)
     t->lost_wait_n = gs_record_get_u(rec);
     t->lost_wait_ns = get_duration_ns(ctx, rec);
     t->open_kind = gs_record_get_u(rec);
-    t->open_since_ns = get_ns(ctx, rec);
+    t->open_since_ns = gs__record_ns(ctx, rec);
     t->open_stack = gs_record_get_u(rec);
     /* One conversion of the sum, so that folded + lost is what TOTALS means to the tick. */
     uint64_t both = t->folded_ticks + t->lost_ticks;
@@ -284,13 +276,13 @@ static void on_totals(struct context *ctx, struct gs_record *rec)
     t->folded_ns = get_sum_ns(ctx, both) - t->lost_ns;
 }
 
-static void on_base(struct context *ctx, struct gs_record *rec)
+static void on_base(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
     if (r->first_segment < 2 || gs_record_get_u(rec) != r->first_segment)
         return;
-    uint32_t thread = gs_recording_thread(r, get_u32(rec));
-    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    uint32_t thread = gs_recording_thread(r, gs__record_u32(rec));
+    uint32_t gil = gs_recording_gil(r, gs__record_u32(rec));
     struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
     t->gone_folded_n = gs_record_get_u(rec);
     t->gone_folded_ns = get_duration_ns(ctx, rec);
@@ -298,12 +290,12 @@ static void on_base(struct context *ctx, struct gs_record *rec)
 }
 
 /* Sums of all that ended before the detail, so all of it is gone; the last record counts. */
-static void on_ended(struct context *ctx, struct gs_record *rec)
+static void on_ended(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
     if (r->first_segment < 2)
         return;
-    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    uint32_t gil = gs_recording_gil(r, gs__record_u32(rec));
     uint32_t thread = gs_recording_thread(r, GS_THREAD_ENDED);
     struct gs_rec_totals *t = gs_recording_totals(r, thread, gil);
     t->seen = true;
@@ -319,11 +311,11 @@ static void on_ended(struct context *ctx, struct gs_record *rec)
     t->fold_hist = *rec;
 }
 
-static void on_fold_hist(struct context *ctx, struct gs_record *rec)
+static void on_fold_hist(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
-    uint32_t thread = gs_recording_thread(r, get_u32(rec));
-    uint32_t gil = gs_recording_gil(r, get_u32(rec));
+    uint32_t thread = gs_recording_thread(r, gs__record_u32(rec));
+    uint32_t gil = gs_recording_gil(r, gs__record_u32(rec));
     gs_recording_totals(r, thread, gil)->fold_hist = *rec;
 }
 
@@ -345,11 +337,11 @@ static const char *const event_names[] = {
 #undef X
 };
 
-static void on_event(struct context *ctx, struct gs_record *rec)
+static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    uint64_t ns = get_seen_ns(ctx, rec), kind = gs_record_get_u(rec);
+    uint64_t ns = gs__record_seen_ns(ctx, rec), kind = gs_record_get_u(rec);
     uint64_t value = gs_record_get_u(rec);
-    char *text = get_string(rec);
+    char *text = gs__record_string(rec);
     bool known = kind > 0 && kind < sizeof(event_names) / sizeof(*event_names);
     (void)ns;
     if (kind == GS_EVENT_EXEC)
@@ -358,34 +350,36 @@ static void on_event(struct context *ctx, struct gs_record *rec)
         ctx->r->ended = false;
     if (kind == GS_EVENT_EXEC || kind == GS_EVENT_EXEC_FAILED)
         note_exec(ctx->r, kind == GS_EVENT_EXEC, &text);
+    else if (kind == GS_EVENT_NO_ARENAS || kind == GS_EVENT_NO_ALLOCS)
+        gs__note_no_memory(ctx->r, kind, &text);
     else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
         gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
     (void)value;
     free(text);
 }
 
-static void on_end(struct context *ctx, struct gs_record *rec)
+static void on_end(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    get_seen_ns(ctx, rec);
+    gs__record_seen_ns(ctx, rec);
     uint64_t reason = gs_record_get_u(rec);
     ctx->r->ended = true;
     if (reason == GS_EVENT_MAX_SIZE || reason == GS_EVENT_DURATION)
         gs_recording_note(ctx->r, "recording ended before the program: %s", event_names[reason]);
 }
 
-static void on_overhead(struct context *ctx, struct gs_record *rec)
+static void on_overhead(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    get_seen_ns(ctx, rec);
+    gs__record_seen_ns(ctx, rec);
     uint64_t hook = gs_record_get_u(rec), stack = gs_record_get_u(rec);
     uint64_t drain = gs_record_get_u(rec), cpu = gs_record_get_u(rec);
     ctx->r->overhead_ns = hook + stack + drain;
     ctx->r->process_cpu_ns = cpu;
 }
 
-static void on_lost(struct context *ctx, struct gs_record *rec)
+static void on_lost(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
-    get_seen_ns(ctx, rec);
+    gs__record_seen_ns(ctx, rec);
     r->lost_slots = gs_record_get_u(rec);
     r->lost_definitions = gs_record_get_u(rec);
     r->lost_stacks = gs_record_get_u(rec);
@@ -395,7 +389,7 @@ static void on_lost(struct context *ctx, struct gs_record *rec)
 void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
                              const struct gs_chunk_ref *c)
 {
-    static record_fn *const table[] = {
+    static gs_record_fn *const table[] = {
         [GS_RECORD_PROCESS] = on_process_again,
         [GS_RECORD_CLOCK] = on_clock_again,
         [GS_RECORD_THREAD] = on_thread,
@@ -412,7 +406,13 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_LOST] = on_lost,
         [GS_RECORD_BASE] = on_base,
         [GS_RECORD_ENDED] = on_ended,
+        [GS_RECORD_ARENA] = gs__on_arena,
+        [GS_RECORD_ARENA_END] = gs__on_arena_end,
+        [GS_RECORD_MEMORY] = gs__on_memory,
+        [GS_RECORD_MAPS] = gs__on_maps,
+        [GS_RECORD_HEAP] = gs__on_heap,
+        [GS_RECORD_ALLOC_STATE] = gs__on_alloc_state,
     };
-    struct context ctx = {.r = r, .stacks = s};
+    struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));
 }

@@ -3,15 +3,6 @@
  */
 #include "analyzer/stats.h"
 
-#define COLUMN(j, name, array, n, field)                                                           \
-    do {                                                                                           \
-        gs_json_key(j, name);                                                                      \
-        gs_json_begin_array_inline(j);                                                             \
-        for (size_t i_ = 0; i_ < (n); i_++)                                                        \
-            gs_json_u64(j, (array)[i_].field);                                                     \
-        gs_json_end_array(j);                                                                      \
-    } while (0)
-
 static void put_frames(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "frames");
@@ -38,8 +29,8 @@ static void put_nodes(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "nodes");
     gs_json_begin_object(j);
-    COLUMN(j, "parent", p->nodes, p->n_nodes, parent);
-    COLUMN(j, "frame", p->nodes, p->n_nodes, frame);
+    GS_JSON_COLUMN(j, "parent", p->nodes, p->n_nodes, parent);
+    GS_JSON_COLUMN(j, "frame", p->nodes, p->n_nodes, frame);
     gs_json_end_object(j);
 }
 
@@ -47,15 +38,15 @@ static void put_rows(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "rows");
     gs_json_begin_object(j);
-    COLUMN(j, "process", p->rows, p->n_rows, process);
-    COLUMN(j, "thread", p->rows, p->n_rows, thread);
-    COLUMN(j, "node", p->rows, p->n_rows, node);
-    COLUMN(j, "hold", p->rows, p->n_rows, hold_ns);
-    COLUMN(j, "hold_est", p->rows, p->n_rows, hold_est_ns);
-    COLUMN(j, "blame", p->rows, p->n_rows, blamed_ns);
-    COLUMN(j, "wait", p->rows, p->n_rows, wait_ns);
-    COLUMN(j, "hold_n", p->rows, p->n_rows, hold_count);
-    COLUMN(j, "wait_n", p->rows, p->n_rows, wait_count);
+    GS_JSON_COLUMN(j, "process", p->rows, p->n_rows, process);
+    GS_JSON_COLUMN(j, "thread", p->rows, p->n_rows, thread);
+    GS_JSON_COLUMN(j, "node", p->rows, p->n_rows, node);
+    GS_JSON_COLUMN(j, "hold", p->rows, p->n_rows, hold_ns);
+    GS_JSON_COLUMN(j, "hold_est", p->rows, p->n_rows, hold_est_ns);
+    GS_JSON_COLUMN(j, "blame", p->rows, p->n_rows, blamed_ns);
+    GS_JSON_COLUMN(j, "wait", p->rows, p->n_rows, wait_ns);
+    GS_JSON_COLUMN(j, "hold_n", p->rows, p->n_rows, hold_count);
+    GS_JSON_COLUMN(j, "wait_n", p->rows, p->n_rows, wait_count);
     gs_json_end_object(j);
 }
 
@@ -63,11 +54,11 @@ static void put_chains(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "chains");
     gs_json_begin_object(j);
-    COLUMN(j, "process", p->chains, p->n_chains, process);
-    COLUMN(j, "waiter", p->chains, p->n_chains, waiter_node);
-    COLUMN(j, "holder", p->chains, p->n_chains, holder_node);
-    COLUMN(j, "ns", p->chains, p->n_chains, ns);
-    COLUMN(j, "count", p->chains, p->n_chains, count);
+    GS_JSON_COLUMN(j, "process", p->chains, p->n_chains, process);
+    GS_JSON_COLUMN(j, "waiter", p->chains, p->n_chains, waiter_node);
+    GS_JSON_COLUMN(j, "holder", p->chains, p->n_chains, holder_node);
+    GS_JSON_COLUMN(j, "ns", p->chains, p->n_chains, ns);
+    GS_JSON_COLUMN(j, "count", p->chains, p->n_chains, count);
     gs_json_end_object(j);
 }
 
@@ -81,6 +72,7 @@ bool gs_report_json(const struct gs_profile *p, FILE *out)
     put_nodes(&j, p);
     put_rows(&j, p);
     put_chains(&j, p);
+    gs_report_json_memory(&j, p);
     gs_json_end_object(&j);
     return gs_json_finish(&j);
 }

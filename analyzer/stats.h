@@ -14,7 +14,8 @@
 bool gs_stats_json(const struct gs_profile *p, FILE *out);
 
 /* What the report page embeds: the same document plus frames, nodes, rows, chains, verdict,
- * timelines and edges (viz/profile.schema.json). Not pretty-printed. */
+ * timelines, edges, allocations and maps of arenas (viz/profile.schema.json). Not pretty-printed.
+ */
 bool gs_report_json(const struct gs_profile *p, FILE *out);
 
 struct gs_text_options {
@@ -22,12 +23,20 @@ struct gs_text_options {
     unsigned width; /* columns; 0 means 80 */
     unsigned top;   /* rows of each table; 0 means 10 */
 };
-/* `gilscope stats`: verdict, findings, threads, stacks, data quality. */
+/* `gilscope stats`: verdict, findings, threads, stacks, memory, data quality. */
 bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *options, FILE *out);
 /* A terminal, and NO_COLOR is not set, and TERM is not dumb. */
 bool gs_stats_want_colour(FILE *out);
 
 /* Shared by both JSON documents: writes the members of the open object. */
 void gs_stats_json_members(struct gs_json *j, const struct gs_profile *p, bool with_report_parts);
+/* "stack": frames, outermost first. */
+void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t node);
+/* stats_memory_json.c: "memory" of one process, and of the job. */
+void gs_stats_json_memory(struct gs_json *j, const struct gs_profile *p, size_t process,
+                          bool with_report_parts);
+void gs_stats_json_job_memory(struct gs_json *j, const struct gs_profile *p);
+/* report_memory_json.c: "alloc_rows" and "arena_maps". */
+void gs_report_json_memory(struct gs_json *j, const struct gs_profile *p);
 
 #endif

@@ -214,16 +214,17 @@ static void put_notes(struct gs_json *j, const char *notes)
     gs_json_end_array(j);
 }
 
-static void put_process(struct gs_json *j, const struct gs_prof_process *p, bool report)
+static void put_process(struct gs_json *j, const struct gs_profile *profile, size_t i, bool report)
 {
+    const struct gs_prof_process *p = &profile->processes[i];
     gs_json_begin_object(j);
     gs_json_kv_u64(j, "pid", p->pid);
     gs_json_kv_u64(j, "ppid", p->ppid);
     gs_json_kv_string(j, "exe", p->exe);
     gs_json_key(j, "cmdline");
     gs_json_begin_array_inline(j);
-    for (size_t i = 0; i < p->n_cmdline; i++)
-        gs_json_string(j, p->cmdline[i]);
+    for (size_t k = 0; k < p->n_cmdline; k++)
+        gs_json_string(j, p->cmdline[k]);
     gs_json_end_array(j);
     gs_json_kv_string(j, "hostname", p->hostname);
     gs_json_kv_string(j, "python", p->python);
@@ -242,10 +243,11 @@ static void put_process(struct gs_json *j, const struct gs_prof_process *p, bool
     put_gils(j, p);
     gs_json_key(j, "threads");
     gs_json_begin_array(j);
-    for (size_t i = 0; i < p->n_threads; i++)
-        put_thread(j, &p->threads[i]);
+    for (size_t k = 0; k < p->n_threads; k++)
+        put_thread(j, &p->threads[k]);
     gs_json_end_array(j);
     put_blame(j, p);
+    gs_stats_json_memory(j, profile, i, report);
     if (report)
         put_timeline_and_edges(j, p);
     gs_json_end_object(j);
@@ -262,7 +264,7 @@ static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
 }
 
 /* Outermost first. */
-static void put_stack(struct gs_json *j, const struct gs_profile *p, uint32_t node)
+void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t node)
 {
     size_t depth = 0;
     for (uint32_t n = node; n; n = p->nodes[n].parent)
@@ -285,7 +287,7 @@ static void put_top_holders(struct gs_json *j, const struct gs_profile *p)
     for (size_t i = 0; i < p->n_holders && i < TOP_STACKS; i++) {
         const struct gs_prof_stack_total *t = &p->holders[i];
         gs_json_begin_object(j);
-        put_stack(j, p, t->node);
+        gs_stats_json_stack(j, p, t->node);
         gs_json_kv_u64(j, "hold_ns", t->hold_ns);
         gs_json_kv_u64(j, "hold_est_ns", t->hold_est_ns);
         gs_json_kv_u64(j, "blamed_ns", t->blamed_ns);
@@ -302,7 +304,7 @@ static void put_top_waiters(struct gs_json *j, const struct gs_profile *p)
     for (size_t i = 0; i < p->n_waiters && i < TOP_STACKS; i++) {
         const struct gs_prof_stack_total *t = &p->waiters[i];
         gs_json_begin_object(j);
-        put_stack(j, p, t->node);
+        gs_stats_json_stack(j, p, t->node);
         gs_json_kv_u64(j, "wait_ns", t->wait_ns);
         gs_json_kv_u64(j, "count", t->wait_count);
         gs_json_end_object(j);
@@ -318,6 +320,10 @@ static void put_evidence(struct gs_json *j, const struct gs_profile *p, const st
     gs_json_begin_object(j);
     gs_json_kv_u64(j, "ns", f->ns);
     gs_json_kv_u64(j, "of_ns", f->of_ns);
+    if (f->of_bytes) {
+        gs_json_kv_u64(j, "bytes", f->bytes);
+        gs_json_kv_u64(j, "of_bytes", f->of_bytes);
+    }
     if (f->process >= 0)
         gs_json_kv_u64(j, "pid", p->processes[f->process].pid);
     if (f->process >= 0 && f->thread >= 0) {
@@ -367,8 +373,9 @@ void gs_stats_json_members(struct gs_json *j, const struct gs_profile *p, bool w
     gs_json_key(j, "processes");
     gs_json_begin_array(j);
     for (size_t i = 0; i < p->n_processes; i++)
-        put_process(j, &p->processes[i], with_report_parts);
+        put_process(j, p, i, with_report_parts);
     gs_json_end_array(j);
+    gs_stats_json_job_memory(j, p);
     put_top_holders(j, p);
     put_top_waiters(j, p);
     put_findings(j, p, with_report_parts);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The terminal summary: verdict, findings, threads, stacks, data quality. Names come from captures:
- * everything printed went through gs_fmt_safe().
+ * The terminal summary: verdict, findings, threads, stacks, memory, data quality. Names come from
+ * captures: everything printed went through gs_fmt_safe().
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,21 +10,8 @@
 
 #include "analyzer/findings.h"
 #include "analyzer/fmt_units.h"
-#include "analyzer/stats.h"
+#include "analyzer/stats_text.h"
 #include "analyzer/xalloc.h"
-
-#define BOLD   "\033[1m"
-#define DIM    "\033[2m"
-#define RED    "\033[31m"
-#define YELLOW "\033[33m"
-#define GREEN  "\033[32m"
-#define RESET  "\033[0m"
-
-struct text {
-    FILE *out;
-    bool colour;
-    unsigned width, top;
-};
 
 bool gs_stats_want_colour(FILE *out)
 {
@@ -32,7 +19,7 @@ bool gs_stats_want_colour(FILE *out)
     return isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
 
-static const char *style(const struct text *t, const char *code)
+const char *gs_text_style(const struct gs_text *t, const char *code)
 {
     return t->colour ? code : "";
 }
@@ -46,8 +33,7 @@ static size_t columns_of(const char *s, size_t bytes)
     return n;
 }
 
-/* Words of `s` in lines of the terminal's width, indented. */
-static void put_wrapped(const struct text *t, const char *s, unsigned first, unsigned indent)
+void gs_text_wrapped(const struct gs_text *t, const char *s, unsigned first, unsigned indent)
 {
     size_t at = first;
     for (bool start = true; *s; start = false) {
@@ -66,29 +52,29 @@ static void put_wrapped(const struct text *t, const char *s, unsigned first, uns
     fputc('\n', t->out);
 }
 
-static void put_heading(const struct text *t, const char *s)
+void gs_text_heading(const struct gs_text *t, const char *s)
 {
-    fprintf(t->out, "\n%s%s%s\n", style(t, BOLD), s, style(t, RESET));
+    fprintf(t->out, "\n%s%s%s\n", gs_text_style(t, BOLD), s, gs_text_style(t, RESET));
 }
 
-static void put_findings(const struct text *t, const struct gs_profile *p)
+static void put_findings(const struct gs_text *t, const struct gs_profile *p)
 {
     static const char *const names[] = {"HIGH", "MEDIUM", "LOW"};
     static const char *const colours[] = {RED, YELLOW, GREEN};
-    put_heading(t, "Findings");
+    gs_text_heading(t, "Findings");
     for (size_t i = 0; i < p->n_findings; i++) {
         const struct gs_finding *f = &p->findings[i];
-        fprintf(t->out, " %zu. %s%-6s%s ", i + 1, style(t, colours[f->severity]),
-                names[f->severity], style(t, RESET));
-        put_wrapped(t, f->claim, 11, 11);
-        fprintf(t->out, "%11s%s-> ", "", style(t, DIM));
-        put_wrapped(t, f->suggestion, 14, 14);
-        fputs(style(t, RESET), t->out);
+        fprintf(t->out, " %zu. %s%-6s%s ", i + 1, gs_text_style(t, colours[f->severity]),
+                names[f->severity], gs_text_style(t, RESET));
+        gs_text_wrapped(t, f->claim, 11, 11);
+        fprintf(t->out, "%11s%s-> ", "", gs_text_style(t, DIM));
+        gs_text_wrapped(t, f->suggestion, 14, 14);
+        fputs(gs_text_style(t, RESET), t->out);
     }
 }
 
 /* `s` in exactly `width` columns. */
-static void put_cell(const struct text *t, const char *s, size_t width)
+static void put_cell(const struct gs_text *t, const char *s, size_t width)
 {
     char *safe = gs_fmt_safe(s, width);
     size_t wide = columns_of(safe, strlen(safe));
@@ -128,13 +114,14 @@ static struct thread_ref *all_threads(const struct gs_profile *p, size_t *n_out)
     return all;
 }
 
-static void put_threads(const struct text *t, const struct gs_profile *p)
+static void put_threads(const struct gs_text *t, const struct gs_profile *p)
 {
     size_t n, name_width = t->width > 70 ? t->width - 62 : 10;
     struct thread_ref *all = all_threads(p, &n);
-    put_heading(t, "Threads, by time lost waiting");
-    fprintf(t->out, " %s%-*s %8s %9s %9s %6s %9s %9s%s\n", style(t, DIM), (int)name_width, "thread",
-            "pid", "held", "waited", "of it", "p99 wait", "blamed", style(t, RESET));
+    gs_text_heading(t, "Threads, by time lost waiting");
+    fprintf(t->out, " %s%-*s %8s %9s %9s %6s %9s %9s%s\n", gs_text_style(t, DIM), (int)name_width,
+            "thread", "pid", "held", "waited", "of it", "p99 wait", "blamed",
+            gs_text_style(t, RESET));
     for (size_t i = 0; i < n && i < t->top; i++) {
         const struct gs_prof_thread *th = all[i].thread;
         fputc(' ', t->out);
@@ -164,8 +151,7 @@ static char *frame_text(const struct gs_prof_frame *f, size_t room)
     return out;
 }
 
-/* The innermost frame in full, its callers by name as room allows. */
-static void put_stack(const struct text *t, const struct gs_profile *p, uint32_t node, size_t room)
+void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t node, size_t room)
 {
     char *text = frame_text(&p->frames[p->nodes[node].frame], room);
     for (uint32_t up = p->nodes[node].parent; up; up = p->nodes[up].parent) {
@@ -182,49 +168,50 @@ static void put_stack(const struct text *t, const struct gs_profile *p, uint32_t
     free(text);
 }
 
-static void put_holders(const struct text *t, const struct gs_profile *p, uint64_t wait_ns)
+static void put_holders(const struct gs_text *t, const struct gs_profile *p, uint64_t wait_ns)
 {
-    put_heading(t, "Stacks that held while others waited (innermost < caller)");
-    fprintf(t->out, " %s%9s %6s %9s  stack%s\n", style(t, DIM), "blamed", "share", "held",
-            style(t, RESET));
+    gs_text_heading(t, "Stacks that held while others waited (innermost < caller)");
+    fprintf(t->out, " %s%9s %6s %9s  stack%s\n", gs_text_style(t, DIM), "blamed", "share", "held",
+            gs_text_style(t, RESET));
     for (size_t i = 0; i < p->n_holders && i < t->top && p->holders[i].blamed_ns; i++) {
         const struct gs_prof_stack_total *h = &p->holders[i];
         fprintf(t->out, " %9s %6s %9s  ", gs_fmt_ns(h->blamed_ns).s,
                 gs_fmt_percent(h->blamed_ns, wait_ns).s, gs_fmt_ns(h->hold_ns).s);
-        put_stack(t, p, h->node, t->width - 30);
+        gs_text_stack(t, p, h->node, t->width - 30);
     }
 }
 
-static void put_waiters(const struct text *t, const struct gs_profile *p, uint64_t wait_ns)
+static void put_waiters(const struct gs_text *t, const struct gs_profile *p, uint64_t wait_ns)
 {
-    put_heading(t, "Stacks that waited");
-    fprintf(t->out, " %s%9s %6s %9s  stack%s\n", style(t, DIM), "waited", "share", "times",
-            style(t, RESET));
+    gs_text_heading(t, "Stacks that waited");
+    fprintf(t->out, " %s%9s %6s %9s  stack%s\n", gs_text_style(t, DIM), "waited", "share", "times",
+            gs_text_style(t, RESET));
     for (size_t i = 0; i < p->n_waiters && i < t->top && p->waiters[i].wait_ns; i++) {
         const struct gs_prof_stack_total *w = &p->waiters[i];
         fprintf(t->out, " %9s %6s %9s  ", gs_fmt_ns(w->wait_ns).s,
                 gs_fmt_percent(w->wait_ns, wait_ns).s, gs_fmt_count(w->wait_count).s);
-        put_stack(t, p, w->node, t->width - 30);
+        gs_text_stack(t, p, w->node, t->width - 30);
     }
 }
 
-static void put_notes(const struct text *t, const struct gs_profile *p)
+static void put_notes(const struct gs_text *t, const struct gs_profile *p)
 {
     for (size_t i = 0; i < p->n_processes; i++)
         for (const char *s = p->processes[i].notes; s && *s;) {
             size_t len = strcspn(s, "\n");
             char *line = gs_xstrndup(s, len), *safe = gs_fmt_safe(line, 0);
             fprintf(t->out, " note (pid %u): ", p->processes[i].pid);
-            put_wrapped(t, safe, 18, 4);
+            gs_text_wrapped(t, safe, 18, 4);
             free(safe);
             free(line);
             s += len + (s[len] == '\n');
         }
 }
 
-static void put_quality(const struct text *t, const struct gs_profile *p, const struct gs_job *job)
+static void put_quality(const struct gs_text *t, const struct gs_profile *p,
+                        const struct gs_job *job)
 {
-    put_heading(t, "Data");
+    gs_text_heading(t, "Data");
     char *line = gs_xasprintf(
         "%s recorded in %zu process%s; engine %s; agent's own cost %s (%s of CPU time); lost "
         "events "
@@ -236,23 +223,25 @@ static void put_quality(const struct text *t, const struct gs_profile *p, const 
         : p->ended  ? "NOT complete: parts of the capture are missing"
                     : "NOT complete: the program ended without notice");
     fputc(' ', t->out);
-    put_wrapped(t, line, 1, 1);
+    gs_text_wrapped(t, line, 1, 1);
     free(line);
     if (p->damaged_chunks)
         fprintf(t->out, " %s%" PRIu64 " damaged pieces, %" PRIu64 " bytes could not be read%s\n",
-                style(t, RED), p->damaged_chunks, p->skipped_bytes, style(t, RESET));
+                gs_text_style(t, RED), p->damaged_chunks, p->skipped_bytes,
+                gs_text_style(t, RESET));
     put_notes(t, p);
 }
 
 bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, FILE *out)
 {
-    struct text t = {out, o && o->colour, o && o->width ? o->width : 80, o && o->top ? o->top : 10};
+    struct gs_text t = {out, o && o->colour, o && o->width ? o->width : 80,
+                        o && o->top ? o->top : 10};
     struct gs_job job = gs_job_totals(p);
     if (t.width < 60)
         t.width = 60;
-    fputs(style(&t, BOLD), out);
-    put_wrapped(&t, p->verdict, 0, 0);
-    fputs(style(&t, RESET), out);
+    fputs(gs_text_style(&t, BOLD), out);
+    gs_text_wrapped(&t, p->verdict, 0, 0);
+    fputs(gs_text_style(&t, RESET), out);
     put_findings(&t, p);
     if (job.n_threads)
         put_threads(&t, p);
@@ -260,6 +249,7 @@ bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, 
         put_holders(&t, p, job.wait_ns);
     if (p->n_waiters && p->waiters[0].wait_ns)
         put_waiters(&t, p, job.wait_ns);
+    gs_text_memory(&t, p);
     put_quality(&t, p, &job);
     return fflush(out) == 0 && !ferror(out);
 }

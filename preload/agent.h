@@ -46,6 +46,7 @@ struct gs_agent {
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
     uint64_t leaving_ns;    /* CLOCK_MONOTONIC, when the end of the process began */
     uint32_t leaving_tid;   /* the thread that ends it; 0 before */
+    bool python_has_ended;  /* the process returned from main(): Python has freed what it had */
     uint64_t t_start;
     uint64_t process_key;
     struct gs_pyabi abi;

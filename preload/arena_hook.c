@@ -60,14 +60,13 @@ void gs_arena_hook_give_back(uintptr_t arena, size_t bytes)
  */
 static uintptr_t find_in_use(const struct gs_elf_object *python)
 {
-    uintptr_t at = gs_elf_symbol(python, "_PyRuntime");
-    for (uintptr_t end = at + SEARCH_BYTES; at && at < end; at += sizeof(uintptr_t)) {
-        uintptr_t word = 0;
-        if (!gs_safe_read(&word, at, sizeof(word)))
-            break;
-        if (word == (uintptr_t)arena_alloc)
-            return at;
-    }
+    static uintptr_t words[SEARCH_BYTES / sizeof(uintptr_t)];
+    uintptr_t runtime = gs_elf_symbol(python, "_PyRuntime");
+    if (!runtime || !gs_safe_read(words, runtime, sizeof(words)))
+        return 0;
+    for (size_t i = 0; i < SEARCH_BYTES / sizeof(uintptr_t); i++)
+        if (words[i] == (uintptr_t)arena_alloc)
+            return runtime + i * sizeof(uintptr_t);
     return 0;
 }
 

@@ -53,11 +53,9 @@ struct search {
     struct gs_elf_object *out;
 };
 
-static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
+static struct gs_elf_object object_of(const struct dl_phdr_info *info)
 {
-    struct search *s = arg;
     struct gs_elf_object o = {.base = info->dlpi_addr, .name = info->dlpi_name};
-    (void)size;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type == PT_DYNAMIC)
@@ -71,6 +69,14 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
             o.data_len = p->p_memsz;
         }
     }
+    return o;
+}
+
+static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *s = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
     if (!gs_elf_symbol(&o, s->symbol))
         return 0;
     *s->out = o;
@@ -81,4 +87,29 @@ bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out)
 {
     struct search s = {symbol, out};
     return dl_iterate_phdr(look_into, &s) == 1;
+}
+
+/* What an object imports stands in front of what its hash table knows. */
+static bool imports(const struct gs_elf_object *o, const char *symbol)
+{
+    const ElfW(Sym) *syms = o->symtab;
+    uint32_t n = o->gnu_hash && syms && o->strtab ? o->gnu_hash[1] : 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (!strcmp(o->strtab + syms[i].st_name, symbol))
+            return true;
+    return false;
+}
+
+/* The program is the first that is shown. */
+static int look_into_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const char *symbol = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
+    return gs_elf_symbol(&o, symbol) || imports(&o, symbol) ? 1 : -1;
+}
+
+bool gs_elf_program_names(const char *symbol)
+{
+    return dl_iterate_phdr(look_into_program, (void *)symbol) == 1;
 }

@@ -23,5 +23,7 @@ struct gs_elf_object {
 bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out);
 /* Address of a symbol the object defines, or 0. */
 uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol);
+/* Does the program itself define or import `symbol`? */
+bool gs_elf_program_names(const char *symbol);
 
 #endif

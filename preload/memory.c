@@ -7,6 +7,7 @@
 #include "preload/agent_clock.h"
 #include "preload/arena_hook.h"
 #include "preload/arena_table.h"
+#include "preload/elf_symbols.h"
 #include "preload/gil.h"
 #include "preload/heap_walk.h"
 #include "preload/memory_maps.h"
@@ -17,7 +18,8 @@
 #include "preload/trace_writer.h"
 
 #define MS_NS          1000000u
-#define FIRST_LOOK_NS  (UINT64_C(100) * MS_NS)
+#define FIRST_LOOK_NS  (UINT64_C(50) * MS_NS)
+#define SECOND_MAPS_NS (UINT64_C(900) * MS_NS)
 #define MAPS_NS        (UINT64_C(10000) * MS_NS)
 #define BUDGET         100u           /* reading takes at most one part in this of the time */
 #define LAST_LOOK_NS   (100u * MS_NS) /* nothing comes behind it */
@@ -27,6 +29,8 @@
 #define QUADS          (GS_ARENA_POOLS / QUAD)
 #define CHUNK_ROWS     (GS_CHUNK_MAX_ROWS - QUADS)
 #define WINDOW_BYTES   (64u << 10)
+
+_Static_assert(GS_ARENA_POOLS == GS_PY_ARENA_POOLS, "the wire has room for all");
 
 /* What was last written of an arena's pools. */
 struct reading {
@@ -47,18 +51,32 @@ static struct {
     uint32_t unread; /* by the last look */
     uint32_t n_rows; /* in the writer's columns */
     uint64_t next_look_t, next_maps_t;
+    uint64_t spacing_ns; /* of looks */
     const char *why_no_arenas;
     bool told_why;
 } s;
+
+static int (*python_is_finalizing)(void);
+
+/* Arenas of before a second Py_Initialize() may go without our hook (3.13 and later). The program
+ * called python has one interpreter in its life; of another nobody knows. */
+static bool read_safely;
 
 static bool is_on(void)
 {
     return m != NULL;
 }
 
-bool gs_memory_init(const char *why_no_arenas)
+static bool clears_up(void)
+{
+    return gs_agent.python_has_ended || (python_is_finalizing && python_is_finalizing());
+}
+
+bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void))
 {
     s.why_no_arenas = why_no_arenas;
+    python_is_finalizing = is_finalizing;
+    read_safely = !gs_elf_program_names("Py_BytesMain");
     if (!m)
         m = gs_map(sizeof(*m));
     return m != NULL;
@@ -164,9 +182,12 @@ static void add_rows(const struct gs_arena *a, const uint16_t *cells, uint64_t n
 /* Copied while it cannot be unmapped; false when Python has given it back meanwhile. */
 static bool read_pools(struct gs_arena *a, uint16_t *cells)
 {
+    struct gs_py_pool pools[GS_ARENA_POOLS];
     if (!gs_arenas_begin_read(a))
         return false;
-    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, cells);
+    bool sound = gs_pyabi_read_pools(&gs_agent.abi, a->address, read_safely, pools);
+    for (uint32_t i = 0; i < GS_ARENA_POOLS; i++)
+        cells[i] = (uint16_t)GS_POOL_CELL(pools[i].size_class, pools[i].used);
     if (gs_arenas_end_read(a))
         return sound;
     gs_arena_hook_give_back(a->address, a->bytes);
@@ -187,9 +208,9 @@ static void read_arena(uint32_t slot, uint64_t now)
 }
 
 /* As many as fit in the time; the next look goes on where this one ended. */
-static void read_arenas(uint64_t budget_ns)
+static void read_arenas(uint64_t now, uint64_t budget_ns)
 {
-    uint64_t now = gs_now(), end_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
+    uint64_t end_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) + budget_ns;
     uint32_t n = s.n_live, done = 0;
     while (done < n) {
         if (s.cursor >= s.n_live)
@@ -271,8 +292,9 @@ static void look_at_maps(uint64_t now)
         put_maps(now, &maps);
         put_heap(now, &maps);
     }
-    cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
-    s.next_maps_t = now + gs_ticks_of_ns(cpu_ns * BUDGET > MAPS_NS ? cpu_ns * BUDGET : MAPS_NS);
+    cpu_ns = (gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns) * BUDGET;
+    uint64_t least_ns = s.next_maps_t ? MAPS_NS : SECOND_MAPS_NS;
+    s.next_maps_t = now + gs_ticks_of_ns(cpu_ns > least_ns ? cpu_ns : least_ns);
 }
 
 /* ---- why not ---- */
@@ -283,6 +305,8 @@ static const char *why_no_arenas(void)
         return s.why_no_arenas;
     if (!gs_arenas_counts().born) /* once there is a GIL there is an interpreter */
         return gs_n_gils ? "none was made: PYTHONMALLOC or the build turns pymalloc off" : NULL;
+    if (read_safely && !gs_agent.safe_read)
+        return "in a program that embeds Python they are read by process_vm_readv, refused here";
     if (!gs_arena_hook_is_in_place())
         return "their allocator has been replaced: those made since are missing";
     return NULL;
@@ -304,15 +328,15 @@ static uint64_t interval_ns(void)
     return gs_agent.config.memory_interval_ms * MS_NS;
 }
 
+/* All that a look finds has its time, so that it belongs together. */
 static void look(uint64_t now, uint64_t budget_ns, bool maps)
 {
     gs_memory_tell_news();
-    read_arenas(budget_ns);
+    read_arenas(now, budget_ns);
     if (maps)
         look_at_maps(now);
     put_memory(now);
     tell_why_not();
-    s.next_look_t = now + gs_ticks_of_ns(interval_ns());
 }
 
 uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
@@ -323,22 +347,27 @@ uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
     return left < max ? left : max;
 }
 
-/* The first look comes early: there is a start to compare with, also in a short run. */
+/* Looks come early at first, so that a short run has one that is not much older than its end. */
+static uint64_t next_spacing_ns(void)
+{
+    uint64_t spacing_ns = s.spacing_ns ? 2 * s.spacing_ns : FIRST_LOOK_NS;
+    return s.spacing_ns = spacing_ns < interval_ns() ? spacing_ns : interval_ns();
+}
+
 void gs_memory_tick(uint64_t now)
 {
-    if (!is_on())
+    if (!is_on() || (s.next_look_t && now >= s.next_look_t && clears_up()))
         return;
-    if (!s.next_look_t) {
-        uint64_t first_ns = interval_ns() < FIRST_LOOK_NS ? interval_ns() : FIRST_LOOK_NS;
-        s.next_look_t = now + gs_ticks_of_ns(first_ns);
-    }
-    if (now >= s.next_look_t)
+    if (s.next_look_t && now >= s.next_look_t)
         look(now, interval_ns() / BUDGET, now >= s.next_maps_t);
+    else if (s.next_look_t)
+        return;
+    s.next_look_t = now + gs_ticks_of_ns(next_spacing_ns());
 }
 
 void gs_memory_look(void)
 {
-    if (is_on())
+    if (is_on() && !clears_up())
         look(gs_now(), LAST_LOOK_NS, true);
 }
 

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Switches it on; why: arenas are not seen, or NULL. False: no memory. CTX: constructor. */
-bool gs_memory_init(const char *why_no_arenas);
+/* Switches it on. `why_no_arenas`: they are not seen, or NULL; `is_finalizing`: Python's, one load
+ * without a lock in all versions, or NULL. False: no memory. CTX: constructor. */
+bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void));
 void gs_memory_forget(void); /* forked child */
 /* Nanoseconds until the next look is due, at most `max`. */
 uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max);
@@ -18,7 +19,8 @@ uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max);
 void gs_memory_tell_news(void);
 /* A look, if it is time. CTX: drain. */
 void gs_memory_tick(uint64_t now);
-/* All of it, now: the last look of a recording, or one that was asked for. CTX: drain. */
+/* All of it, now: the last look of a recording, or one that was asked for. None is taken once
+ * Python clears up after itself: that would say nothing of the program. CTX: drain. */
 void gs_memory_look(void);
 /* A new segment begins: all that lives is told again. */
 void gs_memory_again(void);

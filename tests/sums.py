@@ -53,6 +53,42 @@ def check_process(process, rows_lost=False, unknown_holder=False):
     assert len(set(keys)) == len(keys)
 
 
+def check_process_memory(memory):
+    last = memory["samples"][-1] if memory["samples"] else None
+    assert len(memory["samples"]) <= 1000
+    for before, after in zip(memory["samples"], memory["samples"][1:]):
+        assert before["t_ns"] <= after["t_ns"]
+    for sample in memory["samples"]:
+        assert sample["pool_free_bytes"] <= sample["pinned_free_bytes"]
+        assert sample["arena_bytes"] <= memory["peak_arena_bytes"]
+    assert total(memory["explained"], "bytes") + memory["unexplained_bytes"] == memory["rss_bytes"]
+    if last:
+        classes = memory["size_classes"]
+        assert sum(c["blocks_used"] * c["size_bytes"] for c in classes) == last["pool_used_bytes"]
+        assert sum((c["blocks_total"] - c["blocks_used"]) * c["size_bytes"]
+                   for c in classes) == last["pool_free_bytes"]
+    alloc = memory["alloc"]
+    if alloc:
+        assert total(alloc["stacks"], "pinned_bytes") <= alloc["pinned_bytes"]
+        if len(alloc["stacks"]) < 20:
+            assert total(alloc["stacks"], "pinned_bytes") == alloc["pinned_bytes"]
+            assert total(alloc["stacks"], "live_bytes") == alloc["live_bytes"]
+
+
+def check_memory(doc):
+    """What memory is said to be of adds up, in each process and in the job."""
+    each = [p["memory"] for p in doc["processes"] if p["memory"]]
+    lasts = [m["samples"][-1] for m in each if m["samples"]]
+    for memory in each:
+        check_process_memory(memory)
+    job = doc["memory"]
+    assert job["processes"] == len(each)
+    for key in ("arena_bytes", "pool_used_bytes", "pinned_free_bytes"):
+        assert job[key] == total(lasts, key)
+    for key in ("pss_bytes", "uss_bytes"):
+        assert job[key] == total(each, key)
+
+
 def check_document(doc, processes=1, complete=True, unknown_holder=False):
     """All of the above, and that nothing is missing."""
     capture = doc["capture"]
@@ -61,6 +97,7 @@ def check_document(doc, processes=1, complete=True, unknown_holder=False):
     assert len(doc["processes"]) == processes
     for process in doc["processes"]:
         check_process(process, unknown_holder=unknown_holder)
+    check_memory(doc)
     wait_ns = sum(p["gil"]["wait_ns"] for p in doc["processes"])
     hold_ns = sum(p["gil"]["hold_ns"] for p in doc["processes"])
     assert total(doc["top_holders"], "blamed_ns") <= wait_ns

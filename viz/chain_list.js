@@ -20,7 +20,7 @@ function frameLine(model, f, isLeaf) {
 }
 
 // `outward`: innermost first (the waiter, read downwards); else innermost last (the holder).
-function stackList(model, node, outward) {
+export function stackList(model, node, outward) {
   const frames = stackOf(model.nodes, node);
   if (!frames.length) return el('p.muted', {}, '(no stack)');
   const line = (f, i) => frameLine(model, f, i === 0);

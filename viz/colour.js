@@ -45,6 +45,34 @@ export function makePalette(dark) {
   return { colours, text: dark ? '#f0f4f8' : '#14181d', faded: dark ? '#1d242d' : '#eef0f3' };
 }
 
+// Size classes: one way of hues from blue to yellow, the axis that red-green blindness leaves. Small
+// classes, of which there are most, stand further apart.
+const CLASS_HUES = [[0, 92, 188], [112, 84, 168], [196, 78, 132], [222, 94, 20], [238, 176, 0]];
+export const FILL_STEPS = 8;
+
+export function classRgb(sizeClass, classes) {
+  const t = ((Math.sqrt(sizeClass) - 1) / (Math.sqrt(classes) - 1)) * (CLASS_HUES.length - 1);
+  const i = Math.min(CLASS_HUES.length - 2, Math.floor(t));
+  return mix(CLASS_HUES[i], CLASS_HUES[i + 1], t - i);
+}
+
+// Colour of a pool: its class is the hue, its fill how far that stands out from the page.
+export function classColour(sizeClass, classes, step, dark) {
+  const page = dark ? [20, 26, 34] : [255, 255, 255];
+  const hue = classRgb(sizeClass, classes);
+  return css(mix(page, dark ? mix(hue, [255, 255, 255], 0.12) : hue, 0.3 + (0.7 * step) / (FILL_STEPS - 1)));
+}
+
+// All of them: (class - 1) * FILL_STEPS + step.
+export function classPalette(classes, dark) {
+  return Array.from({ length: classes * FILL_STEPS }, (_, i) =>
+    classColour(1 + Math.floor(i / FILL_STEPS), classes, i % FILL_STEPS, dark));
+}
+
+export function fillStep(used, total) {
+  return total > 0 ? Math.min(FILL_STEPS - 1, Math.floor((used / total) * FILL_STEPS)) : 0;
+}
+
 function heatRgb(t, dark) {
   const page = dark ? [24, 30, 39] : [255, 255, 255];
   const end = dark ? [236, 118, 34] : [220, 100, 10];

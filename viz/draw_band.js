@@ -2,7 +2,8 @@
 // The band chart: share of time the GIL was held above, mean number of waiting threads below.
 import { el, cssVar, fitCanvas, frameOnce } from './dom.js';
 import { fmtNs, fmtPct } from './format.js';
-import { layoutBand, ticks } from './layout_band.js';
+import { layoutBand } from './layout_band.js';
+import { drawYAxis, drawTimeAxis } from './draw_axes.js';
 
 const LEFT = 44;
 const RIGHT = 12;
@@ -28,36 +29,6 @@ function drawArea(ctx, box, values, max, colour) {
     const x1 = Math.round(box.x + (i + 1) * step);
     ctx.fillRect(x0, box.y + box.height - h, Math.max(1, x1 - x0), h);
   }
-}
-
-function drawYAxis(ctx, c, box, marks, max, print) {
-  ctx.font = c.font;
-  ctx.textAlign = 'right';
-  ctx.textBaseline = 'middle';
-  for (const m of marks) {
-    const y = Math.round(box.y + box.height - (m / max) * box.height) + 0.5;
-    ctx.strokeStyle = c.grid;
-    ctx.beginPath();
-    ctx.moveTo(box.x, y);
-    ctx.lineTo(box.x + box.width, y);
-    ctx.stroke();
-    ctx.fillStyle = c.text;
-    ctx.fillText(print(m), box.x - 7, y);
-  }
-  ctx.textAlign = 'left';
-  ctx.textBaseline = 'alphabetic';
-}
-
-function drawTimeAxis(ctx, c, box, span) {
-  ctx.fillStyle = c.text;
-  ctx.textBaseline = 'top';
-  const marks = ticks(span, Math.max(2, box.width / 120));
-  marks.forEach((t, i) => {
-    const x = box.x + (t / span) * box.width;
-    ctx.textAlign = i === 0 ? 'left' : x > box.x + box.width - 30 ? 'right' : 'center';
-    ctx.fillText(fmtNs(t), x, box.y + box.height + 8);
-  });
-  ctx.textAlign = 'left';
 }
 
 function boxes(width) {

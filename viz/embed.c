@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Build-time tool: makes one HTML page of the report's sources, and that page a C array.
  *   gs_viz_embed PAGE.html ARRAY.c TEMPLATE.html (STYLE.css | MODULE.js)...
- * Modules come in dependency order: `import` lines go, `export ` goes, each module becomes a
- * function returning its exports; nothing else changes, so a browser runs what the tests import.
+ * Modules come in dependency order: `import` lines go, `export ` goes, so do indentation and lines
+ * of comment (no module has a string of several lines); each module becomes a function returning
+ * its exports. Nothing else changes, so a browser runs what the tests import.
  * The page's Content-Security-Policy names the SHA-256 of the script and of the style, and nothing
  * more may run. Runs on the build machine; depends on libc alone so that no Node is needed to
  * build.
@@ -196,7 +197,9 @@ static void append_body(struct text *script, const char *path, struct text *name
             size_t skip = starts(line, "export ") ? strlen("export ") : 0;
             if (skip)
                 append_export(path, line + skip, names);
-            append(script, line + skip, len - skip);
+            skip += strspn(line + skip, " ");
+            if (!starts(line + skip, "//"))
+                append(script, line + skip, len - skip);
         }
         line += len;
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // What is known about the selected box, beside the picture: exact numbers and the way down.
 import { el, fillWith } from './dom.js';
-import { fmtNs, fmtPct, fmtCount, fmtExactNs } from './format.js';
+import { fmtPct, fmtCount } from './format.js';
 import { METRICS, frameName, framePath, isSynthetic } from './model.js';
 import { sumBelow } from './tree.js';
 import { barCell } from './table.js';
 
 const CALLEES = 6;
+const COUNTED = { wait: 'Waits', hold: 'Turns', alloc: 'Blocks' };
 
 const SYNTHETIC = {
   '(not sampled)': 'Held without anybody waiting, and no sample fell here.',
@@ -16,6 +17,14 @@ const SYNTHETIC = {
   '(before the detail)': 'Older than the recording kept stacks for; only its sum is known.',
 };
 
+function aboutOf(page, f) {
+  const { frames } = page.app.model;
+  if (!isSynthetic(frames, f)) return '';
+  const memory = METRICS[page.app.state.metric].rows === 'alloc';
+  if (memory && frames.func[f] === '(not sampled)') return 'No allocation in these arenas was sampled.';
+  return SYNTHETIC[frames.func[f]] || '';
+}
+
 function pair(label, value, title) {
   return [el('dt', {}, label), el('dd', { title: title || null }, value)];
 }
@@ -24,7 +33,8 @@ function pair(label, value, title) {
 function selfValue(page, n) {
   const self = page.tree.self[n];
   if (page.app.state.invert || (n === 0 && !self)) return null;
-  return pair(n ? 'Self' : 'In hidden frames', fmtNs(self), fmtExactNs(self));
+  const m = METRICS[page.app.state.metric];
+  return pair(n ? 'Self' : 'In hidden frames', m.fmt(self), m.exact(self));
 }
 
 function extraValues(page, node) {
@@ -34,12 +44,16 @@ function extraValues(page, node) {
   const out = [];
   if (m.count) {
     const n = sumBelow(page.tree, page.source.column(s, m.count), node);
-    out.push(pair(s.metric === 'wait' ? 'Waits' : 'Turns', fmtCount(n)));
+    out.push(pair(COUNTED[s.metric], fmtCount(n)));
+  }
+  if (s.metric === 'alloc') {
+    const pinned = sumBelow(page.tree, page.source.column(s, 'pinned'), node);
+    out.push(pair('Pins', m.fmt(pinned), 'Free memory that its blocks keep from the system'));
   }
   if (s.metric === 'hold') {
     const est = sumBelow(page.tree, page.source.column(s, 'hold_est'), node);
     if (est > 0) {
-      out.push(pair('Estimated', fmtNs(est) + ' · ' + fmtPct(est, page.tree.total[node]),
+      out.push(pair('Estimated', m.fmt(est) + ' · ' + fmtPct(est, page.tree.total[node]),
                     'Exact in total per thread; spread over stacks by samples'));
     }
   }
@@ -70,15 +84,16 @@ export function makeDetail(page) {
   const { frames } = page.app.model;
   function show(n) {
     const { tree } = page;
+    const m = METRICS[page.app.state.metric];
     if (!(tree.total[0] > 0)) return fillWith(node);
     const f = tree.frame[n];
     const path = framePath(frames, f);
-    const about = isSynthetic(frames, f) ? SYNTHETIC[frames.func[f]] || '' : '';
+    const about = aboutOf(page, f);
     return fillWith(node,
       el('h2', {}, n ? frameName(frames, f) : 'All stacks'),
       path ? el('p.mono.path', {}, path) : null, about ? el('p.muted', {}, about) : null,
       el('dl.numbers', {},
-         pair('Total', fmtNs(tree.total[n]), fmtExactNs(tree.total[n])),
+         pair('Total', m.fmt(tree.total[n]), m.exact(tree.total[n])),
          selfValue(page, n),
          pair('Of everything', fmtPct(tree.total[n], tree.total[0])),
          n ? pair('Of its parent', fmtPct(tree.total[n], tree.total[tree.parent[n]])) : null,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which tree the flame page shows for a state, with the last ones kept: switching a metric back
 // must not cost a second. Pure.
-import { selfWeights } from './model.js';
+import { METRICS, selfWeights } from './model.js';
 import { startupFrames, wholeStructure, contract, project, invert, finishTree } from './tree.js';
 
 const KEEP = 4;
@@ -20,7 +20,7 @@ export function makeTreeSource(model) {
 
   function build(s) {
     const shape = structure(s.startup);
-    const self = project(shape, selfWeights(model, s.metric, s.process, s.thread));
+    const self = project(shape, selfWeights(model, METRICS[s.metric].column, s.process, s.thread));
     if (!s.invert) return finishTree(shape, self);
     const turned = invert(shape, self);
     return finishTree(turned.structure, turned.self);

@@ -46,19 +46,31 @@ export function fmtShort(n) {
 export function fmtPct(part, whole) {
   if (!(whole > 0) || !Number.isFinite(part)) return '–';
   const p = (100 * part) / whole;
+  if (Math.abs(p) >= 1e6) return '–'; // no share of anything
+  const sign = p < 0 ? '−' : '';
   if (p !== 0 && Math.abs(p) < 0.05) return '<0.1' + NBSP + '%';
-  return p.toFixed(1) + NBSP + '%';
+  return sign + Math.abs(p).toFixed(1) + NBSP + '%';
 }
 
 export function fmtBytes(n) {
   if (!Number.isFinite(n)) return '–';
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+  const sign = n < 0 ? '−' : '';
   let u = 0;
-  while (Math.abs(n) >= 1023.5 && u < units.length - 1) {
+  n = Math.abs(n);
+  while (n >= 1023.5 && u < units.length - 1) {
     n /= 1024;
     u++;
   }
-  return (u === 0 ? n.toFixed(0) : digits3(n)) + NBSP + units[u];
+  return sign + (u === 0 ? n.toFixed(0) : digits3(n)) + NBSP + units[u];
+}
+
+export function fmtExactBytes(n) {
+  return fmtCount(n) + NBSP + 'bytes';
+}
+
+export function fmtAddress(n) {
+  return Number.isSafeInteger(n) && n >= 0 ? '0x' + n.toString(16) : '–';
 }
 
 // UTC and ISO-like, so that a report reads the same everywhere.

@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From the page's data blocks to JSON. Blocks leave the document once read: a large report would
 // otherwise be held twice.
-
-function decodeBase64(text) {
-  if (typeof Uint8Array.fromBase64 === 'function') return Uint8Array.fromBase64(text);
-  const raw = atob(text);
-  const bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return bytes;
-}
+import { decodeBase64 } from './base64.js';
 
 export async function loadReport(doc) {
   const blocks = [...doc.querySelectorAll('script.gs-data')];

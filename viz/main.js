@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Start: read the data, draw the frame, show the page the address names.
 import { loadReport } from './load.js';
-import { makeModel } from './model.js';
+import { METRICS, makeModel } from './model.js';
 import { parseHash, formatHash, DEFAULTS } from './state.js';
+import { ORDERS } from './layout_arena_map.js';
 import { el, fillWith, icon, announce, makeTooltip } from './dom.js';
 import { makeTop, markTab, makeHelp } from './ui.js';
 import { overviewPage } from './page_overview.js';
 import { flamePage } from './page_flame.js';
 import { blocksPage } from './page_blocks.js';
+import { memoryPage } from './page_memory.js';
 import { qualityPage } from './page_quality.js';
 
 // The tabs, in order. A page is {id, title, make(app) -> {node, update?, key?, destroy?}}.
-const PAGES = [overviewPage, flamePage, blocksPage, qualityPage];
+const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, qualityPage];
 
 // What leaves the zoom meaningless: node numbers belong to one shape of the tree.
 const RESHAPES = ['invert', 'startup'];
@@ -82,11 +84,13 @@ class App {
   // An address may be hand-made, or come from another report.
   sane(s) {
     const p = this.model.processes[s.process];
-    const thread = p && s.thread >= 0 && s.thread < p.threads.length ? s.thread : -1;
-    const metric = Object.prototype.hasOwnProperty.call(this.model.rows, s.metric) &&
-      ['hold', 'wait', 'blame'].includes(s.metric) ? s.metric : DEFAULTS.metric;
+    const known = Object.prototype.hasOwnProperty.call(METRICS, s.metric) && this.model[METRICS[s.metric].rows];
+    const metric = known ? s.metric : DEFAULTS.metric;
+    const threads = p && METRICS[metric].rows === 'rows' ? p.threads.length : 0;
+    const thread = s.thread >= 0 && s.thread < threads ? s.thread : -1;
     const node = s.node < this.model.nodes.n ? s.node : -1;
-    return { ...s, process: p ? s.process : -1, thread, metric, node };
+    const order = Object.prototype.hasOwnProperty.call(ORDERS, s.order) ? s.order : DEFAULTS.order;
+    return { ...s, process: p ? s.process : -1, thread, metric, node, order };
   }
 
   show(page) {

@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: MIT
 // The report's JSON as typed columns, checked once. A capture is untrusted input: everything that
 // is later used as an index is proven in range here, so nothing after this file has to ask again.
-import { cleanStrings, visibleText } from './format.js';
+import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes } from './format.js';
+import { fail, column, inRange } from './checks.js';
+import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
+
+// `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
+// to no thread.
+const NS = { rows: 'rows', fmt: fmtNs, exact: fmtExactNs, width: 'time' };
+const BYTES = { rows: 'alloc', fmt: fmtBytes, exact: fmtExactBytes, width: 'memory' };
 
 export const METRICS = {
-  blame: { label: 'Blame', noun: 'blame', column: 'blame', count: null,
+  blame: { ...NS, label: 'Blame', noun: 'blame time', count: null, column: 'blame',
            what: 'time other threads waited while this code held the GIL' },
-  wait: { label: 'Wait', noun: 'waiting', column: 'wait', count: 'wait_n',
+  wait: { ...NS, label: 'Wait', noun: 'waiting time', count: 'wait_n', column: 'wait',
           what: 'time this code waited for the GIL' },
-  hold: { label: 'Hold', noun: 'holding', column: 'hold', count: 'hold_n',
+  hold: { ...NS, label: 'Hold', noun: 'holding time', count: 'hold_n', column: 'hold',
           what: 'time this code held the GIL' },
+  alloc: { ...BYTES, label: 'Live memory', noun: 'live memory', count: 'live_n', column: 'live',
+           what: 'memory this code allocated that was still in use at the end, estimated from samples' },
+  pinned: { ...BYTES, label: 'Pinned memory', noun: 'pinned memory', count: null, column: 'pinned',
+            what: 'free memory that cannot go back to the system because blocks this code allocated are in use beside it' },
 };
 
 const ROW_INDEXES = ['process', 'thread', 'node'];
 const ROW_VALUES = ['hold', 'hold_est', 'blame', 'wait', 'hold_n', 'wait_n'];
-
-function fail(what) {
-  throw new Error('this report’s data is damaged: ' + what);
-}
-
-function column(src, name, n, Type) {
-  const a = (src && src[name]) || [];
-  if (a.length !== n) fail(name + ' has ' + a.length + ' values, ' + n + ' expected');
-  return Type.from(a);
-}
-
-function inRange(a, from, to, what) {
-  for (let i = 0; i < a.length; i++) {
-    if (!(a[i] >= from && a[i] < to)) fail(what + '[' + i + '] = ' + a[i] + ' is out of range');
-  }
-}
+const ALLOC_VALUES = ['live', 'live_n', 'pinned'];
 
 function readFrames(raw) {
   const f = raw.frames || { file: [], func: [], line: [] };
@@ -69,6 +65,20 @@ function readRows(raw, processes, nNodes) {
   return rows;
 }
 
+// Null where no allocation was sampled.
+function readAllocRows(raw, nProcesses, nNodes) {
+  const src = raw.alloc_rows || {};
+  const n = (src.node || []).length;
+  if (!n) return null;
+  const rows = { n };
+  for (const k of ['process', 'node']) rows[k] = column(src, k, n, Int32Array);
+  for (const k of ALLOC_VALUES) rows[k] = column(src, k, n, Float64Array);
+  inRange(rows.process, 0, nProcesses, 'alloc_rows.process');
+  inRange(rows.node, 0, nNodes, 'alloc_rows.node');
+  for (const k of ALLOC_VALUES) inRange(rows[k], 0, Infinity, 'alloc_rows.' + k);
+  return rows;
+}
+
 function readChains(raw, nProcesses, nNodes) {
   const src = raw.chains || {};
   const n = (src.ns || []).length;
@@ -81,12 +91,13 @@ function readChains(raw, nProcesses, nNodes) {
   return c;
 }
 
-function readProcess(p) {
+function readProcess(p, nNodes) {
   p.threads = Array.isArray(p.threads) ? p.threads : [];
   p.blame = Array.isArray(p.blame) ? p.blame : [];
   p.edges = Array.isArray(p.edges) ? p.edges : [];
   p.cmdline = Array.isArray(p.cmdline) ? p.cmdline : [];
   p.gil = p.gil || {};
+  p.memory = readMemory(p.memory, nNodes);
   p.byThread = new Map(p.threads.map((t, i) => [t.thread, i]));
   const tl = p.timeline || {};
   p.timeline = { bin_ns: tl.bin_ns > 0 ? tl.bin_ns : 1, hold: tl.hold || [], wait: tl.wait || [] };
@@ -105,11 +116,13 @@ function splitNotes(raw) {
 
 export function makeModel(raw) {
   if (!raw || typeof raw !== 'object') fail('not an object');
+  const maps = raw.arena_maps; // numbers and base64, which is no text to make visible
+  delete raw.arena_maps;
   splitNotes(raw);
   cleanStrings(raw);
-  const processes = (raw.processes || []).map(readProcess);
   const frames = readFrames(raw);
   const nodes = readNodes(raw, frames.n);
+  const processes = (raw.processes || []).map((p) => readProcess(p, nodes.n));
   const model = {
     version: String(raw.gilscope || '?'),
     engine: String(raw.engine || '?'),
@@ -118,7 +131,10 @@ export function makeModel(raw) {
     findings: Array.isArray(raw.findings) ? raw.findings : [],
     processes, frames, nodes,
     rows: readRows(raw, processes, nodes.n),
+    memory: readJobMemory(raw.memory),
+    alloc: readAllocRows(raw, processes.length, nodes.n),
     chains: readChains(raw, processes.length, nodes.n),
+    arenaMaps: readArenaMaps(maps, processes.length, nodes.n),
   };
   model.total = totals(model);
   return model;
@@ -138,14 +154,14 @@ function totals(model) {
   return t;
 }
 
-// Self value of each node for one metric and scope; process or thread -1 means all of them.
+// Self value of each node for one column and scope; process or thread -1 means all of them.
 export function selfWeights(model, columnName, process, thread) {
   const out = new Float64Array(model.nodes.n);
-  const { rows } = model;
+  const rows = columnName in model.rows ? model.rows : model.alloc;
   const values = rows[columnName];
   for (let i = 0; i < rows.n; i++) {
     if (process >= 0 && rows.process[i] !== process) continue;
-    if (thread >= 0 && rows.thread[i] !== thread) continue;
+    if (thread >= 0 && rows.thread && rows.thread[i] !== thread) continue;
     out[rows.node[i]] += values[i];
   }
   return out;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Icicles of hold, wait and blame: the controls around the picture, and its table.
 import { el, fillWith, cssVar, isDark } from './dom.js';
-import { fmtNs, fmtPct, plural } from './format.js';
+import { fmtPct, plural } from './format.js';
 import { METRICS, frameName, framePlace, framePath, threadLabel, processLabel } from './model.js';
 import { frameColour, makePalette } from './colour.js';
 import { pathTo, frameTable } from './tree.js';
@@ -16,16 +16,30 @@ const EMPTY = {
   blame: 'No thread kept another one waiting for the GIL here.',
   wait: 'No thread waited for the GIL here.',
   hold: 'No thread held the GIL here.',
+  alloc: 'No sampled block was in use at the end here.',
+  pinned: 'Nothing that was allocated here keeps free memory from the system.',
 };
 
-function segmented(app, name, current, options) {
-  return el('div.segmented', { role: 'group', 'aria-label': name }, options.map(([value, label, title]) =>
-    el('button', { type: 'button', title, 'aria-pressed': String(value === current),
-                   onclick: () => app.go({ metric: value }) }, label)));
+function metricButtons(app) {
+  const known = Object.entries(METRICS).filter(([, m]) => app.model[m.rows]);
+  return el('div.segmented', { role: 'group', 'aria-label': 'Metric' }, known.map(([value, m]) =>
+    el('button', { type: 'button', title: m.what, 'aria-pressed': String(value === app.state.metric),
+                   onclick: () => app.go({ metric: value }) }, m.label)));
+}
+
+// Memory belongs to a process: any of its threads may use what another one allocated.
+function processScope(app) {
+  const { processes } = app.model;
+  if (processes.length < 2) return null;
+  const option = (i, text) => el('option', { value: String(i), selected: i === app.state.process }, text);
+  return el('label.field', {}, el('span', {}, 'Processes'),
+            el('select', { id: 'scope', onchange: (e) => app.go({ process: Number(e.target.value) }) },
+               option(-1, 'All, merged'), processes.map((p, i) => option(i, processLabel(p)))));
 }
 
 function scopeMenu(app) {
   const { processes } = app.model;
+  if (METRICS[app.state.metric].rows === 'alloc') return processScope(app);
   const value = app.state.process + '/' + app.state.thread;
   const option = (v, text) => el('option', { value: v, selected: v === value }, text);
   const groups = processes.map((p, i) => {
@@ -76,8 +90,12 @@ class FlamePage {
              placeOf: (n) => framePlace(frames, this.tree.frame[n]) };
   }
 
+  get metric() {
+    return METRICS[this.app.state.metric];
+  }
+
   rootName() {
-    return METRICS[this.app.state.metric].label + ' · ' + fmtNs(this.tree.total[0]);
+    return this.metric.label + ' · ' + this.metric.fmt(this.tree.total[0]);
   }
 
   theme() {
@@ -110,18 +128,17 @@ class FlamePage {
 
   drawControls() {
     const { app } = this;
-    const metrics = Object.entries(METRICS).map(([k, m]) => [k, m.label, m.what]);
     const focus = document.activeElement && this.controls.contains(document.activeElement) ?
       [...this.controls.querySelectorAll('button,select')].indexOf(document.activeElement) : -1;
     fillWith(this.controls,
-      segmented(app, 'Metric', app.state.metric, metrics), scopeMenu(app),
+      metricButtons(app), scopeMenu(app),
       el('div.toggles', {},
          toggle(app, 'invert', 'Invert', 'Innermost function first, its callers below (i)'),
          toggle(app, 'startup', 'Hide startup frames', 'Leave out threading, runpy and importlib frames', true),
          toggle(app, 'table', 'Table', 'Functions as a table (v)')));
     if (focus >= 0) this.controls.querySelectorAll('button,select')[focus].focus();
-    const m = METRICS[app.state.metric];
-    fillWith(this.what, el('strong', {}, m.label), ' is the ' + m.what + '. Width is time; callers are ' +
+    fillWith(this.what, el('strong', {}, this.metric.label), ' is the ' + this.metric.what + '. Width is ' +
+             this.metric.width + '; callers are ' +
              (app.state.invert ? 'below' : 'above') + '.');
   }
 
@@ -158,7 +175,7 @@ class FlamePage {
     this.matches = matchTree(this.tree, this.found.mask);
     this.matchAt = -1;
     const share = fmtPct(this.matches.total, this.tree.total[0]);
-    fillWith(result, this.matches.n ? 'matched ' + fmtNs(this.matches.total) + ' · ' + share + ' · ' +
+    fillWith(result, this.matches.n ? 'matched ' + this.metric.fmt(this.matches.total) + ' · ' + share + ' · ' +
              plural(this.matches.n, 'box', 'boxes') : 'no match',
              this.found.late ? ' (stopped after 1 s)' : '');
   }
@@ -194,18 +211,18 @@ class FlamePage {
     const from = this.app.state.invert ? 0 : this.zoomed;
     const rows = frameTable(base, from).filter((r) => !mask || mask[r.frame]);
     const whole = base.total[from];
-    const ns = (key) => (r) => barCell(fmtNs(r[key]), r[key] / whole, this.app.state.metric);
+    const bar = (key) => (r) => barCell(this.metric.fmt(r[key]), r[key] / whole, this.app.state.metric);
     const show = (r) => this.app.link({ ...this.app.state, table: false, invert: false, node: -1, zoom: r.node });
     return makeTable({
-      caption: 'Functions by ' + METRICS[this.app.state.metric].noun + ' time', rows,
+      caption: 'Functions by ' + this.metric.noun, rows,
       sort: { column: 3, descending: true }, empty: 'No function matches.',
       columns: [
         { label: 'Function', value: (r) => frameName(frames, r.frame),
           cell: (r) => el('a.name', { href: show(r), title: 'Show its heaviest stack' }, frameName(frames, r.frame)) },
         { label: 'Place', value: (r) => framePath(frames, r.frame),
           cell: (r) => el('span.mono', { title: framePath(frames, r.frame) }, framePlace(frames, r.frame) || '–') },
-        { label: 'Self', number: true, bars: true, value: (r) => r.self, cell: ns('self') },
-        { label: 'Total', number: true, bars: true, value: (r) => r.total, cell: ns('total') },
+        { label: 'Self', number: true, bars: true, value: (r) => r.self, cell: bar('self') },
+        { label: 'Total', number: true, bars: true, value: (r) => r.total, cell: bar('total') },
         { label: 'Total %', number: true, value: (r) => r.total, cell: (r) => fmtPct(r.total, whole) },
       ] });
   }
@@ -254,8 +271,8 @@ class FlamePage {
     }
     this.app.tooltip.show(x, y, el('strong', {}, node ? frameName(frames, frame) : 'All stacks'),
       framePlace(frames, frame) ? el('div.mono', {}, framePlace(frames, frame)) : null,
-      el('div', {}, fmtNs(tree.total[node]) + ' · ' + fmtPct(tree.total[node], tree.total[0]) + ' · self ' +
-         fmtNs(tree.self[node])));
+      el('div', {}, this.metric.fmt(tree.total[node]) + ' · ' + fmtPct(tree.total[node], tree.total[0]) + ' · self ' +
+         this.metric.fmt(tree.self[node])));
   }
 
   describe(node) {
@@ -264,7 +281,7 @@ class FlamePage {
     const f = tree.frame[node];
     const place = framePlace(frames, f);
     return (node ? frameName(frames, f) : 'All stacks') + (place ? ', ' + place : '') + ', ' +
-      fmtPct(tree.total[node], tree.total[0]) + ', ' + fmtNs(tree.total[node]);
+      fmtPct(tree.total[node], tree.total[0]) + ', ' + this.metric.fmt(tree.total[node]);
   }
 
   key(e) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Page 1: is the GIL my problem, who is to blame, and what to do next.
 import { el, prose } from './dom.js';
-import { fmtNs, fmtPct, fmtCount, fmtShort, fmtExactNs, plural } from './format.js';
+import { fmtNs, fmtPct, fmtCount, fmtShort, fmtBytes, fmtExactNs, plural } from './format.js';
 import { processLabel } from './model.js';
 import { bandRows } from './layout_band.js';
 import { makeBand } from './draw_band.js';
@@ -17,12 +17,20 @@ export function findingMetric(id) {
   return 'blame';
 }
 
+// What pins has a stack only where allocations were sampled.
+function memoryLink(app, process, node) {
+  const stack = node >= 0 && app.model.alloc;
+  const href = app.link(stack ? { page: 'flame', metric: 'pinned', process, node } : { page: 'memory', process });
+  return el('a.evidence', { href }, stack ? 'Show this stack' : 'Show its memory', ' →');
+}
+
 function findingLink(app, f) {
   const node = Number.isInteger(f.node) && f.node > 0 && f.node < app.model.nodes.n ? f.node : -1;
   const process = f.process >= 0 && f.process < app.model.processes.length ? f.process : -1;
   const threads = process >= 0 ? app.model.processes[process].threads.length : 0;
   const thread = f.thread >= 0 && f.thread < threads ? f.thread : -1;
   if (node < 0 && process < 0) return null;
+  if (String(f.id).startsWith('memory')) return memoryLink(app, process, node);
   const href = app.link({ page: 'flame', metric: findingMetric(String(f.id)), process, thread, node });
   const what = node >= 0 ? 'Show this stack' : thread >= 0 ? 'Show this thread' : 'Show its stacks';
   return el('a.evidence', { href }, what, ' →');
@@ -31,11 +39,14 @@ function findingLink(app, f) {
 // The number a finding stands on, wherever the analyzer put it.
 function findingNumber(f) {
   const e = f.evidence || {};
+  if (e.bytes > 0) return numberOf(fmtBytes(e.bytes), e.bytes, e.of_bytes);
   const ns = f.ns > 0 ? f.ns : e.ns > 0 ? e.ns : firstNs(e);
   const of = f.of_ns > 0 ? f.of_ns : e.of_ns;
-  if (!(ns > 0)) return null;
-  return el('div.finding-number', {}, el('strong', {}, fmtNs(ns)),
-            of > 0 ? el('span.muted', {}, fmtPct(ns, of)) : null);
+  return ns > 0 ? numberOf(fmtNs(ns), ns, of) : null;
+}
+
+function numberOf(text, value, of) {
+  return el('div.finding-number', {}, el('strong', {}, text), of > 0 ? el('span.muted', {}, fmtPct(value, of)) : null);
 }
 
 function firstNs(evidence) {
@@ -67,6 +78,14 @@ function tile(label, value, detail) {
             el('div.tile-detail', {}, detail));
 }
 
+// What arenas keep from the system although it is free, over all processes.
+function memoryTile(app) {
+  const job = app.model.memory;
+  if (!job || !(job.arena_bytes > 0)) return null;
+  return tile('Arenas free but pinned', fmtPct(job.pinned_free_bytes, job.arena_bytes),
+              el('a', { href: '#memory' }, fmtBytes(job.pinned_free_bytes) + ' of ' + fmtBytes(job.arena_bytes)));
+}
+
 function spanOf(p) {
   if (p.duration_ns > 0) return p.duration_ns;
   return Math.max(p.timeline.hold.length, p.timeline.wait.length) * p.timeline.bin_ns;
@@ -83,7 +102,7 @@ function tiles(app) {
     tile('Turns that had to wait', fmtPct(total.contended, total.acquisitions),
          fmtShort(total.contended) + ' of ' + fmtShort(total.acquisitions) + forced),
     tile('Longest wait', fmtNs(total.worst_wait_ns), 'of any thread'),
-    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')));
+    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')), memoryTile(app));
 }
 
 function chosenProcess(app) {

@@ -14,10 +14,14 @@ export const DEFAULTS = {
   node: -1,    // node of the file: what findings link to; turned into zoom when shown
   query: '',
   chain: 0,
+  order: 'free', // of the arena map's rows
+  snapshot: -1,  // of the arena map; -1 the last one
+  arena: -1,     // chosen in the arena map
 };
 
 const KEYS = { m: 'metric', p: 'process', t: 'thread', i: 'invert', s: 'startup', v: 'table',
-               z: 'zoom', n: 'node', q: 'query', c: 'chain' };
+               z: 'zoom', n: 'node', q: 'query', c: 'chain',
+               o: 'order', k: 'snapshot', a: 'arena' };
 
 function parseValue(fallback, text) {
   if (typeof fallback === 'boolean') return text === '1';

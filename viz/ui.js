@@ -61,16 +61,19 @@ export function markTab(id) {
 }
 
 const KEYS = [
-  ['1 … 4', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
+  ['1 … 5', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
   ['← →', 'sibling'], ['↑ ↓', 'caller, heaviest callee'], ['Enter', 'zoom to the selected box'],
   ['Esc', 'zoom out one step'], ['0', 'whole picture'], ['+ −', 'scale'], ['a d', 'pan'],
-  ['i', 'invert'], ['v', 'table or picture'], ['?', 'this help'],
+  ['↑ ↓, ← →', 'in the arena map: arena, pool'], ['i', 'invert'], ['v', 'table or picture'], ['?', 'this help'],
 ];
 
 const WORDS = [
   ['Hold', 'Time a thread held the GIL.'],
   ['Wait', 'Time a thread wanted the GIL and another one held it.'],
   ['Blame', 'Each wait, given to the code that held the GIL meanwhile. Its sum equals the sum of the waits.'],
+  ['Arena', 'A piece of memory that Python gets from the system for small objects, cut into pools of one block size each. ' +
+            'It goes back only when every block in it is free.'],
+  ['Pinned', 'Free memory in an arena that cannot go back, because other blocks of that arena are in use.'],
   ['Self, total', 'Self: the function itself. Total: with all it called.'],
 ];
 

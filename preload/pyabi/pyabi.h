@@ -92,12 +92,19 @@ int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, ui
 int32_t gs_pyabi_line(enum gs_linetable_kind kind, const uint8_t *table, size_t len,
                       int32_t first_line, uint32_t instr_off);
 
-/* pymalloc: bytes of an arena and of a pool, and what the pools of the arena at `arena` hold: one
- * GS_POOL_CELL each (GS_ARENA_POOLS in all), read while the program goes on. The caller sees to it
- * that the arena stays mapped. False when what is there is no arena. */
+/* pymalloc: an arena is cut into pools, and a pool into blocks of one size. */
+#define GS_PY_ARENA_POOLS 64u /* at most */
+struct gs_py_pool {
+    uint16_t size_class; /* blocks of 16 times this many bytes; 0: never used */
+    uint16_t used;       /* blocks in use; 0: emptied */
+};
 size_t gs_pyabi_arena_bytes(const struct gs_pyabi *abi);
 size_t gs_pyabi_pool_bytes(const struct gs_pyabi *abi);
-bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, uint16_t *cells);
+/* The pools of the arena at `arena`, GS_PY_ARENA_POOLS in all, read while the program goes on: where
+ * they lie, in about 10 us, while the caller sees to it that the arena stays mapped; or `safely`, by
+ * copies that fail where it is not, in about 75 us. False when what is there is no arena. */
+bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, bool safely,
+                         struct gs_py_pool *out);
 
 /* Fault-safe copy of `len` bytes from our own address space: true when all of it was read. Never
  * changes errno. */

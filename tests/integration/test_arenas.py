@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Arenas and what their pools hold, against what Python says itself; and that nothing is disturbed."""
+import pathlib
 import re
 import subprocess
 import textwrap
@@ -130,6 +131,23 @@ def test_a_forked_child_has_its_parents_arenas(python, gilscope, targets, tmp_pa
     assert len(memories) == 2
     found = [m for m in memories if len(m.live()) == truth["arenas"]]
     assert any(near(m.sums()[0], truth["used"], 0.02) for m in found), truth
+
+
+@pytest.mark.pythons(per_minor=True)
+def test_an_embedder_may_begin_again(python, gilscope, tmp_path, compile_c):
+    """From 3.12 on the second Py_Initialize() takes the hook away."""
+    where = "import sysconfig; print('/'.join(sysconfig.get_config_vars('LIBDIR', 'INSTSONAME')))"
+    lib = pathlib.Path(python.run("-c", where).stdout.strip())
+    if ".so" not in lib.name or not lib.exists() or python.source != "pyenv":
+        pytest.skip("%s has no shared libpython to embed" % python.name)
+    env = {"PYTHONHOME": str(lib.parents[1]), "LD_PRELOAD": "%s %s" % (gilscope.agent, lib),
+           "GILSCOPE_MEMORY_INTERVAL": "5"}
+    result = run_preloaded(gilscope, [compile_c("life_embed.c", "-ldl"), lib, 6], tmp_path / "x.gsc", env=env)
+    assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
+    memory = Memory(gilscope, tmp_path / "x.gsc")
+    assert memory.arenas and memory.rows["pools"]
+    replaced = python.minor >= (3, 12)
+    assert ["replaced" in text for text in memory.why_no_arenas()] == [True] * replaced
 
 
 @pytest.mark.pythons(per_minor=True)

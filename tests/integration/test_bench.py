@@ -11,6 +11,7 @@ from conftest import BUILD, ROOT, clean_env
 
 OVERHEAD = ROOT / "tests" / "bench" / "overhead"
 BILL = ROOT / "tests" / "bench" / "bill"
+ALLOCATIONS = ROOT / "tests" / "bench" / "allocations"
 
 
 def run(*args):
@@ -60,3 +61,18 @@ def test_quick_bill_has_every_figure_and_names_what_it_skips(python, gilscope, t
         assert "### " + title in table
     for m in result["memory"]:
         assert all(kib["kib"] > 1000 for kib in m["rounds"][0].values())
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_quick_allocations_have_every_figure(python, gilscope, tmp_path):
+    out = subprocess.run([sys.executable, str(ALLOCATIONS), "--build", str(BUILD), "--quick", "--python",
+                          str(python.path), "--json", str(tmp_path / "x.json")], stdout=subprocess.PIPE,
+                         check=True, text=True, timeout=300, env=clean_env()).stdout
+    result = json.loads((tmp_path / "x.json").read_text())
+    ran = [t["name"] for t in result["tools"] if not t["skipped"]]
+    assert ran[:2] == ["gilscope default", "gilscope --alloc"]
+    assert len(result["workloads"]) == 5
+    for row in result["workloads"]:
+        assert not row["failed"] and row["name"] in out
+        for tool in ran:
+            assert row["rounds"][0][tool]["cpu"] > 0 and row["rounds"][0][tool]["bytes"] > 0

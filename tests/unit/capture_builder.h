@@ -38,6 +38,15 @@ struct cap_row {
 struct cap_sample {
     uint64_t seq, t, thread, kind, stack;
 };
+struct cap_pools {
+    uint64_t t, arena, quad, cells;
+};
+struct cap_alloc {
+    uint64_t t, id, address, bytes, points, domain, thread, stack;
+};
+struct cap_free {
+    uint64_t t, id;
+};
 
 CAP_UNUSED uint8_t *cap_reserve(struct cap *c, size_t n)
 {
@@ -165,6 +174,17 @@ CAP_UNUSED void cap_stack2(struct cap *c, uint64_t id, uint64_t inner, uint64_t 
     CAP_REC(c, GS_RECORD_STACK, id, 0, 2, inner, 0, outer, 0);
 }
 
+CAP_UNUSED void cap_event(struct cap *c, uint64_t t, uint64_t kind, const char *text)
+{
+    gs_record_begin(&c->w, GS_RECORD_EVENT);
+    gs_record_put_u(&c->w, t);
+    gs_record_put_u(&c->w, kind);
+    gs_record_put_u(&c->w, 0);
+    cap_put_s(c, text);
+    if (gs_record_end(&c->w))
+        c->n_records++;
+}
+
 CAP_UNUSED void cap_end_records(struct cap *c)
 {
     size_t out = 0, room = c->w.len + GS_CHUNK_HDR_LEN + GS_CHUNK_TAIL_LEN;
@@ -208,6 +228,25 @@ CAP_UNUSED void cap_samples(struct cap *c, const struct cap_sample *rows, size_t
 {
     cap_columns(c, GS_STREAM_HOLDER_SAMPLE, (const uint64_t *)rows, n, 5);
 }
+
+CAP_UNUSED void cap_pools(struct cap *c, const struct cap_pools *rows, size_t n)
+{
+    cap_columns(c, GS_STREAM_POOLS, (const uint64_t *)rows, n, 4);
+}
+
+CAP_UNUSED void cap_allocs(struct cap *c, const struct cap_alloc *rows, size_t n)
+{
+    cap_columns(c, GS_STREAM_ALLOC, (const uint64_t *)rows, n, 8);
+}
+
+CAP_UNUSED void cap_frees(struct cap *c, const struct cap_free *rows, size_t n)
+{
+    cap_columns(c, GS_STREAM_FREE, (const uint64_t *)rows, n, 2);
+}
+
+/* Four pools, the first one in the lowest bits. */
+#define CAP_CELLS(a, b, c, d)                                                                      \
+    ((uint64_t)(a) | (uint64_t)(b) << 16 | (uint64_t)(c) << 32 | (uint64_t)(d) << 48)
 
 /* ---- what tests look at ---- */
 

@@ -341,6 +341,92 @@ static void long_line_tables(void **state)
     costs_at_most(&c, print_all, 256 * MIB);
 }
 
+/* ---- memory ---- */
+
+#define ARENA_BYTES MIB
+#define POOL_BYTES  16384
+
+static void put_arenas(struct cap *c, uint64_t n)
+{
+    cap_records(c);
+    for (uint64_t i = 0; i < n; i++)
+        CAP_REC(c, GS_RECORD_ARENA, i, i, i * ARENA_BYTES, ARENA_BYTES, POOL_BYTES);
+    cap_end_records(c);
+}
+
+/* 8 million rows of one reading, as many of one sample, and of one that was freed. */
+static void one_reading_many_times(void **state)
+{
+    const struct thrifty cols[] = {{CONST, 5}, {ABSENT, 0}, {ABSENT, 0}, {CONST, 0x0401}};
+    struct cap c;
+    (void)state;
+    open_capture(&c);
+    put_arenas(&c, 1);
+    for (unsigned i = 0; i < 2000; i++) {
+        thrifty_chunk(&c, GS_STREAM_POOLS, cols, 4, 0);
+        thrifty_chunk(&c, GS_STREAM_ALLOC, cols, 2, 0);
+        thrifty_chunk(&c, GS_STREAM_FREE, cols, 2, 0);
+    }
+    costs_at_most(&c, print_all, 64 * MIB);
+}
+
+/* 500,000 readings of four pools each; 500,000 arenas that are no arenas; 500,000 live samples. */
+static void readings_of_everything(void **state)
+{
+    struct cap c;
+    (void)state;
+    open_capture(&c);
+    put_arenas(&c, 1);
+    for (uint64_t i = 0; i < 120; i++) {
+        const struct thrifty readings[] = {
+            {RISE, i * FULL}, {ABSENT, 0}, {ABSENT, 0}, {CONST, 1025}};
+        const struct thrifty unknown[] = {{RISE, i * FULL}, {RISE, i * FULL}};
+        const struct thrifty samples[] = {
+            {RISE, i * FULL}, {RISE, i * FULL}, {RISE, i * FULL}, {CONST, 16}, {CONST, UINT64_MAX}};
+        thrifty_chunk(&c, GS_STREAM_POOLS, readings, 4, 0);
+        thrifty_chunk(&c, GS_STREAM_POOLS, unknown, 2, 0);
+        thrifty_chunk(&c, GS_STREAM_ALLOC, samples, 5, 0);
+        thrifty_chunk(&c, GS_STREAM_FREE, unknown, 2, 0);
+    }
+    costs_at_most(&c, print_all, 256 * MIB);
+}
+
+/* 100,000 arenas, all alive in 20,000 looks. */
+static void looks_at_many_arenas(void **state)
+{
+    struct cap c;
+    (void)state;
+    open_capture(&c);
+    put_arenas(&c, 100000);
+    cap_records(&c);
+    for (uint64_t i = 0; i < 20000; i++) {
+        CAP_REC(&c, GS_RECORD_MEMORY, 200000 + i);
+        CAP_REC(&c, GS_RECORD_HEAP, i);
+        CAP_REC(&c, GS_RECORD_MAPS, i);
+    }
+    cap_end_records(&c);
+    costs_at_most(&c, print_all, 128 * MIB);
+}
+
+/* 20,000 processes, each with a map of its one arena. */
+static void a_map_for_each_process(void **state)
+{
+    struct cap c;
+    (void)state;
+    open_capture(&c);
+    for (uint64_t i = 0; i < 20000; i++) {
+        c.key = 2 + i;
+        c.chunk_no = 0;
+        c.n_chunks = 0; /* where they lie is not looked at */
+        cap_records(&c);
+        CAP_REC(&c, GS_RECORD_ARENA, 0, 0, 0, ARENA_BYTES, POOL_BYTES);
+        CAP_REC(&c, GS_RECORD_MEMORY, 1);
+        CAP_REC(&c, GS_RECORD_MEMORY, 2);
+        cap_end_records(&c);
+    }
+    costs_at_most(&c, print_all, 256 * MIB);
+}
+
 /* ---- chunks ---- */
 
 /* 200,000 processes of one empty chunk; then 200,000 chunks of one, their numbers falling. */
@@ -372,6 +458,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(totals_of_many_gils),
         cmocka_unit_test(ids_near_the_greatest),
         cmocka_unit_test(long_line_tables),
+        cmocka_unit_test(one_reading_many_times),
+        cmocka_unit_test(readings_of_everything),
+        cmocka_unit_test(looks_at_many_arenas),
+        cmocka_unit_test(a_map_for_each_process),
         cmocka_unit_test(dump_of_many_chunks),
     };
     measuring = argc > 1 && strcmp(argv[1], "measure") == 0;

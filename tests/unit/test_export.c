@@ -34,6 +34,11 @@ static struct gs_prof_thread threads[] = {
     {.thread = 0, .tid = 41, .name = name_0},
     {.thread = 1, .tid = 42, .name = name_1},
 };
+static struct gs_prof_alloc_row alloc_rows[] = {
+    {.process = 0, .node = 1, .live_bytes = 4096, .pinned_bytes = 9},
+    {.process = 0, .node = 2, .pinned_bytes = 7}, /* nothing of it lives */
+    {.process = 0, .node = N_NODES - 1, .live_bytes = UINT64_C(1) << 60},
+};
 static struct gs_prof_process process = {.pid = 41, .threads = threads, .n_threads = 2};
 
 static struct gs_profile make_profile(void)
@@ -54,9 +59,17 @@ static struct gs_profile make_profile(void)
     };
 }
 
-static char *collapsed(enum gs_metric metric)
+static struct gs_profile make_memory_profile(void)
 {
     struct gs_profile p = make_profile();
+    p.alloc_rows = alloc_rows;
+    p.n_alloc_rows = sizeof(alloc_rows) / sizeof(alloc_rows[0]);
+    return p;
+}
+
+static char *collapsed(enum gs_metric metric)
+{
+    struct gs_profile p = metric == GS_METRIC_ALLOC ? make_memory_profile() : make_profile();
     char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
@@ -65,15 +78,20 @@ static char *collapsed(enum gs_metric metric)
     return text;
 }
 
-static char *speedscope(int metric)
+static char *speedscope_of(const struct gs_profile *p, int metric)
 {
-    struct gs_profile p = make_profile();
     char *text = NULL;
     size_t len;
     FILE *f = open_memstream(&text, &len);
-    assert_true(gs_export_speedscope(&p, metric, f));
+    assert_true(gs_export_speedscope(p, metric, f));
     fclose(f);
     return text;
+}
+
+static char *speedscope(int metric)
+{
+    struct gs_profile p = make_profile();
+    return speedscope_of(&p, metric);
 }
 
 static void collapsed_lines_keep_their_syntax(void **state)
@@ -141,6 +159,27 @@ static void speedscope_cuts_what_would_overflow_it(void **state)
     free(text);
 }
 
+static void live_bytes_are_of_the_process(void **state)
+{
+    (void)state;
+    char *text = collapsed(GS_METRIC_ALLOC);
+    assert_non_null(strstr(text, "pid 41;main (/app/main.py:3) 4096\npid 41;main "));
+    assert_non_null(strstr(text, " 1152921504606846976\n"));
+    assert_int_equal(count(text, "\n"), 2);
+    free(text);
+    struct gs_profile p = make_memory_profile();
+    text = speedscope_of(&p, GS_METRIC_ALLOC);
+    assert_int_equal(count(text, "\"type\":\"sampled\""), 1);
+    assert_non_null(strstr(text, "\"name\":\"live bytes \xe2\x80\x94 pid 41\",\"unit\":\"bytes\""));
+    assert_non_null(strstr(text, "\"weights\":[4096,1152921504606846976]"));
+    assert_non_null(strstr(text, "\"activeProfileIndex\":0"));
+    free(text);
+    text = speedscope_of(&p, -1); /* behind those of the threads */
+    assert_int_equal(count(text, "\"type\":\"sampled\""), 5);
+    assert_non_null(strstr(text, "\"activeProfileIndex\":3"));
+    free(text);
+}
+
 static void speedscope_of_nothing_is_still_a_document(void **state)
 {
     (void)state;
@@ -173,6 +212,7 @@ int main(void)
         cmocka_unit_test(collapsed_weights_sum_up_beyond_53_bits),
         cmocka_unit_test(speedscope_has_a_profile_per_thread_and_metric),
         cmocka_unit_test(speedscope_cuts_what_would_overflow_it),
+        cmocka_unit_test(live_bytes_are_of_the_process),
         cmocka_unit_test(speedscope_of_nothing_is_still_a_document),
         cmocka_unit_test(a_full_disk_is_noticed),
     };

@@ -35,14 +35,14 @@ static void hostile_ids_are_harmless(void **state)
         cap_records(&c);
         cap_process(&c, 0xffffffff, edge[round % n], round % 2);
 #define EDGE() edge[cap_random(&rng) % n]
-        for (unsigned tag = 2; tag <= 20; tag++) {
+        for (unsigned tag = 2; tag <= GS_RECORD_ALLOC_STATE; tag++) {
             if (tag == GS_RECORD_CODE)
                 continue;
             CAP_REC(&c, tag, EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE(),
                     EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE(), EDGE());
         }
         cap_end_records(&c);
-        for (unsigned stream = 2; stream <= 6; stream++) {
+        for (unsigned stream = 2; stream <= GS_STREAM_FREE; stream++) {
             const struct gs_stream_desc *d = gs_stream_desc((uint8_t)stream);
             uint64_t rows[64 * GS_CHUNK_MAX_COLS];
             for (size_t i = 0; i < 64u * d->n_cols; i++) {

@@ -21,6 +21,11 @@ FILES = """
     test_faulthandler test_subprocess test_interpreters test_capi test_concurrent_futures
     test_multiprocessing_fork test_multiprocessing_spawn test_multiprocessing_forkserver test_asyncio
 """.split()
+# What looks hardest at memory, and what else may be between Python and its allocators.
+MEMORY_FILES = "test_tracemalloc test_gc test_dict test_list test_sys test_capi".split()
+ALLOCATORS = {"alloc": {"GILSCOPE_ALLOC": "1"}, "tracemalloc": {"GILSCOPE_ALLOC": "1", "PYTHONTRACEMALLOC": "5"},
+              "debug": {"GILSCOPE_ALLOC": "1", "PYTHONMALLOC": "debug"},
+              "malloc": {"GILSCOPE_ALLOC": "1", "PYTHONMALLOC": "malloc"}}
 NAMES_BEFORE = {"test_interpreters": "test__xxsubinterpreters"}  # where a version has no such file
 FILE_TIMEOUT_S = 900
 TEST_TIMEOUT_S = 240
@@ -40,15 +45,15 @@ def name_in(folder, name):
     return None
 
 
-def run_file(python, name, agent, timeout_s=FILE_TIMEOUT_S):
+def run_file(python, name, agent, env=None, timeout_s=FILE_TIMEOUT_S):
     """One run of one file: verdicts, how it ended, what it left behind, what the agent said."""
     return run_once([python, "-m", "test", "--junit-xml", "{folder}/result.xml", "--timeout", TEST_TIMEOUT_S,
-                     "--tempdir", "{folder}", name], agent, timeout_s)
+                     "--tempdir", "{folder}", name], agent, timeout_s, env=env)
 
 
-def compare_file(python, name, agent, repeats=REPEATS):
-    """One row of the table."""
-    row = compare(lambda agent: run_file(python, name, agent), agent, repeats)
+def compare_file(python, name, agent, repeats=REPEATS, env=None):
+    """One row of the table; `env` goes to both."""
+    row = compare(lambda agent: run_file(python, name, agent, env), agent, repeats)
     verdicts = row.pop("answers")
     row["file"] = name
     row["skipped_for_preload"] = sorted(i for i, v in verdicts.items() if v == BY_CPYTHON)

@@ -14,9 +14,23 @@ import suites
 from life import LONG
 
 SHORT_FILES = ("test_thread", "test_threadsignals", "test_fork1", "test_threading")
+SHORT_MEMORY_FILES = ("test_list", "test_gc")
 SHORT_VERSIONS = ((3, 9), (3, 12), (3, 15))
 
 pytestmark = pytest.mark.pythons(per_minor=True)
+
+
+def check_file(file, python, gilscope, measured, env=None, how=""):
+    folder = suites.test_folder(python.path)
+    name = folder and suites.name_in(pathlib.Path(folder), file)
+    if not name:
+        pytest.skip("CPython %d.%d here comes without %s" % (*python.minor, file))
+    row = suites.compare_file(python.path, name, gilscope.agent, env=env)
+    measured("%s %s%s: %d tests, %d passed, %d differ, flaky without the agent: %s; captures: %s" % (
+        python.name, name, how, row["tests"], row["passed"], len(row["differs"]),
+        " ".join(row["flaky_without"]) or "none", row["captures"]))
+    assert row["passed"] > 0, row["tail"] or row["status"]
+    both_ways.check_row(row)
 
 
 @pytest.mark.timeout(4 * 2 * suites.FILE_TIMEOUT_S)
@@ -24,13 +38,13 @@ pytestmark = pytest.mark.pythons(per_minor=True)
 def test_same_verdicts_as_without_the_agent(file, python, gilscope, measured):
     if not LONG and python.minor not in SHORT_VERSIONS:
         pytest.skip("short tier: 3.9, 3.12 and 3.15 only; tests/run --long runs all")
-    folder = suites.test_folder(python.path)
-    name = folder and suites.name_in(pathlib.Path(folder), file)
-    if not name:
-        pytest.skip("CPython %d.%d here comes without %s" % (*python.minor, file))
-    row = suites.compare_file(python.path, name, gilscope.agent)
-    measured("%s %s: %d tests, %d passed, %d differ, flaky without the agent: %s; captures: %s" % (
-        python.name, name, row["tests"], row["passed"], len(row["differs"]), " ".join(row["flaky_without"]) or "none",
-        row["captures"]))
-    assert row["passed"] > 0, row["tail"] or row["status"]
-    both_ways.check_row(row)
+    check_file(file, python, gilscope, measured)
+
+
+@pytest.mark.timeout(4 * 2 * suites.FILE_TIMEOUT_S)
+@pytest.mark.parametrize("how", suites.ALLOCATORS)
+@pytest.mark.parametrize("file", suites.MEMORY_FILES if LONG else SHORT_MEMORY_FILES)
+def test_same_verdicts_with_all_of_memory_recorded(file, how, python, gilscope, measured):
+    if not LONG and python.minor != (3, 12):
+        pytest.skip("short tier: 3.12 only; tests/run --long runs all")
+    check_file(file, python, gilscope, measured, suites.ALLOCATORS[how], ", " + how)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Made-up report data, the same for the same seed: small stories to look at, hostile names, empty
 // captures, and trees of any size to measure with.
+import { MEMORY_STACKS, addMemory, hostileMemory, noArenas } from './fake_memory.mjs';
 
 function random(seed) {
   let s = seed >>> 0;
@@ -173,20 +174,30 @@ function findings(t, threads) {
     { id: 'gil-hold-long', severity: 'low', process: 0, thread: Math.min(2, threads - 1), node: t.stack([...BOOT, ...STORIES[1][1]]),
       claim: 'normalise (clean.py:17) held the GIL 38 ms in one turn.', evidence: { hold_ns: 38e6 }, ns: 38e6, of_ns: 0,
       suggestion: 'A single C call cannot be interrupted: split the text before re.sub.' },
+    { id: 'memory-pinned', severity: 'medium', process: 0, thread: -1, node: t.stack(MEMORY_STACKS.cache),
+      claim: '83 % of 97.0 MiB in arenas is free but pinned; 91 % of it by blocks allocated at cache.py:57.',
+      evidence: { ns: 0, of_ns: 0, bytes: 84227072, of_bytes: 101711872 },
+      suggestion: 'Make what lives long before what dies soon.' },
   ];
 }
 
-export function fakeReport({ seed = 1, processes = 1, threads = 8 } = {}) {
+export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {} } = {}) {
   const rnd = random(seed);
   const t = makeTables();
   const rows = emptyRows();
   const list = Array.from({ length: processes }, (_, p) => makeProcess(t, rows, p, { threads }, rnd));
-  return { gilscope: '0.1.0', engine: 'cpu',
+  const report = { gilscope: '0.1.0', engine: 'cpu',
            verdict: '6 worker threads lost 38 % of their time to the GIL; 61 % of it while JSONDecoder.raw_decode (decoder.py:353) held it.',
            capture: { format: '1.0', files: processes, duration_ns: 8e9, complete: true, lost_events: 0, overhead_ns: 31e6,
                       overhead_pct: 0.41, settings: { level: '1', what: 'gil', stacks: 'python', out: 'gilscope-4200.gsc' } },
            processes: list, top_holders: [], top_waiters: [], findings: findings(t, threads), frames: t.frames, nodes: t.nodes,
            rows, chains: makeChains(t, rnd) };
+  return memory ? addMemory(report, t, memory) : report;
+}
+
+// Thousands of arenas, of which the analyzer left some out.
+export function arenasReport() {
+  return fakeReport({ memory: { counts: { boot: 300, burst: 1500, gone: 200 }, samples: 40, snapshots: 8, alloc: false, leftOut: 1234 } });
 }
 
 export const HOSTILE = {
@@ -213,7 +224,7 @@ export function hostileReport() {
   r.findings[0].claim = HOSTILE.script;
   r.findings[0].severity = 'constructor';
   r.findings[0].suggestion = 'javascript:alert(1) ' + HOSTILE.image;
-  return r;
+  return hostileMemory(r, HOSTILE.image);
 }
 
 export function emptyReport() {
@@ -229,14 +240,15 @@ export function freeThreadedReport() {
   r.capture.complete = true;
   r.capture.duration_ns = 2e9;
   r.processes = [{ pid: 7, ppid: 1, exe: '/opt/python3.13t', cmdline: ['python3.13t', 'a.py'], python: '3.13.1', free_threaded: true,
-                   gil: {}, gils: [], threads: [], blame: [], edges: [], timeline: { bin_ns: 1e7, hold: [], wait: [] } }];
+                   gil: {}, gils: [], threads: [], blame: [], edges: [], timeline: { bin_ns: 1e7, hold: [], wait: [] },
+                   memory: noArenas('free-threaded Python uses mimalloc, which has no arenas') }];
   return r;
 }
 
 // A random tree of `n` nodes over 20,000 functions, shaped like real ones: deep, few heavy paths.
 export function bigReport({ n = 1000000, names = 20000, seed = 7 } = {}) {
   const rnd = random(seed);
-  const r = fakeReport({ seed });
+  const r = fakeReport({ seed, memory: null });
   const frames = { file: [], func: [], line: [] };
   for (let f = 0; f < names; f++) {
     frames.file.push('/srv/app/package' + (f % 97) + '/module_' + (f % 1009) + '.py');

@@ -28,6 +28,11 @@ class Bench:
         self.base_env = {k: v for k, v in os.environ.items()
                          if not k.startswith(("GILSCOPE_", "PYTHON")) and k != "LD_PRELOAD"}
 
+    def python_version(self):
+        code = "import platform; print(platform.python_version())"
+        return subprocess.run([self.python, "-c", code], check=True, stdout=subprocess.PIPE,
+                              text=True).stdout.strip()
+
     def run(self, tool, workload):
         """A dict of what one run cost."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -53,7 +58,7 @@ class Bench:
         result["cpu"] = usage.ru_utime + usage.ru_stime
         result["rss_kib"] = usage.ru_maxrss
         result["bytes"] = sum(f.stat().st_size for f in self.folder.iterdir())
-        if tool.name.startswith("gilscope"):
+        if tool.is_ours:
             result["stats"] = self.stats(out)
         return result
 

@@ -49,3 +49,12 @@ def all_workloads(venv, part):
         own("turns", "turns", max(500, n(2000000)), "two"),
         own("http_threads", "server", "{port}", n(2500), requests=n(2500), connections=8),
     ] + ([own("asgi", "server", "{port}", n(4000), requests=n(4000), connections=8)] if theirs else [])
+
+
+ALLOCATIONS = [("alloc_small", 60), ("alloc_strings", 150), ("alloc_tree", 80), ("alloc_large", 120),
+               ("alloc_threads", 120)]
+
+
+def allocation_workloads(part):
+    """What does little else than allocate and free."""
+    return [own(name, "allocations", max(1, amount // part)) for name, amount in ALLOCATIONS]

@@ -7,7 +7,7 @@ import * as fake from '../fake_profile.mjs';
 import { missing, findModule, launch, write, open, settle, shot } from './page.mjs';
 
 const reason = missing();
-const PAGES = ['overview', 'flame', 'blocks', 'quality'];
+const PAGES = ['overview', 'flame', 'blocks', 'memory', 'quality'];
 let env;
 const urls = {};
 
@@ -17,7 +17,7 @@ before(async () => {
   if (reason) return;
   env = await launch();
   const reports = { fake: fake.fakeReport(), hostile: fake.hostileReport(), empty: fake.emptyReport(),
-                    free: fake.freeThreadedReport(), many: fake.fakeReport({ processes: 3, threads: 30 }) };
+                    free: fake.freeThreadedReport(), many: fake.fakeReport({ processes: 3, threads: 30 }), arenas: fake.arenasReport() };
   for (const [name, report] of Object.entries(reports)) urls[name] = write(env.dir, name, makeReport(report));
 });
 
@@ -57,10 +57,32 @@ async function panGaps() {
   return { p50: gaps[100], p95: gaps[190] };
 }
 
+// Runs in the page: scrolls the arena map for 200 frames, then moves its slider.
+async function scrollGaps() {
+  const scroll = document.querySelector('.flame-scroll');
+  const gaps = [];
+  let last = performance.now();
+  for (let i = 0; i < 200; i++) {
+    scroll.scrollTop = (i * 137) % (scroll.scrollHeight - 640);
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    gaps.push(now - last);
+    last = now;
+  }
+  gaps.sort((a, b) => a - b);
+  const slider = document.getElementById('snapshot');
+  const start = performance.now();
+  for (let k = 0; k < 8; k++) {
+    slider.value = k;
+    slider.dispatchEvent(new Event('input'));
+  }
+  return { p50: gaps[100], p95: gaps[190], snapshot: (performance.now() - start) / 8 };
+}
+
 const hashOf = (page) => page.evaluate(() => location.hash);
 const selected = (page) => page.textContent('#flame-item');
 
-for (const name of ['fake', 'hostile', 'empty', 'free', 'many']) {
+for (const name of ['fake', 'hostile', 'empty', 'free', 'many', 'arenas']) {
   check('every page of the ' + name + ' report opens without a request or a complaint', async () => {
     await withPage(name, {}, async (page) => {
       for (const id of PAGES) {
@@ -99,6 +121,11 @@ check('hostile names are text: nothing runs, nothing is hidden, nothing is endle
     assert.ok(text.length < 50000);
     await page.goto(urls.hostile + '#flame?v=1');
     await settle(page);
+    await page.goto(urls.hostile + '#memory?a=3');
+    await settle(page);
+    const memory = await page.textContent('main');
+    assert.ok(memory.includes('Blocks of <img src=x onerror="window.pwned=1"> pin'));
+    assert.ok(memory.length < 50000);
     assert.equal(await page.evaluate(() => window.pwned), undefined);
     assert.equal(await page.evaluate(() => document.querySelectorAll('img, main script').length), 0);
   });
@@ -218,6 +245,164 @@ check('the theme button wins over the system', async () => {
   });
 });
 
+check('a finding about memory leads to the stack that pins, or to the page', async () => {
+  await withPage('fake', {}, async (page) => {
+    assert.match(await page.textContent('.finding >> nth=3'), /80\.3.MiB82\.8.%/);
+    await page.click('a.evidence >> nth=3');
+    await settle(page);
+    assert.match(await hashOf(page), /^#flame\?m=pinned/);
+    assert.equal(await page.textContent('.detail h2'), 'Cache.put');
+  });
+  await withPage('arenas', {}, async (page) => {
+    await page.click('a.evidence >> nth=3');
+    await settle(page);
+    assert.equal(await hashOf(page), '#memory?p=0');
+  });
+});
+
+check('where the end says little, the worst moment is a click away', async () => {
+  const report = fake.fakeReport();
+  const { samples } = report.processes[0].memory;
+  const freed = { arenas: 3, arena_bytes: 3 << 20, pool_used_bytes: 2.9e6, pool_free_bytes: 1e5, pinned_free_bytes: 2e5 };
+  samples.push({ ...samples.at(-1), ...freed, t_ns: 8.1e9 });
+  urls.freed = write(env.dir, 'freed', makeReport(report));
+  await withPage('freed', { hash: '#memory' }, async (page) => {
+    assert.match(await page.textContent('.verdict'), /only 6\.4.% of the 3\.00.MiB.*At worst it was 8\d\.\d.MiB of 1\d\d.MiB, .* at 5\.\d\d.s/);
+    await page.click('.verdict .note a');
+    await settle(page);
+    assert.match(await hashOf(page), /k=1[56]/);
+    assert.match(await page.textContent('.time'), /^5\.\d\d.s/);
+  });
+});
+
+check('the memory page says how much is pinned, and leads to who pins it', async () => {
+  await withPage('fake', {}, async (page) => {
+    await page.keyboard.press('4');
+    await settle(page);
+    assert.match(await page.textContent('.verdict'), /82\.8.% of the 97\.0.MiB .* free.*Blocks of Cache\.put \(cache\.py:57\) pin 73\.1.MiB/);
+    assert.match(await page.getAttribute('canvas.series', 'aria-label'), /160.readings/);
+    const first = () => page.textContent('#h-classes >> xpath=../.. >> css=tbody tr:first-child th');
+    assert.match(await first(), /64.B/);
+    await page.click('#h-classes >> xpath=../.. >> css=th >> text=Block');
+    assert.match(await first(), /32.B/);
+    await page.click('a.name >> text=Cache.put');
+    await settle(page);
+    assert.match(await hashOf(page), /^#flame\?m=alloc/);
+    assert.equal(await page.textContent('.detail h2'), 'Cache.put');
+    assert.match(await page.textContent('.detail'), /Total4\.79.MiB.*Pins73\.1.MiB/);
+    assert.equal(await page.locator('#scope').count(), 0);
+    await page.click('.segmented button >> text=Pinned memory');
+    await settle(page);
+    assert.match(await page.textContent('.detail'), /Total73\.1.MiB/);
+    await page.click('.segmented button >> text=Wait');
+    await settle(page);
+    assert.equal(await page.locator('#scope').count(), 1);
+  });
+});
+
+check('the arena map by keys alone: rows, pools, order, moment; the address restores it', async () => {
+  await withPage('fake', { hash: '#memory' }, async (page) => {
+    const item = () => page.textContent('#arena-item');
+    await page.focus('canvas.arenas');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.getAttribute('#arena-item', 'aria-posinset'), '2');
+    assert.match(await item(), /^Arena 0x7f3a.*freeable.*born at .* for Result\._allrows result\.py:548/);
+    await page.keyboard.press('ArrowRight');
+    assert.match(await page.textContent('#live'), /^Pool 0: /);
+    assert.match(await page.textContent('.tooltip'), /^Pool 0: .*0x7f3a/);
+    await page.keyboard.press('End');
+    assert.equal(await page.getAttribute('#arena-item', 'aria-posinset'), '97');
+    await page.focus('#snapshot');
+    for (let i = 0; i < 4; i++) await page.keyboard.press('ArrowLeft');
+    await page.selectOption('#arena-order', 'age');
+    await settle(page);
+    assert.match(await hashOf(page), /o=age&k=20&a=\d+/);
+    assert.match(await page.getAttribute('#snapshot', 'aria-valuetext'), /6\.67.s/);
+    const kept = [await item(), await page.textContent('.detail'), await page.textContent('#arena-summary')];
+    await page.reload();
+    await settle(page);
+    assert.deepEqual([await item(), await page.textContent('.detail'), await page.textContent('#arena-summary')], kept);
+    assert.equal(await page.inputValue('#arena-order'), 'age');
+    assert.equal(await page.inputValue('#snapshot'), '20');
+    await page.goto(urls.fake + '#memory?o=address&a=90');
+    await page.reload();
+    await settle(page);
+    assert.ok(await page.evaluate(() => document.querySelector('.flame-scroll').scrollTop) > 300, 'the chosen row is in view');
+    await page.goBack();
+    await settle(page);
+    await page.click('button >> text=Play');
+    await page.waitForFunction(() => document.getElementById('snapshot').value === '24');
+    await page.waitForSelector('button >> text=Play');
+    assert.doesNotMatch(await hashOf(page), /k=/);
+  });
+});
+
+check('the arena map by mouse: what is under the pointer, and a row chosen', async () => {
+  await withPage('fake', { hash: '#memory?o=address' }, async (page) => {
+    const canvas = page.locator('canvas.arenas');
+    await canvas.scrollIntoViewIfNeeded();
+    const box = await canvas.boundingBox();
+    await page.mouse.move(box.x + 300, box.y + 40);
+    assert.match(await page.textContent('.tooltip'), /^Pool \d+: .*0x7f3a4/);
+    await page.mouse.click(box.x + 300, box.y + 40);
+    assert.match(await page.textContent('.detail h2'), /^0x7f3a4/);
+    assert.match(await page.textContent('.detail'), /Born.*In use.*Freeable.*Pools.*Asked for by.*models\.py:1/);
+    await page.mouse.move(box.x + 40, box.y + 40);
+    assert.match(await page.textContent('.tooltip'), /freeable/);
+    await page.click('#h-map >> xpath=../.. >> css=summary');
+    await page.click('#h-map >> xpath=../.. >> css=.as-table tbody tr:nth-child(3)');
+    assert.equal(await page.textContent('.detail h2'), await page.textContent('#h-map >> xpath=../.. >> css=.as-table tbody tr:nth-child(3) th'));
+    await page.locator('canvas.series').scrollIntoViewIfNeeded();
+    const series = await page.locator('canvas.series').boundingBox();
+    await page.mouse.move(series.x + series.width / 2, series.y + 60);
+    assert.match(await page.textContent('.tooltip'), /resident.*arenas.*headers and rounding.*blocks in use/);
+  });
+});
+
+check('a job shows its processes, one at a time', async () => {
+  await withPage('many', { hash: '#memory' }, async (page) => {
+    assert.match(await page.textContent('#h-job >> xpath=../..'), /3.processes.*in arenas/);
+    await page.focus('#memory-process');
+    await page.selectOption('#memory-process', '2');
+    await settle(page);
+    assert.match(await hashOf(page), /p=2/);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'memory-process');
+    assert.match(await page.textContent('.verdict'), /of the 32\.0.MiB/);
+    await page.click('#h-job >> xpath=../.. >> css=tbody a >> nth=0');
+    await settle(page);
+    assert.equal(await page.inputValue('#memory-process'), '0');
+    await page.goto(urls.many + '#flame?m=alloc&t=3&p=1');
+    await settle(page);
+    assert.equal(await page.inputValue('#scope'), '1');
+  });
+});
+
+check('what is not there is said, with the reason', async () => {
+  const said = { empty: /no readings of memory/, free: /no arenas to look into: free-threaded Python uses mimalloc.*Not explained−5\.72/,
+                 arenas: /Record again with --alloc.*1.234.arenas with less to free left out/ };
+  for (const [name, text] of Object.entries(said)) {
+    await withPage(name, { hash: '#memory?k=99&a=7000&o=constructor' }, async (page) => {
+      await settle(page);
+      assert.match(await page.textContent('main'), text);
+      await page.goto(urls[name] + '#flame?m=alloc'); // an address from another report
+      await settle(page);
+      assert.equal(await page.textContent('.segmented [aria-pressed=true]'), 'Blame');
+    });
+  }
+});
+
+check('thousands of arenas scroll, and every snapshot is drawn at once', async (t) => {
+  await withPage('arenas', { hash: '#memory' }, async (page) => {
+    await page.locator('canvas.arenas').scrollIntoViewIfNeeded();
+    await settle(page);
+    const gaps = await page.evaluate(scrollGaps);
+    t.diagnostic('2,000 arenas: frame gap p50 ' + gaps.p50.toFixed(1) + ', p95 ' + gaps.p95.toFixed(1) + ' ms; snapshot ' +
+                 gaps.snapshot.toFixed(1) + ' ms');
+    assert.ok(gaps.p50 < 100 && gaps.snapshot < 500, JSON.stringify(gaps));
+  });
+});
+
 check('a damaged report says why instead of staying empty', async () => {
   const bad = fake.fakeReport();
   bad.nodes.parent[4] = 99;
@@ -256,7 +441,7 @@ check('a large report opens and pans', async (t) => {
 check('axe finds nothing serious, light and dark', async () => {
   const axe = readFileSync(findModule('axe-core').path, 'utf8');
   for (const scheme of ['light', 'dark']) {
-    for (const id of PAGES) {
+    for (const id of [...PAGES, 'memory?a=40&k=12', 'flame?m=alloc']) {
       const view = await open(env.browser, urls.fake, { scheme, hash: '#' + id });
       await settle(view.page);
       await view.page.evaluate(axe); // a script tag would be refused by Trusted Types

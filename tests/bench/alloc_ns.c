@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * For tests/bench/allocations, by ctypes.PyDLL: Python's allocators with the agent's hooks and
+ * For tests/bench/alloc_ns, by ctypes.PyDLL: Python's allocators with the agent's hooks and
  * without, in turn, in one process. The agent's ctx begins with the allocator that it wraps.
  */
 #include <stddef.h>

@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+"""Blocks above what pymalloc serves, and lists that grow."""
+
+import sys
+
+for _ in range(int(sys.argv[1])):
+    blocks = []
+    for i in range(2000):
+        blocks.append(bytearray(700 + i % 5000))
+    grown = []
+    for i in range(40000):
+        grown.append(i)

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+import { test } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import * as fake from './fake_profile.mjs';
+
+const SCHEMA = JSON.parse(readFileSync(join(dirname(fileURLToPath(import.meta.url)), '..', 'profile.schema.json'), 'utf8'));
+
+const TYPES = { object: (v) => v !== null && typeof v === 'object' && !Array.isArray(v), array: Array.isArray, null: (v) => v === null,
+                string: (v) => typeof v === 'string', boolean: (v) => typeof v === 'boolean', number: Number.isFinite, integer: Number.isInteger };
+
+// As much of JSON Schema as this schema uses; the first few complaints.
+function complaints(value, schema, path = '$', out = []) {
+  if (schema.$ref) return complaints(value, SCHEMA.$defs[schema.$ref.split('/').pop()], path, out);
+  const types = schema.type === undefined ? null : [schema.type].flat();
+  if (types && !types.some((t) => TYPES[t](value))) out.push(path + ' is no ' + types.join(' or '));
+  else if (schema.enum && !schema.enum.includes(value)) out.push(path + ' is none of ' + schema.enum);
+  else if (value < schema.minimum) out.push(path + ' is below ' + schema.minimum);
+  else if (Array.isArray(value) && schema.items) value.forEach((v, i) => out.length < 9 && complaints(v, schema.items, path + '[' + i + ']', out));
+  else if (TYPES.object(value)) {
+    for (const k of schema.required || []) if (!(k in value)) out.push(path + '.' + k + ' is missing');
+    for (const [k, s] of Object.entries(schema.properties || {})) if (k in value) complaints(value[k], s, path + '.' + k, out);
+  }
+  return out;
+}
+
+for (const [name, make] of Object.entries({ fake: fake.fakeReport, empty: fake.emptyReport, free: fake.freeThreadedReport,
+                                            arenas: fake.arenasReport, processes: () => fake.fakeReport({ processes: 3 }) })) {
+  test('the made-up ' + name + ' report is what the schema says', () => {
+    assert.deepEqual(complaints(make(), SCHEMA), []);
+  });
+}
+
+test('a report of a real capture is what the schema says', { skip: process.env.GILSCOPE_VIZ_REPORT ? false : 'GILSCOPE_VIZ_REPORT names no report' }, () => {
+  const page = readFileSync(process.env.GILSCOPE_VIZ_REPORT, 'utf8');
+  const blocks = [...page.matchAll(/class="gs-data">([^<]*)<\/script>/g)].map((m) => Buffer.from(m[1], 'base64'));
+  assert.deepEqual(complaints(JSON.parse(gunzipSync(Buffer.concat(blocks))), SCHEMA), []);
+});
