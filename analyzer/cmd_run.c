@@ -149,6 +149,23 @@ static int check_ring(const struct gs_args *args)
                                       "more: --max-size 256M");
 }
 
+static int check_alloc(const struct gs_args *args)
+{
+    const char *interval = args->value[GS_OPT_run_alloc_interval],
+               *alloc = getenv("GILSCOPE_ALLOC");
+    if (!interval)
+        return GS_EXIT_OK;
+    if (size_bytes(interval) == 0)
+        return gs_cmd_fail(GS_EXIT_USAGE,
+                           "run: --alloc-interval: '%s' does not fit; expected a "
+                           "size from 1 on, such as 64K",
+                           interval);
+    if (args->value[GS_OPT_run_alloc] || (alloc && strcmp(alloc, "1") == 0))
+        return GS_EXIT_OK;
+    return gs_cmd_fail(GS_EXIT_USAGE, "run: --alloc-interval says how often to sample allocations; "
+                                      "--alloc samples them");
+}
+
 /* ---- the environment ---- */
 
 static void set_variables(const struct gs_args *args)
@@ -317,7 +334,8 @@ int gs_cmd_run(int argc, char **argv)
     if (gs_target_refusal(command.path, refusal, sizeof(refusal)))
         return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: %s", refusal);
     warn_unknown_variables();
-    if ((code = check_ring(&args)) != GS_EXIT_OK || (code = set_output(&args)) != GS_EXIT_OK)
+    if ((code = check_ring(&args)) != GS_EXIT_OK || (code = check_alloc(&args)) != GS_EXIT_OK ||
+        (code = set_output(&args)) != GS_EXIT_OK)
         return code;
     set_variables(&args);
     if ((code = set_preload()) != GS_EXIT_OK)

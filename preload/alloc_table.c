@@ -42,10 +42,12 @@ bool gs_alloc_table_init(uint64_t mean_bytes)
     place_shift = MIN_SHIFT;
     while (place_shift < 40 && (2u * SLOTS_PER_SAMPLE << place_shift) <= mean_bytes)
         place_shift++;
-    keys = map_wiped(NULL, GS_ALLOC_SLOTS * sizeof(*keys));
-    samples = map_wiped(NULL, GS_ALLOC_SLOTS * sizeof(*samples));
-    filter_counts = map_wiped(NULL, FILTER_BITS);
-    return keys && samples && filter_counts && map_wiped(&gs_alloc_filter, sizeof(gs_alloc_filter));
+    samples = map_wiped(NULL, GS_ALLOC_SLOTS * (sizeof(*samples) + sizeof(*keys)) + FILTER_BITS);
+    if (!samples)
+        return false;
+    keys = (uintptr_t *)(samples + GS_ALLOC_SLOTS);
+    filter_counts = (uint8_t *)(keys + GS_ALLOC_SLOTS);
+    return map_wiped(&gs_alloc_filter, sizeof(gs_alloc_filter)) != NULL;
 }
 
 /* ---- the filter ---- */

@@ -518,6 +518,24 @@ os._exit(0)""")
 
 @one_version
 def test_the_interval_is_checked(gilscope, python):
-    for wrong in "0x", "-1", "much":
-        result = gilscope("run", "--alloc", "--alloc-interval", wrong, "--", python, "-c", "", expect_rc=None)
-        assert result.returncode == 2 and "--alloc-interval" in result.stderr
+    for wrong in ["--alloc", "0"], ["--alloc", "0K"], ["--alloc", "much"], ["64K"]:
+        options = [*wrong[:-1], "--alloc-interval", wrong[-1]]
+        result = gilscope("run", *options, "--", python, "-c", "", expect_rc=None)
+        assert result.returncode == 2 and "--alloc" in result.stderr
+
+
+def test_without_room_for_the_table_the_rest_is_recorded(python, gilscope, allocations, tmp_path):
+    limited = ["bash", "-c", 'ulimit -v 90000; exec "$0" "$@"', python, "-c", "import json; print(1)"]
+    result = run_preloaded(gilscope, limited, tmp_path / "x.gsc", env={"GILSCOPE_ALLOC": "1"})
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1\n", "")
+    a = allocations(tmp_path / "x.gsc")
+    assert (a.why_not, a.rows) == (["no memory, or no MADV_WIPEONFORK"], {})
+
+
+def test_the_program_sees_itself_unchanged(python, gilscope, targets, tmp_path):
+    argv = [python, targets / "self_portrait.py"]
+    plain = run_preloaded(gilscope, argv, tmp_path / "x.gsc")
+    watched = run_preloaded(gilscope, argv, tmp_path / "x.gsc", env={"GILSCOPE_ALLOC": "1"})
+    assert plain.returncode == watched.returncode == 0
+    plain, watched = json.loads(plain.stdout), json.loads(watched.stdout)
+    assert watched == plain
