@@ -75,7 +75,8 @@ static void explain_mappings(uint64_t *parts, const struct gs_rec_maps *maps)
     parts[GS_EXPLAINED_FILE_PRIVATE] = maps->kind_bytes[GS_MAP_FILE_PRIVATE];
     parts[GS_EXPLAINED_STACK] = maps->kind_bytes[GS_MAP_STACK];
     parts[GS_EXPLAINED_AGENT] = maps->kind_bytes[GS_MAP_AGENT];
-    parts[GS_EXPLAINED_OTHER] = maps->kind_bytes[GS_MAP_OTHER];
+    uint64_t other = maps->kind_bytes[GS_MAP_OTHER], stacks = parts[GS_EXPLAINED_FRAME_STACKS];
+    parts[GS_EXPLAINED_OTHER] = other > stacks ? other - stacks : 0;
 }
 
 /* Pools that were never used have never been touched: they are not resident. */

@@ -239,16 +239,15 @@ static void put_memory(uint64_t now)
     gs_writer_record_done();
 }
 
-static bool has_arena(uintptr_t lo, uintptr_t hi)
+static uint64_t arenas_rss(uintptr_t lo, uintptr_t hi)
 {
-    if (hi - lo < gs_arena_bytes)
-        return false;
-    for (uint32_t i = 0; i < s.n_live; i++) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < s.n_live && hi - lo >= gs_arena_bytes; i++) {
         uintptr_t at = gs_arenas_at(m->live[i])->address;
         if (at >= lo && at < hi)
-            return true;
+            bytes += gs_resident_bytes(at, at + gs_arena_bytes);
     }
-    return false;
+    return bytes;
 }
 
 static void put_maps(uint64_t now, const struct gs_maps *maps)
@@ -288,7 +287,7 @@ static void look_at_maps(uint64_t now)
 {
     uint64_t cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     struct gs_maps maps;
-    if (gs_maps_read(&maps, has_arena)) {
+    if (gs_maps_read(&maps, arenas_rss)) {
         put_maps(now, &maps);
         put_heap(now, &maps);
     }

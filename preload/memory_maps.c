@@ -19,7 +19,7 @@ struct mapping {
 
 struct parse {
     struct gs_maps *out;
-    bool (*has_arena)(uintptr_t, uintptr_t);
+    uint64_t (*arenas_rss)(uintptr_t, uintptr_t);
     struct mapping at;      /* whose lines are being read */
     uintptr_t last_file_hi; /* end of the file mapping before it */
 };
@@ -79,8 +79,6 @@ static enum gs_map_kind kind_of(const struct parse *p, const struct mapping *m, 
         return GS_MAP_HEAP;
     if (!strcmp(name, "[stack]"))
         return GS_MAP_STACK;
-    if (p->has_arena(m->lo, m->hi))
-        return GS_MAP_ARENAS;
     if (m->lo == p->last_file_hi)
         return GS_MAP_FILE_PRIVATE;
     return is_thread_heap(m) ? GS_MAP_THREAD_HEAPS : GS_MAP_OTHER;
@@ -91,17 +89,28 @@ static uint64_t at_most(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Of a file's mapping, pages that were written to are the process's own copies. Of others, some may
- * be ours: the kernel joins neighbours. */
+/* Moves what of a mapping is `kind` to where it belongs. */
+static uint64_t set_apart(struct parse *p, enum gs_map_kind kind, uint64_t bytes, uint64_t left)
+{
+    bytes = at_most(bytes, left);
+    p->out->rss_of[kind] += bytes;
+    return left - bytes;
+}
+
+/* Of a file's mapping, pages that were written to are the process's own copies. In others the
+ * kernel joins neighbours: some of it may be arenas, and some ours. */
 static void close_mapping(struct parse *p)
 {
     const struct mapping *m = &p->at;
-    uint64_t other = m->is_file ? m->anonymous : gs_own_maps_rss(m->lo, m->hi);
-    other = at_most(other, m->rss);
-    p->out->rss_of[m->kind] += m->rss - other;
-    p->out->rss_of[m->is_file ? GS_MAP_FILE_PRIVATE : GS_MAP_AGENT] += other;
-    if (m->is_file)
+    uint64_t left = m->rss;
+    if (m->is_file) {
+        left = set_apart(p, GS_MAP_FILE_PRIVATE, m->anonymous, left);
         p->last_file_hi = m->hi;
+    } else if (left) {
+        left = set_apart(p, GS_MAP_ARENAS, p->arenas_rss(m->lo, m->hi), left);
+        left = set_apart(p, GS_MAP_AGENT, gs_own_maps_rss(m->lo, m->hi), left);
+    }
+    p->out->rss_of[m->kind] += left;
 }
 
 /* "7f00-7f10 rw-p 00000000 00:00 0      [heap]"; false when the line is not the first of one. */
@@ -174,10 +183,10 @@ static size_t take_lines(struct parse *p, char *buf, size_t n)
     return n - from;
 }
 
-bool gs_maps_read(struct gs_maps *out, bool (*has_arena)(uintptr_t lo, uintptr_t hi))
+bool gs_maps_read(struct gs_maps *out, uint64_t (*arenas_rss)(uintptr_t lo, uintptr_t hi))
 {
     static char buf[16384];
-    struct parse p = {.out = out, .has_arena = has_arena};
+    struct parse p = {.out = out, .arenas_rss = arenas_rss};
     size_t len = 0;
     long fd = gs_open("/proc/self/smaps", O_RDONLY, 0), n;
     *out = (struct gs_maps){0};

@@ -17,8 +17,8 @@ struct gs_maps {
     uintptr_t heap_lo, heap_hi;    /* the C library's heap; 0 where there is none */
 };
 
-/* `has_arena` says whether a live arena lies in a range of addresses. False where /proc is out of
- * reach. The kernel walks the page tables: about 1 ms a GiB. */
-bool gs_maps_read(struct gs_maps *out, bool (*has_arena)(uintptr_t lo, uintptr_t hi));
+/* `arenas_rss` says how many resident bytes between two addresses are arenas. False where /proc is
+ * out of reach. The kernel walks the page tables: about 1 ms a GiB. */
+bool gs_maps_read(struct gs_maps *out, uint64_t (*arenas_rss)(uintptr_t lo, uintptr_t hi));
 
 #endif

@@ -50,7 +50,7 @@ void gs_unmap(void *p, size_t len)
     gs_sys2(SYS_munmap, p, len);
 }
 
-static uint64_t resident_bytes(uintptr_t lo, uintptr_t hi)
+uint64_t gs_resident_bytes(uintptr_t lo, uintptr_t hi)
 {
     static uint8_t vector[VECTOR_PAGES];
     uint64_t pages = 0;
@@ -73,7 +73,7 @@ uint64_t gs_own_maps_rss(uintptr_t lo, uintptr_t hi)
     for (uint32_t i = 0; i < n && i < MAX_RANGES; i++) {
         uintptr_t end = __atomic_load_n(&ranges[i].hi, __ATOMIC_ACQUIRE), begin = ranges[i].lo;
         if (end && begin < hi && end > lo)
-            bytes += resident_bytes(begin > lo ? begin : lo, end < hi ? end : hi);
+            bytes += gs_resident_bytes(begin > lo ? begin : lo, end < hi ? end : hi);
     }
     return bytes;
 }

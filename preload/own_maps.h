@@ -13,5 +13,8 @@ void *gs_map(size_t len);
 void gs_unmap(void *p, size_t len);
 /* Resident bytes of it between two addresses. CTX: drain. */
 uint64_t gs_own_maps_rss(uintptr_t lo, uintptr_t hi);
+/* Resident bytes between two addresses, whole pages; 0 where something is not mapped. CTX: drain.
+ */
+uint64_t gs_resident_bytes(uintptr_t lo, uintptr_t hi);
 
 #endif

@@ -44,18 +44,20 @@ class Memory:
     def live(self):
         return [a for a in self.arenas.values() if a.died is None]
 
-    def sums(self):
-        """(used, free inside pools in use, pools emptied or never used) of the last readings."""
+    def sums_of(self, arena):
+        """(used, free inside pools in use, pools emptied or never used) of its last reading."""
         used = free = unused_pools = 0
-        for arena in self.live():
-            for cell in arena.cells()[:arena.n_pools()]:
-                size, blocks = 16 * (cell >> 10), cell & 0x3FF
-                if not blocks:
-                    unused_pools += 1
-                    continue
-                used += blocks * size
-                free += ((arena.pool_bytes - POOL_HDR_BYTES) // size - blocks) * size
+        for cell in arena.cells()[:arena.n_pools()]:
+            size, blocks = 16 * (cell >> 10), cell & 0x3FF
+            if not blocks:
+                unused_pools += 1
+                continue
+            used += blocks * size
+            free += ((arena.pool_bytes - POOL_HDR_BYTES) // size - blocks) * size
         return used, free, unused_pools
+
+    def sums(self):
+        return tuple(map(sum, zip(*map(self.sums_of, self.live()))))
 
     def last(self, tag):
         return self.records[tag][-1]

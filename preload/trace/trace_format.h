@@ -262,14 +262,15 @@ enum gs_event_kind {
 #undef X
 };
 
-/* MAPS: what the memory of the process that is resident is of. A mapping counts as one kind. */
+/* MAPS: what the memory of the process that is resident is of. Kinds
+ * 1, 3 to 5 and 8 are whole mappings but for what of them is 2, 6 or 7. */
 #define GS_MAP_LIST(X)                                                                             \
     X(FILE, 1, "pages of files")                                                                   \
     X(FILE_PRIVATE, 2, "private copies of pages of files, and zeroed data behind them")            \
     X(HEAP, 3, "the C library's heap")                                                             \
     X(THREAD_HEAPS, 4, "the C library's heaps of threads")                                         \
     X(STACK, 5, "the main thread's stack")                                                         \
-    X(ARENAS, 6, "mappings with pymalloc arenas in them, and what else lies there")                \
+    X(ARENAS, 6, "pymalloc's arenas")                                                              \
     X(AGENT, 7, "gilscope's own")                                                                  \
     X(OTHER, 8, "other anonymous mappings")
 
