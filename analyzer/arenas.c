@@ -146,14 +146,16 @@ void gs_arena_replay_seen(struct gs_arena_replay *p)
 static void be_born(struct gs_arena_replay *p, uint32_t arena)
 {
     p->arenas[arena].lives = true;
-    add_pools(&p->rows->arenas[arena], p->arenas[arena].cells, p->sums);
+    if (p->arenas[arena].is_read)
+        add_pools(&p->rows->arenas[arena], p->arenas[arena].cells, p->sums);
     mark_changed(p, arena);
 }
 
 static void die(struct gs_arena_replay *p, uint32_t arena)
 {
     p->arenas[arena].lives = false;
-    take_pools(&p->rows->arenas[arena], p->arenas[arena].cells, p->sums);
+    if (p->arenas[arena].is_read)
+        take_pools(&p->rows->arenas[arena], p->arenas[arena].cells, p->sums);
 }
 
 /* Rows [from, end) are one reading. */
@@ -162,8 +164,9 @@ static void read_arena(struct gs_arena_replay *p, const struct gs_rec_pools *fro
 {
     const struct gs_rec_arena *a = &p->rows->arenas[from->arena];
     struct gs_arena_state *s = &p->arenas[from->arena];
-    if (s->lives)
+    if (s->lives && s->is_read)
         take_pools(a, s->cells, p->sums);
+    s->is_read = true;
     memset(s->cells, 0, sizeof(s->cells));
     for (const struct gs_rec_pools *row = from; row < end; row++)
         for (unsigned i = 0; i < 4 && 4 * row->quad + i < a->n_pools; i++)

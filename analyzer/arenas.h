@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * pymalloc's arenas as they were at any time: births, ends and readings are replayed forwards, and
  * sums over all arenas that live are kept as they change. An arena's state is its last reading;
- * before the first one all its pools count as never used.
+ * before the first one nothing is known of it, and it is in no sum.
  */
 #ifndef GS_ARENAS_H
 #define GS_ARENAS_H
@@ -23,7 +23,8 @@ struct gs_arena_bytes { /* what arenas hold */
     uint64_t unused;    /* pools that were never touched */
 };
 struct gs_arena_state {
-    bool lives, changed; /* changed: since whoever looks cleared it */
+    bool lives, is_read;
+    bool changed; /* since whoever looks cleared it */
     uint16_t cells[GS_ARENA_POOLS];
     uint64_t worst_pinned; /* bytes, at any reading of its life */
 };
