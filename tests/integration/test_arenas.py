@@ -90,6 +90,14 @@ def test_they_go_again(python, record_memory, script):
     assert memory.last("MEMORY")[4] == sum(a.bytes for a in memory.live())
 
 
+@pytest.mark.pythons(per_minor=True)
+def test_the_last_look_is_before_python_clears_up(python, record_memory, script):
+    path = script("kept = [bytes(400) for _ in range(200000)]\nimport time\ntime.sleep(0.4)\n")
+    _, memory = record_memory([python, path])
+    arena_bytes = [fields[4] for fields in memory.records["MEMORY"]]
+    assert arena_bytes[-1] == max(arena_bytes) > 80 << 20
+
+
 SECONDS = 60 if LONG else 3
 
 
