@@ -266,7 +266,6 @@ os._exit(0)
 """
 
 
-@pytest.mark.pythons(min=(3, 10), per_minor=True)
 def test_sub_interpreters(python, record_allocations, allocations, targets):
     """On the main thread and on others; from 3.12 on each has a GIL of its own. What they held is freed
     with them."""
