@@ -104,12 +104,16 @@ SECONDS = 60 if LONG else 3
 @pytest.mark.serial
 @pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.pythons(per_minor=True)
-def test_nothing_is_disturbed_where_they_come_and_go(python, gilscope, targets, tmp_path, stats):
+def test_nothing_is_disturbed_where_they_come_and_go(python, gilscope, targets, tmp_path, stats,
+                                                     compile_c, measured):
     """Snapshots at 1 kHz, 16 threads, forks all the time."""
-    argv = [python, "-W", "ignore", targets / "arenas_come_and_go.py", SECONDS, 16, 100]
+    library = compile_c("arena_churn.c", "-O2", "-shared", "-fPIC")
+    argv = [python, "-W", "ignore", targets / "arenas_come_and_go.py", library, SECONDS, 16, 100]
     result = run_preloaded(gilscope, argv, tmp_path / "p-%p.gsc", timeout=SECONDS + 100,
                            env={"GILSCOPE_MEMORY_INTERVAL": "1", "GILSCOPE_BUDGET": "100"})
-    assert (result.returncode, result.stdout) == (0, "children that went wrong: 0\n"), result.stderr
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("children that went wrong: 0;")
+    measured("%s: %s" % (python.name, result.stdout.strip()))
     captures = sorted(tmp_path.glob("p-*.gsc"), key=lambda p: p.stat().st_size)
     memory = Memory(gilscope, captures[-1])
     assert len(memory.records["MEMORY"]) > 50 * SECONDS
