@@ -26,6 +26,8 @@ MEMORY_FILES = "test_tracemalloc test_gc test_dict test_list test_sys test_capi"
 ALLOCATORS = {"alloc": {"GILSCOPE_ALLOC": "1"}, "tracemalloc": {"GILSCOPE_ALLOC": "1", "PYTHONTRACEMALLOC": "5"},
               "debug": {"GILSCOPE_ALLOC": "1", "PYTHONMALLOC": "debug"},
               "malloc": {"GILSCOPE_ALLOC": "1", "PYTHONMALLOC": "malloc"}}
+# sys._debugmallocstats() prints pymalloc's part only where nothing at all wraps its allocator.
+WANT_A_BARE_ALLOCATOR = (".test_debugmallocstats",)
 NAMES_BEFORE = {"test_interpreters": "test__xxsubinterpreters"}  # where a version has no such file
 FILE_TIMEOUT_S = 900
 TEST_TIMEOUT_S = 240
