@@ -30,6 +30,9 @@ def check_file(file, python, gilscope, measured, env=None, how="", known=()):
     measured("%s %s%s: %d tests, %d passed, %d differ, flaky without the agent: %s; captures: %s" % (
         python.name, name, how, row["tests"], row["passed"], len(row["differs"]),
         " ".join(row["flaky_without"]) or "none", row["captures"]))
+    if row["tests"] == 0 and env and not row["differs"] + row["only_sometimes_with"]:
+        pytest.skip("%s of %s%s ends without the agent as with it: status %s" % (
+            name, python.name, how, row["status"][0][0]))
     assert row["passed"] > 0, row["tail"] or row["status"]
     row["differs"] = [name for name in row["differs"] if not name.endswith(tuple(known))]
     both_ways.check_row(row)

@@ -51,8 +51,9 @@ def all_workloads(venv, part):
     ] + ([own("asgi", "server", "{port}", n(4000), requests=n(4000), connections=8)] if theirs else [])
 
 
-ALLOCATIONS = [("alloc_small", 60), ("alloc_strings", 150), ("alloc_tree", 80), ("alloc_large", 120),
-               ("alloc_threads", 120)]
+# A second or more each: what the beginning and the end of a recording cost is not meant here.
+ALLOCATIONS = [("alloc_small", 120), ("alloc_strings", 800), ("alloc_tree", 400), ("alloc_large", 300),
+               ("alloc_threads", 600)]
 
 
 def allocation_workloads(part):

@@ -3,6 +3,8 @@
 
 import sys
 
+import peak  # noqa: F401
+
 for _ in range(int(sys.argv[1])):
     blocks = []
     for i in range(2000):

@@ -3,6 +3,8 @@
 
 import sys
 
+import peak  # noqa: F401
+
 
 class Point:
     __slots__ = ("x", "y")

@@ -3,6 +3,8 @@
 
 import sys
 
+import peak  # noqa: F401
+
 LINE = ",".join(str(i * 7919) for i in range(200))
 
 for _ in range(int(sys.argv[1])):

@@ -5,6 +5,8 @@ import queue
 import sys
 import threading
 
+import peak  # noqa: F401
+
 ROUNDS = int(sys.argv[1])
 todo = queue.Queue(8)
 

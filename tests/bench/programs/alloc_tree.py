@@ -3,6 +3,8 @@
 
 import sys
 
+import peak  # noqa: F401
+
 
 def grow(depth):
     return {"children": [grow(depth - 1) for _ in range(4)], "name": str(depth)} if depth else ()
