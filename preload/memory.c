@@ -19,6 +19,7 @@
 
 #define MS_NS          1000000u
 #define FIRST_LOOK_NS  (UINT64_C(50) * MS_NS)
+#define FIRST_MAPS_NS  (UINT64_C(300) * MS_NS)
 #define SECOND_MAPS_NS (UINT64_C(900) * MS_NS)
 #define MAPS_NS        (UINT64_C(10000) * MS_NS)
 #define BUDGET         100u           /* reading takes at most one part in this of the time */
@@ -52,6 +53,7 @@ static struct {
     uint32_t n_rows; /* in the writer's columns */
     uint64_t next_look_t, next_maps_t;
     uint64_t spacing_ns; /* of looks */
+    bool seen_maps;
     const char *why_no_arenas;
     bool told_why;
 } s;
@@ -292,7 +294,8 @@ static void look_at_maps(uint64_t now)
         put_heap(now, &maps);
     }
     cpu_ns = (gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns) * BUDGET;
-    uint64_t least_ns = s.next_maps_t ? MAPS_NS : SECOND_MAPS_NS;
+    uint64_t least_ns = s.seen_maps ? MAPS_NS : SECOND_MAPS_NS;
+    s.seen_maps = true;
     s.next_maps_t = now + gs_ticks_of_ns(cpu_ns > least_ns ? cpu_ns : least_ns);
 }
 
@@ -346,7 +349,8 @@ uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max)
     return left < max ? left : max;
 }
 
-/* Looks come early at first, so that a short run has one that is not much older than its end. */
+/* Looks come early at first, so that a short run has one that is not much older than its end. All
+ * mappings, which take a millisecond or two, wait until the run is not that short. */
 static uint64_t next_spacing_ns(void)
 {
     uint64_t spacing_ns = s.spacing_ns ? 2 * s.spacing_ns : FIRST_LOOK_NS;
@@ -355,12 +359,12 @@ static uint64_t next_spacing_ns(void)
 
 void gs_memory_tick(uint64_t now)
 {
-    if (!is_on() || (s.next_look_t && now >= s.next_look_t && clears_up()))
+    if (!is_on() || now < s.next_look_t)
         return;
-    if (s.next_look_t && now >= s.next_look_t)
+    if (!s.next_look_t) /* the first tick */
+        s.next_maps_t = now + gs_ticks_of_ns(FIRST_MAPS_NS);
+    else if (!clears_up())
         look(now, interval_ns() / BUDGET, now >= s.next_maps_t);
-    else if (s.next_look_t)
-        return;
     s.next_look_t = now + gs_ticks_of_ns(next_spacing_ns());
 }
 
@@ -381,5 +385,6 @@ void gs_memory_again(void)
         put_arena(a);
     }
     s.next_maps_t = 0;
+    s.seen_maps = false;
     s.told_why = false;
 }
