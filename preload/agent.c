@@ -99,11 +99,7 @@ static const char *watch_arenas(const struct gs_elf_object *python, bool in_hook
 
 static bool begin_memory(const struct gs_elf_object *python, bool in_hook)
 {
-    uintptr_t is_finalizing = gs_elf_symbol(python, "Py_IsFinalizing");
-    if (!is_finalizing) /* before 3.13 */
-        is_finalizing = gs_elf_symbol(python, "_Py_IsFinalizing");
-    return !gs_agent.config.memory_interval_ms ||
-           gs_memory_init(watch_arenas(python, in_hook), (int (*)(void))is_finalizing);
+    return !gs_agent.config.memory_interval_ms || gs_memory_init(watch_arenas(python, in_hook));
 }
 
 /* ---- starting ---- */

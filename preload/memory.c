@@ -58,8 +58,6 @@ static struct {
     bool told_why;
 } s;
 
-static int (*python_is_finalizing)(void);
-
 /* Arenas of before a second Py_Initialize() may go without our hook (3.13 and later). The program
  * called python has one interpreter in its life; of another nobody knows. */
 static bool read_safely;
@@ -71,13 +69,12 @@ static bool is_on(void)
 
 static bool clears_up(void)
 {
-    return gs_agent.python_has_ended || (python_is_finalizing && python_is_finalizing());
+    return gs_agent.python_has_ended || gs_pyabi_is_over(&gs_agent.abi);
 }
 
-bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void))
+bool gs_memory_init(const char *why_no_arenas)
 {
     s.why_no_arenas = why_no_arenas;
-    python_is_finalizing = is_finalizing;
     read_safely = !gs_elf_program_names("Py_BytesMain");
     if (!m)
         m = gs_map(sizeof(*m));

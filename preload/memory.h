@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Switches it on. `why_no_arenas`: they are not seen, or NULL; `is_finalizing`: Python's, one load
- * without a lock in all versions, or NULL. False: no memory. CTX: constructor. */
-bool gs_memory_init(const char *why_no_arenas, int (*is_finalizing)(void));
+/* Switches it on; why: arenas are not seen, or NULL. False: no memory. CTX: constructor. */
+bool gs_memory_init(const char *why_no_arenas);
 void gs_memory_forget(void); /* forked child */
 /* Nanoseconds until the next look is due, at most `max`. */
 uint64_t gs_memory_wait_ns(uint64_t now, uint64_t max);

@@ -87,6 +87,9 @@ size_t gs_pyabi_thread_name(const struct gs_pyabi *abi, uintptr_t tstate, char *
  * if it cannot be read. Fault-safe. */
 int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, uintptr_t *interp);
 
+/* Has Py_Finalize() begun? Fault-safe: libpython may have been unloaded by now. */
+bool gs_pyabi_is_over(const struct gs_pyabi *abi);
+
 /* Pure and offline: line number of a bytecode offset; -1 where the table has none. Bounds-checked
  * against garbage. */
 int32_t gs_pyabi_line(enum gs_linetable_kind kind, const uint8_t *table, size_t len,

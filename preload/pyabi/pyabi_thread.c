@@ -211,3 +211,11 @@ int64_t gs_pyabi_interpreter_id(const struct gs_pyabi *abi, uintptr_t tstate, ui
         return -1;
     return id >= 0 ? id : -1;
 }
+
+bool gs_pyabi_is_over(const struct gs_pyabi *abi)
+{
+    uintptr_t finalizing;
+    return abi->off.runtime_finalizing != GS_PYABI_ABSENT &&
+           gs__read_ptr(abi->in.py_runtime + (uintptr_t)abi->off.runtime_finalizing, &finalizing) &&
+           finalizing;
+}
