@@ -173,14 +173,15 @@ static void the_real_heap_is_what_mallinfo_says(void **state)
     struct gs_heap_use use;
     void *blocks[2000];
     (void)state;
+    assert_true(gs_maps_read(&maps, arenas_rss));
+    if (!maps.heap_hi)
+        skip(); /* a sanitizer's allocator has none */
     for (int i = 0; i < 2000; i++)
         blocks[i] = malloc(2000);
     for (int i = 0; i < 2000; i++)
         if (i % 4)
             free(blocks[i]);
     assert_true(gs_maps_read(&maps, arenas_rss));
-    if (!maps.heap_hi)
-        skip(); /* a sanitizer's allocator has none */
     bool walked = gs_heap_walk(maps.heap_lo, maps.heap_hi, SECOND_NS, window, sizeof(window), &use);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     (void)walked;
