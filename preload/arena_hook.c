@@ -7,7 +7,6 @@
 #include "preload/agent.h"
 #include "preload/arena_table.h"
 #include "preload/elf_symbols.h"
-#include "preload/gil.h"
 #include "preload/stack_take.h"
 #include "preload/thread_state.h"
 
@@ -29,7 +28,7 @@ static uint32_t stack_of_caller(void)
     struct gs_thread *t = gs_thread_self();
     if (gs_live.mode == GS_LIVE_NO || !gs_agent.level || !t || t->open_kind != GS_OPEN_HOLDING)
         return 0;
-    return gs_own_stack(t, gs_gil_last_holder_at(t->cond));
+    return gs_current_stack(t);
 }
 
 static void *arena_alloc(void *ctx, size_t size)

@@ -99,6 +99,38 @@ def test_the_last_look_is_before_python_clears_up(python, record_memory, script)
 
 
 @pytest.mark.pythons(per_minor=True)
+def test_arenas_for_states_that_end_under_it(python, record_memory, script):
+    """Of sub-interpreters, that end in a turn, and of an object that Python's end clears up."""
+    path = script(textwrap.dedent("""
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        import threading, time
+        FILL = "[bytes(400) for _ in range(20000)]"
+        class Late:
+            def __del__(self, fill=eval("lambda: " + FILL)):
+                fill()
+        def life():
+            sub = interpreters.create()
+            interpreters.run_string(sub, "kept = " + FILL)
+            interpreters.destroy(sub)
+            return eval(FILL)
+        time.sleep(0.01)
+        threads = [threading.Thread(target=life) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        late = Late(), life()
+        for thread in threads:
+            thread.join()
+        time.sleep(0.2)
+    """))
+    result, memory = record_memory([python, path])
+    assert (result.returncode, result.stderr) == (0, "")
+    assert memory.arenas
+
+
+@pytest.mark.pythons(per_minor=True)
 def test_a_slow_end_keeps_nobody_busy(python, record_memory, script):
     """No look is taken then, and none is waited for in a circle."""
     path = script(textwrap.dedent("""
