@@ -16,6 +16,7 @@ static const struct gs_column_desc sched_cols[] = {GS_SCHED_COLUMNS(X)};
 static const struct gs_column_desc pools_cols[] = {GS_POOLS_COLUMNS(X)};
 static const struct gs_column_desc alloc_cols[] = {GS_ALLOC_COLUMNS(X)};
 static const struct gs_column_desc free_cols[] = {GS_FREE_COLUMNS(X)};
+static const struct gs_column_desc cuda_cols[] = {GS_CUDA_COLUMNS(X)};
 #undef X
 
 /* The positions of the columns, to name time_col and seq_col without counting by hand. */
@@ -43,8 +44,12 @@ enum { GS_ALLOC_COLUMNS(X) };
 #define X(column, kind) FREE_##column,
 enum { GS_FREE_COLUMNS(X) };
 #undef X
+#define X(column, kind) CUDA_##column,
+enum { GS_CUDA_COLUMNS(X) };
+#undef X
 
-_Static_assert(N_OF(slice_cols) <= GS_CHUNK_MAX_COLS, "col_off has room for every column");
+_Static_assert(N_OF(slice_cols) <= GS_CHUNK_MAX_COLS && N_OF(cuda_cols) <= GS_CHUNK_MAX_COLS,
+               "col_off has room for every column");
 
 static const struct gs_stream_desc streams[] = {
     {"records", GS_STREAM_RECORDS, 0, -1, -1, NULL},
@@ -58,6 +63,7 @@ static const struct gs_stream_desc streams[] = {
     {"pools", GS_STREAM_POOLS, N_OF(pools_cols), POOLS_t, -1, pools_cols},
     {"alloc", GS_STREAM_ALLOC, N_OF(alloc_cols), ALLOC_t, -1, alloc_cols},
     {"free", GS_STREAM_FREE, N_OF(free_cols), FREE_t, -1, free_cols},
+    {"cuda", GS_STREAM_CUDA, N_OF(cuda_cols), CUDA_t, CUDA_seq, cuda_cols},
 };
 
 const struct gs_stream_desc *gs_stream_desc(uint8_t stream)

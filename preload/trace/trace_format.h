@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   2 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   3 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -100,7 +100,8 @@ enum gs_codec {
     X(SCHED, 6, "sched", "per-thread CPU and run-queue time, cumulative")                          \
     X(POOLS, 7, "pools", "pymalloc pools of an arena that changed, four a row")                    \
     X(ALLOC, 8, "alloc", "Poisson samples of allocations, over bytes")                             \
-    X(FREE, 9, "free", "sampled allocations that were freed")
+    X(FREE, 9, "free", "sampled allocations that were freed")                                      \
+    X(CUDA, 10, "cuda", "calls of the CUDA driver, in order of seq")
 
 enum gs_stream {
 #define X(NAME, number, name, doc) GS_STREAM_##NAME = number,
@@ -187,6 +188,77 @@ enum gs_alloc_domain { GS_ALLOC_OBJ = 0, GS_ALLOC_MEM = 1 };
 
 #define GS_FREE_COLUMNS(X) X(t, D) X(id, D)
 
+/* CUDA: one call of the driver (or what one call let go of). */
+#define GS_CUDA_COLUMNS(X)                                                                         \
+    X(t, D)        /* the call began */                                                            \
+    X(seq, D)      /* from 1, dense over all rows, lost ones too: the order of effects */          \
+    X(what, F)     /* GS_CUDA_WHAT() */                                                            \
+    X(thread, F)   /* GS_NO_THREAD: one that never used the GIL */                                 \
+    X(context, F)  /* CUDA_CONTEXT record; 0: none */                                              \
+    X(result, F)   /* CUresult, 0 is success */                                                    \
+    X(duration, F) /* ticks */                                                                     \
+    X(bytes, F) /* ALLOC: asked for; FREE: let go; COPY: copied, 0 unknown; LOAD: of the image */  \
+    X(address, F) /* of the memory, or the handle that names it */                                 \
+    X(stack, S)
+#define GS_NO_THREAD 0xffffffffu
+#define GS_CUDA_WHAT(op, kind, flags, call)                                                        \
+    ((uint64_t)(op) | (uint64_t)(kind) << 8 | (uint64_t)(flags) << 16 | (uint64_t)(call) << 32)
+#define GS_CUDA_WHAT_OP(what)    ((unsigned)((what)&0xff))
+#define GS_CUDA_WHAT_KIND(what)  ((unsigned)((what) >> 8 & 0xff))
+#define GS_CUDA_WHAT_FLAGS(what) ((unsigned)((what) >> 16 & 0xffff))
+#define GS_CUDA_WHAT_CALL(what)  ((unsigned)((what) >> 32 & 0xffff)) /* CUDA_CALL record */
+
+/* What a call is for, to us. */
+#define GS_CUDA_OP_LIST(X)                                                                         \
+    X(ALLOC, 1, "alloc")                                                                           \
+    X(FREE, 2, "free")                                                                             \
+    X(SYNC, 3, "sync") /* waits for the device, and does nothing else */                           \
+    X(COPY, 4, "copy") /* a copy or fill that returns when it is done */                           \
+    X(LOAD, 5, "load") /* of a module or library */                                                \
+    X(UNLOAD, 6, "unload")                                                                         \
+    X(CONTEXT, 7, "context")         /* made, retained, or made current */                         \
+    X(CONTEXT_END, 8, "context end") /* bytes: what lived in it and went with it */                \
+    X(POOL, 9, "pool")               /* of stream-ordered memory: made, trimmed, set up */         \
+    X(LAUNCH, 10, "launch")          /* only counted: no rows */                                   \
+    X(OTHER, 11, "other")
+
+/* What memory a call is about. DEVICE to ARRAY are memory of a device. */
+#define GS_CUDA_KIND_LIST(X)                                                                       \
+    X(NONE, 0, "none")                                                                             \
+    X(DEVICE, 1, "device")                                                                         \
+    X(MANAGED, 2, "managed")                                                                       \
+    X(VMM, 3, "vmm")   /* cuMemCreate: lives until released and unmapped */                        \
+    X(POOL, 4, "pool") /* stream-ordered */                                                        \
+    X(ARRAY, 5, "array")                                                                           \
+    X(HOST, 6, "host")             /* the host's, page-locked, from the driver */                  \
+    X(REGISTERED, 7, "registered") /* the program's own, page-locked */                            \
+    X(GRAPH, 8, "graph")           /* a graph's memory node: there while the graph runs */         \
+    X(IPC, 9, "ipc")               /* another process's */                                         \
+    X(MODULE, 10, "module")        /* bytes: of the image */
+
+#define X(NAME, number, text) GS_CUDA_OP_##NAME = number,
+enum gs_cuda_op { GS_CUDA_OP_LIST(X) };
+#undef X
+#define X(NAME, number, text) GS_CUDA_KIND_##NAME = number,
+enum gs_cuda_kind { GS_CUDA_KIND_LIST(X) };
+#undef X
+
+enum gs_cuda_flag {
+    GS_CUDA_HELD = 1,    /* the thread held the GIL from the call's begin to its end */
+    GS_CUDA_HAD = 2,     /* it held the GIL as the call began; with HELD, too */
+    GS_CUDA_AGAIN = 4,   /* ALLOC: told once more, for a new segment */
+    GS_CUDA_UNKNOWN = 8, /* FREE: of memory nobody saw allocated; bytes is 0 */
+};
+
+/* CUDA_CONTEXT flags */
+enum gs_cuda_context_flag { GS_CUDA_PRIMARY = 1 };
+/* CUDA_DRIVER lazy */
+enum gs_cuda_loading {
+    GS_CUDA_LOADING_UNKNOWN = 0,
+    GS_CUDA_LOADING_EAGER = 1,
+    GS_CUDA_LOADING_LAZY = 2
+};
+
 /* Tagged records of stream RECORDS: each is LEB128 tag, LEB128 length, payload. Payload fields in
  * the listed order: u = LEB128 unsigned, z = LEB128 zig-zag, s = LEB128 length + bytes (UTF-8),
  * b = LEB128 length + bytes, * = the field repeats (count first, as u). A reader ignores unknown
@@ -231,7 +303,20 @@ enum gs_alloc_domain { GS_ALLOC_OBJ = 0, GS_ALLOC_MEM = 1 };
       "u t, u rss_bytes, u pss_bytes, u anonymous_bytes, u uss_bytes, u swap_bytes, u n,"          \
       " then n times: u kind (GS_MAP_*), u rss_bytes")                                             \
     X(HEAP, 22, "u t, u in_use_bytes, u retained_bytes")                                           \
-    X(ALLOC_STATE, 23, "u t, u mean_bytes, u samples, u lost_allocs, u lost_frees")
+    X(ALLOC_STATE, 23, "u t, u mean_bytes, u samples, u lost_allocs, u lost_frees")                \
+    X(CUDA_DRIVER, 24, "u t, u version, u loading, s path")                                        \
+    X(CUDA_DEVICE, 25, "u device, s name, s pci_bus_id, u total_bytes")                            \
+    X(CUDA_CONTEXT, 26,                                                                            \
+      "u context, u t, u device, u flags, u duration, u free_before_bytes, u free_after_bytes,"    \
+      " u total_bytes, u thread, u stack")                                                         \
+    X(CUDA_CONTEXT_END, 27, "u context, u t")                                                      \
+    X(CUDA_CALL, 28,                                                                               \
+      "u call, u op, s name, u t, u calls, u failed, u ticks, u held_calls, u held_ticks")         \
+    X(CUDA_LIVE, 29,                                                                               \
+      "u t, u context, u kind, u allocs, u frees, u failed, u live_bytes, u peak_bytes")           \
+    X(CUDA_STATE, 30,                                                                              \
+      "u t, u rows, u lost_rows, u unknown_frees, u untracked, u live_bytes, u peak_bytes")        \
+    X(CUDA_USED, 31, "u t, u device, u used_bytes")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -253,8 +338,10 @@ enum gs_record_tag {
     X(NO_SAFE_READ, 10, "holder sampling is off: process_vm_readv refused")                        \
     X(ONLY_TASK, 11, "every other thread has ended")                                               \
     X(MORE_GILS, 12, "more GILs than are recorded: turns on the last ones are missing")            \
-    X(NO_ARENAS, 13, "arenas are not recorded")     /* text: why */                                \
-    X(NO_ALLOCS, 14, "allocations are not sampled") /* text: why */
+    X(NO_ARENAS, 13, "arenas are not recorded")                         /* text: why */            \
+    X(NO_ALLOCS, 14, "allocations are not sampled")                     /* text: why */            \
+    X(NO_CUDA, 15, "CUDA is not recorded")                              /* text: why */            \
+    X(NO_NVML, 16, "what the process uses of its devices is not known") /* text: why */
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,

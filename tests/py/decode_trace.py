@@ -71,6 +71,7 @@ STREAMS = {
     7: ("pools", "t arena quad cells".split()),
     8: ("alloc", "t id address bytes points domain thread stack@".split()),
     9: ("free", "t id".split()),
+    10: ("cuda", "t seq what thread context result duration bytes address stack@".split()),
 }
 # tag: (name, fields); p* is a repeated pair of u
 RECORDS = {
@@ -97,6 +98,14 @@ RECORDS = {
     21: ("MAPS", "u u u u u u p*"),
     22: ("HEAP", "u u u"),
     23: ("ALLOC_STATE", "u u u u u"),
+    24: ("CUDA_DRIVER", "u u u s"),
+    25: ("CUDA_DEVICE", "u s s u"),
+    26: ("CUDA_CONTEXT", "u u u u u u u u u u"),
+    27: ("CUDA_CONTEXT_END", "u u"),
+    28: ("CUDA_CALL", "u u s u u u u u u"),
+    29: ("CUDA_LIVE", "u u u u u u u u"),
+    30: ("CUDA_STATE", "u u u u u u u"),
+    31: ("CUDA_USED", "u u u"),
 }
 
 
