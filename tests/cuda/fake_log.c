@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Begin and end of each call: the lock, and a line in the log (FAKECUDA_LOG, appended):
- *   seq pid tid thread-seq query|effect NAME result begin_ns end_ns arguments
+ *   seq pid tid thread-seq query|effect NAME result begin_ns end_ns current-context arguments
  * Lines stand in the order of effects; seq counts them over the process.
  */
 #include "tests/cuda/fakecuda.h"
@@ -55,11 +55,11 @@ CUresult fake_begin(struct fake_call *c, const char *name, enum fake_class class
 static void write_line(const struct fake_call *c, CUresult rc, const char *format, va_list args)
 {
     char line[512];
-    int n =
-        snprintf(line, sizeof line, "%llu %d %d %llu %s %s %d %llu %llu ",
-                 (unsigned long long)n_lines, (int)getpid(), (int)gettid(),
-                 (unsigned long long)++thread_lines, c->class == FAKE_QUERY ? "query" : "effect",
-                 c->name, rc, (unsigned long long)c->begin_ns, (unsigned long long)fake_now_ns());
+    int n = snprintf(
+        line, sizeof line, "%llu %d %d %llu %s %s %d %llu %llu %p ", (unsigned long long)n_lines,
+        (int)getpid(), (int)gettid(), (unsigned long long)++thread_lines,
+        c->class == FAKE_QUERY ? "query" : "effect", c->name, rc, (unsigned long long)c->begin_ns,
+        (unsigned long long)fake_now_ns(), (void *)fake_current());
     n += vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);
     if ((size_t)n > sizeof line - 1)
         n = sizeof line - 1;
