@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "preload/cuda_records.h"
 #include "preload/trace_segments.h"
 
 #include <errno.h>
@@ -257,6 +258,7 @@ static bool next_segment(void)
     gs_records_again();
     gs_writer_flush_records();
     gs_alloc_records_again();
+    gs_cuda_records_again();
     s->start_bytes = gs_writer.sink.bytes;
     return true;
 }
