@@ -10,9 +10,9 @@
 
 typedef int CUresult;
 #define GS_CUDA_SUCCESS          0
-#define GS_CUDA_ERROR_STUB       34  /* CUDA_ERROR_STUB_LIBRARY: there is no driver behind us */
-#define GS_CUDA_PER_THREAD       2   /* cuGetProcAddress(): per-thread default stream */
-#define GS_CUDA_GRAPH_NODE_ALLOC 10  /* CU_GRAPH_NODE_TYPE_MEM_ALLOC */
+#define GS_CUDA_ERROR_STUB       34 /* CUDA_ERROR_STUB_LIBRARY: there is no driver behind us */
+#define GS_CUDA_PER_THREAD       2  /* cuGetProcAddress(): per-thread default stream */
+#define GS_CUDA_GRAPH_NODE_ALLOC 10 /* CU_GRAPH_NODE_TYPE_MEM_ALLOC */
 #define GS_CUDA_GRAPH_NODE_FREE  11
 
 typedef int CUdevice;

@@ -94,24 +94,40 @@ uint32_t gs_cuda_n_contexts(void)
     return n < GS_CUDA_CONTEXTS ? n : GS_CUDA_CONTEXTS - 1;
 }
 
+bool gs_cuda_has_more_contexts(void)
+{
+    return __atomic_load_n(&n_contexts, __ATOMIC_RELAXED) >= GS_CUDA_CONTEXTS;
+}
+
 struct gs_cuda_context *gs_cuda_context_at(uint32_t context)
 {
     return &contexts[context];
 }
 
+static bool is_live(uint32_t context, const void *handle)
+{
+    return __atomic_load_n(&contexts[context].handle, __ATOMIC_ACQUIRE) == handle &&
+           !contexts[context].ended;
+}
+
+/* Mostly the one that was asked for last time. */
 uint32_t gs_cuda_context_of(const void *handle)
 {
-    for (uint32_t i = gs_cuda_n_contexts(); i; i--)
-        if (__atomic_load_n(&contexts[i].handle, __ATOMIC_ACQUIRE) == handle && !contexts[i].ended)
-            return i;
-    return 0;
+    static uint32_t last;
+    uint32_t i = __atomic_load_n(&last, __ATOMIC_RELAXED);
+    if (i && is_live(i, handle))
+        return i;
+    for (i = gs_cuda_n_contexts(); i && !is_live(i, handle); i--)
+        ;
+    __atomic_store_n(&last, i, __ATOMIC_RELAXED);
+    return i;
 }
 
 uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda_birth *birth)
 {
     uint32_t i = __atomic_add_fetch(&n_contexts, 1, __ATOMIC_ACQ_REL);
     if (i >= GS_CUDA_CONTEXTS)
-        return 0;
+        return 0; /* told by the drain thread */
     struct gs_cuda_context *c = &contexts[i];
     learn_driver();
     learn_device(device);
@@ -151,8 +167,7 @@ uint32_t gs_cuda_context_current(void)
 static bool ask_free(size_t *free_bytes, size_t *total_bytes)
 {
     const struct gs_cuda_questions *ask = gs_cuda_ask();
-    return ask->cuMemGetInfo_v2 &&
-           ask->cuMemGetInfo_v2(free_bytes, total_bytes) == GS_CUDA_SUCCESS;
+    return ask->cuMemGetInfo_v2 && ask->cuMemGetInfo_v2(free_bytes, total_bytes) == GS_CUDA_SUCCESS;
 }
 
 void gs_cuda_context_measure(uint32_t context)

@@ -58,7 +58,8 @@ bool gs_cuda_primary_is_active(CUdevice device);
 void gs_cuda_contexts_forget(void); /* forked child */
 
 /* For the drain thread. */
-uint32_t gs_cuda_n_contexts(void); /* greatest index */
+uint32_t gs_cuda_n_contexts(void);    /* greatest index */
+bool gs_cuda_has_more_contexts(void); /* than are told apart */
 struct gs_cuda_context *gs_cuda_context_at(uint32_t context);
 const struct gs_cuda_device *gs_cuda_device_at(uint32_t device); /* NULL: not known */
 const struct gs_cuda_driver *gs_cuda_driver(void);               /* NULL: no context yet */

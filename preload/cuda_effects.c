@@ -34,8 +34,8 @@ void gs_cuda_end_alloc(struct gs_cuda_span *s, CUresult rc, enum gs_cuda_space s
     gs_cuda_live_put(space, name, &b);
 }
 
-bool gs_cuda_begin_free(struct gs_cuda_freeing *f, enum gs_cuda_call call,
-                        enum gs_cuda_space space, enum gs_cuda_kind kind, uint64_t name)
+bool gs_cuda_begin_free(struct gs_cuda_freeing *f, enum gs_cuda_call call, enum gs_cuda_space space,
+                        enum gs_cuda_kind kind, uint64_t name)
 {
     if (!gs_cuda_begin(&f->span, call))
         return false;

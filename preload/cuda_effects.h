@@ -22,8 +22,8 @@ struct gs_cuda_freeing {
     bool known; /* block is what lived there */
 };
 /* Before the call: another thread may get the same memory before we are back. */
-bool gs_cuda_begin_free(struct gs_cuda_freeing *f, enum gs_cuda_call call,
-                        enum gs_cuda_space space, enum gs_cuda_kind kind, uint64_t name);
+bool gs_cuda_begin_free(struct gs_cuda_freeing *f, enum gs_cuda_call call, enum gs_cuda_space space,
+                        enum gs_cuda_kind kind, uint64_t name);
 void gs_cuda_end_free(struct gs_cuda_freeing *f, CUresult rc);
 
 /* The bodies of wrappers; errno is the driver's business. What `name` and `bytes` say of results is

@@ -96,7 +96,16 @@ CUresult cuCtxPushCurrent_v2(CUcontext ctx)
     MAKES_CURRENT(cuCtxPushCurrent_v2, ctx);
 }
 
-/* ---- ended ---- */
+/* ---- ended: what comes after it, in the order of effects, is another context's ---- */
+
+static bool begin_end(struct gs_cuda_span *s, enum gs_cuda_call call)
+{
+    if (!gs_cuda_begin(s, call))
+        return false;
+    if (gs_agent.level > 0)
+        s->seq = gs_cuda_next_seq();
+    return true;
+}
 
 static void end_end(struct gs_cuda_span *s, CUresult rc, uint32_t context)
 {
@@ -105,15 +114,15 @@ static void end_end(struct gs_cuda_span *s, CUresult rc, uint32_t context)
         gs_cuda_context_end(context, gs_now());
         bytes = gs_cuda_live_end_context(context);
     }
-    gs_cuda_end(s, rc,
-                &(struct gs_cuda_facts){
-                    .op = GS_CUDA_OP_CONTEXT_END, .context = context, .bytes = bytes});
+    gs_cuda_end(
+        s, rc,
+        &(struct gs_cuda_facts){.op = GS_CUDA_OP_CONTEXT_END, .context = context, .bytes = bytes});
 }
 
 CUresult cuCtxDestroy_v2(CUcontext ctx)
 {
     struct gs_cuda_span s;
-    bool on = gs_cuda_begin(&s, GS_CUDA_cuCtxDestroy_v2);
+    bool on = begin_end(&s, GS_CUDA_cuCtxDestroy_v2);
     uint32_t context = on ? gs_cuda_context_of(ctx) : 0;
     CUresult rc = GS_CUDA_REAL(cuCtxDestroy_v2)(ctx);
     if (on)
@@ -126,7 +135,7 @@ static void end_primary(struct gs_cuda_span *s, CUresult rc, CUdevice device)
 {
     uint32_t context = gs_cuda_primary_of(device);
     if (rc == GS_CUDA_SUCCESS && context && gs_cuda_primary_is_active(device))
-        gs_cuda_end_timed(s, rc, 0);
+        gs_cuda_end(s, rc, &(struct gs_cuda_facts){.op = GS_CUDA_OP_CONTEXT, .context = context});
     else
         end_end(s, rc, context);
 }
@@ -134,7 +143,7 @@ static void end_primary(struct gs_cuda_span *s, CUresult rc, CUdevice device)
 #define ENDS_PRIMARY(symbol, device)                                                               \
     do {                                                                                           \
         struct gs_cuda_span s;                                                                     \
-        bool on = gs_cuda_begin(&s, GS_CUDA_##symbol);                                             \
+        bool on = begin_end(&s, GS_CUDA_##symbol);                                                 \
         CUresult rc = GS_CUDA_REAL(symbol)(device);                                                \
         int saved = errno;                                                                         \
         if (on)                                                                                    \

@@ -109,8 +109,7 @@ CUresult cuIpcOpenMemHandle(CUdeviceptr *dptr, CUipcMemHandle handle, unsigned f
 
 CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *dptr, CUipcMemHandle handle, unsigned flags)
 {
-    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle_v2, (dptr, handle, flags), GS_SPACE_DEVICE, IPC, *dptr,
-                      0);
+    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle_v2, (dptr, handle, flags), GS_SPACE_DEVICE, IPC, *dptr, 0);
 }
 
 CUresult cuIpcCloseMemHandle(CUdeviceptr dptr)
@@ -164,10 +163,10 @@ CUresult cuArrayCreate_v2(CUarray *array, const CUDA_ARRAY_DESCRIPTOR *desc)
 
 CUresult cuArray3DCreate_v2(CUarray *array, const CUDA_ARRAY3D_DESCRIPTOR *desc)
 {
-    GS_CUDA_ALLOCATES(cuArray3DCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, *array,
-                      rc ? 0
-                         : array_bytes(desc->Width, desc->Height, desc->Depth, desc->Format,
-                                       desc->NumChannels));
+    GS_CUDA_ALLOCATES(
+        cuArray3DCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, *array,
+        rc ? 0
+           : array_bytes(desc->Width, desc->Height, desc->Depth, desc->Format, desc->NumChannels));
 }
 
 CUresult cuArrayDestroy(CUarray array)
@@ -224,8 +223,8 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *image, CUjit_option *
                            void **values, unsigned n)
 {
     GS_CUDA_ALLOCATES(cuLibraryLoadData,
-                      (library, image, jit, jit_values, n_jit, options, values, n),
-                      GS_SPACE_MODULE, MODULE, *library, gs_cuda_image_bytes(image));
+                      (library, image, jit, jit_values, n_jit, options, values, n), GS_SPACE_MODULE,
+                      MODULE, *library, gs_cuda_image_bytes(image));
 }
 
 CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *path, CUjit_option *jit,

@@ -49,15 +49,25 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes,
     return rc;
 }
 
+/* By an address where it is mapped: the handle may have been released before. */
+static void note_retained(CUmemGenericAllocationHandle handle, void *addr)
+{
+    const struct gs_cuda_block *named = gs_cuda_live_find(GS_SPACE_VMM, handle);
+    const struct gs_cuda_block *mapping = gs_cuda_live_find(GS_SPACE_MAPPING, (uint64_t)addr);
+    if (!named && !mapping)
+        return;
+    uint32_t slot = named ? gs_cuda_live_slot(named) : mapping->slot;
+    if (gs_cuda_live_hold(slot))
+        gs_cuda_live_name_again(slot, handle);
+}
+
 CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void *addr)
 {
     struct gs_cuda_span s;
     bool on = gs_cuda_begin(&s, GS_CUDA_cuMemRetainAllocationHandle);
     CUresult rc = GS_CUDA_REAL(cuMemRetainAllocationHandle)(handle, addr);
-    struct gs_cuda_block *b =
-        on && rc == GS_CUDA_SUCCESS ? gs_cuda_live_find(GS_SPACE_VMM, *handle) : NULL;
-    if (b && gs_cuda_live_hold(gs_cuda_live_slot(b)))
-        gs_cuda_live_name_again(gs_cuda_live_slot(b), *handle);
+    if (on && rc == GS_CUDA_SUCCESS)
+        note_retained(*handle, addr);
     if (on)
         gs_cuda_end_silent(&s, rc);
     return rc;

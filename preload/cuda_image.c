@@ -27,18 +27,15 @@ struct fat_header {
 static uint64_t fat_bytes(uintptr_t at)
 {
     struct fat_header h;
-    return gs_safe_read(&h, at, sizeof(h)) && h.magic == FAT_MAGIC
-               ? h.header_bytes + h.body_bytes
-               : 0;
+    return gs_safe_read(&h, at, sizeof(h)) && h.magic == FAT_MAGIC ? h.header_bytes + h.body_bytes
+                                                                   : 0;
 }
 
 /* Its section headers stand at the end. */
 static uint64_t elf_bytes(uintptr_t at)
 {
     Elf64_Ehdr h;
-    return gs_safe_read(&h, at, sizeof(h))
-               ? h.e_shoff + (uint64_t)h.e_shentsize * h.e_shnum
-               : 0;
+    return gs_safe_read(&h, at, sizeof(h)) ? h.e_shoff + (uint64_t)h.e_shentsize * h.e_shnum : 0;
 }
 
 /* Page by page: a string may end just before what cannot be read. */

@@ -22,8 +22,8 @@ static struct live {
 bool gs_cuda_live_init(void)
 {
     struct live *none = NULL, *mine = l ? NULL : gs_map(sizeof(*mine));
-    if (mine && !__atomic_compare_exchange_n(&l, &none, mine, false, __ATOMIC_RELEASE,
-                                             __ATOMIC_RELAXED))
+    if (mine &&
+        !__atomic_compare_exchange_n(&l, &none, mine, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         gs_unmap(mine, sizeof(*mine));
     return l != NULL;
 }
@@ -72,28 +72,40 @@ bool gs_cuda_live_put(enum gs_cuda_space space, uint64_t name, const struct gs_c
     return false;
 }
 
+static bool is_newer(const struct gs_cuda_block *a, const struct gs_cuda_block *b)
+{
+    return a->seq != b->seq ? a->seq > b->seq : a->t > b->t;
+}
+
+/* The newest of that name, or GS_CUDA_SLOTS: memory that went with its context may still be in the
+ * table when another thread gets the same address. */
+static uint32_t newest(uint64_t key)
+{
+    uint32_t first = place_of(key), found = GS_CUDA_SLOTS;
+    for (uint32_t i = first; i < first + GS_CUDA_PROBES; i++)
+        if (__atomic_load_n(&l->keys[i], __ATOMIC_ACQUIRE) == key &&
+            (found == GS_CUDA_SLOTS || is_newer(&l->blocks[i], &l->blocks[found])))
+            found = i;
+    return found;
+}
+
 bool gs_cuda_live_take(enum gs_cuda_space space, uint64_t name, struct gs_cuda_block *out)
 {
     uint64_t key = key_of(space, name);
-    uint32_t first = place_of(key);
-    for (uint32_t i = first; i < first + GS_CUDA_PROBES; i++) {
-        if (__atomic_load_n(&l->keys[i], __ATOMIC_RELAXED) != key || !claim(i, key))
-            continue;
-        *out = l->blocks[i];
-        release(i, 0);
-        return true;
-    }
-    return false;
+    uint32_t slot;
+    while ((slot = newest(key)) != GS_CUDA_SLOTS && !claim(slot, key))
+        ;
+    if (slot == GS_CUDA_SLOTS)
+        return false;
+    *out = l->blocks[slot];
+    release(slot, 0);
+    return true;
 }
 
 struct gs_cuda_block *gs_cuda_live_find(enum gs_cuda_space space, uint64_t name)
 {
-    uint64_t key = key_of(space, name);
-    uint32_t first = place_of(key);
-    for (uint32_t i = first; i < first + GS_CUDA_PROBES; i++)
-        if (__atomic_load_n(&l->keys[i], __ATOMIC_ACQUIRE) == key)
-            return &l->blocks[i];
-    return NULL;
+    uint32_t slot = newest(key_of(space, name));
+    return slot == GS_CUDA_SLOTS ? NULL : &l->blocks[slot];
 }
 
 bool gs_cuda_live_read(uint32_t slot, struct gs_cuda_block *out)
@@ -162,7 +174,10 @@ uint64_t gs_cuda_live_end_context(uint32_t context)
         if (key <= BUSY || !goes_with_context(&l->blocks[i], context) || !claim(i, key))
             continue;
         struct gs_cuda_block b = l->blocks[i];
-        release(i, 0);
+        bool still = goes_with_context(&b, context); /* the name may have come again meanwhile */
+        release(i, still ? 0 : key);
+        if (!still)
+            continue;
         gs_cuda_sum_free(context, b.kind, b.bytes);
         bytes += gs_cuda_is_device_kind(b.kind) ? b.bytes : 0;
     }

@@ -13,7 +13,7 @@
 #define GS_CUDA_PLACES   (1u << 17)
 #define GS_CUDA_PROBES   64u
 #define GS_CUDA_SLOTS    (GS_CUDA_PLACES + GS_CUDA_PROBES)
-#define GS_CUDA_CONTEXTS 256u /* index 0: none, or one too many */
+#define GS_CUDA_CONTEXTS 4096u /* index 0: none, or one too many */
 #define GS_CUDA_KINDS    11u
 
 /* Names of different kinds may be equal numbers. */
@@ -75,7 +75,7 @@ void gs_cuda_sum_free(uint32_t context, unsigned kind, uint64_t bytes);
 void gs_cuda_sum_failed(uint32_t context, unsigned kind);
 const struct gs_cuda_sums *gs_cuda_sums_of(uint32_t context, unsigned kind);
 const struct gs_cuda_sums *gs_cuda_sums_of_devices(void); /* live_bytes and peak_bytes only */
-uint64_t gs_cuda_untracked(void); /* blocks that found no room */
+uint64_t gs_cuda_untracked(void);                         /* blocks that found no room */
 
 static inline bool gs_cuda_is_device_kind(unsigned kind)
 {

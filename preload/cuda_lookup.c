@@ -10,7 +10,7 @@
 #include "preload/trace/trace_format.h"
 
 /* The newest version whose header the table was held against. */
-#define KNOWN_VERSION 13000
+#define KNOWN_VERSION                                             13000
 
 #define GS_CUDA_CALL(symbol, base, since, per_thread, op, params) #symbol,
 const char *const gs_cuda_symbols[GS_CUDA_CALLS] = {

@@ -19,7 +19,7 @@
 #define MAX_TOLD_AGAIN 65536u
 
 static struct {
-    bool driver, no_memory, device[GS_CUDA_DEVICES];
+    bool driver, no_memory, more_contexts, device[GS_CUDA_DEVICES];
     uint64_t calls[GS_CUDA_CALLS]; /* as last told */
     struct gs_cuda_sums sums[GS_CUDA_CONTEXTS][GS_CUDA_KINDS];
     struct gs_cuda_sums devices;
@@ -150,12 +150,18 @@ static void put_sums(bool all)
     put_state(now);
 }
 
+static void tell_once(bool *already, bool is_so, const char *why)
+{
+    if (is_so && !*already)
+        gs_records_event(GS_EVENT_NO_CUDA, 0, why);
+    *already |= is_so;
+}
+
 void gs_cuda_records(bool all)
 {
-    if (gs_cuda_had_no_memory() && !told.no_memory) {
-        told.no_memory = true;
-        gs_records_event(GS_EVENT_NO_CUDA, 0, "no memory for what lives");
-    }
+    tell_once(&told.no_memory, gs_cuda_had_no_memory(), "no memory for what lives");
+    tell_once(&told.more_contexts, gs_cuda_has_more_contexts(),
+              "more contexts than are told apart: memory of the later ones counts as nobody's");
     if (!gs_cuda_is_met())
         return;
     put_driver();

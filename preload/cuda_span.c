@@ -80,7 +80,8 @@ static bool holds_gil(const struct gs_thread *t)
 
 bool gs_cuda_begin(struct gs_cuda_span *s, enum gs_cuda_call call)
 {
-    if (gs_live.mode == GS_LIVE_NO || inside || !(gs_agent.config.what & GS_WHAT_cuda) || (!met && !meet()))
+    if (gs_live.mode == GS_LIVE_NO || inside || !(gs_agent.config.what & GS_WHAT_cuda) ||
+        (!met && !meet()))
         return false;
     struct gs_thread *t = gs_thread_self();
     inside = true;
@@ -212,9 +213,9 @@ void gs_cuda_end_timed(struct gs_cuda_span *s, CUresult rc, uint64_t bytes)
         gs_cuda_end_silent(s, rc);
         return;
     }
-    gs_cuda_end(s, rc,
-                &(struct gs_cuda_facts){
-                    .op = op, .context = gs_cuda_context_current(), .bytes = bytes});
+    gs_cuda_end(
+        s, rc,
+        &(struct gs_cuda_facts){.op = op, .context = gs_cuda_context_current(), .bytes = bytes});
 }
 
 void gs_cuda_also(const struct gs_cuda_span *s, const struct gs_cuda_facts *f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Where rows go whose thread's ring is full, because the drain thread got no CPU for long, or that
- * has none: one table for all threads of the process. Its memory is touched only then. Many producers, one
- * consumer.
+ * has none: one table for all threads of the process. Its memory is touched only then. Many
+ * producers, one consumer.
  */
 #ifndef GS_RING_SPILL_H
 #define GS_RING_SPILL_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/cuda_records.h"
 #include "preload/trace_segments.h"
+#include "preload/cuda_records.h"
 
 #include <errno.h>
 #include <string.h>
