@@ -122,6 +122,20 @@ static bool is_choice(const char *arg, const char *value)
     return false;
 }
 
+static bool is_list_of(const char *choice, const char *value)
+{
+    char word[16];
+    for (;; value++) {
+        size_t n = strcspn(value, ",");
+        snprintf(word, sizeof(word), "%.*s", (int)n, value);
+        if (n >= sizeof(word) || !is_choice(choice, word))
+            return false;
+        value += n;
+        if (!*value)
+            return true;
+    }
+}
+
 const char *gs_option_check(const char *arg, const char *value)
 {
     double v;
@@ -134,6 +148,8 @@ const char *gs_option_check(const char *arg, const char *value)
         return is_decimal(value, &v) && v >= 1 && v < 1e9 && !strchr(value, '.')
                    ? NULL
                    : "whole microseconds, such as 1000";
+    if (strcmp(arg, "LIST") == 0)
+        return is_list_of("gil|mem|cuda", value) ? NULL : "words of gil, mem, cuda with commas";
     if (strcmp(arg, "SIZE") == 0)
         return is_size(value) ? NULL : "a size, such as 500M or 2G";
     if (islower((unsigned char)*arg) || isdigit((unsigned char)*arg))

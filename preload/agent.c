@@ -9,6 +9,8 @@
 #include "preload/alloc_records.h"
 #include "preload/arena_hook.h"
 #include "preload/arena_table.h"
+#include "preload/cuda_records.h"
+#include "preload/cuda_span.h"
 #include "preload/drain.h"
 #include "preload/edges.h"
 #include "preload/elf_symbols.h"
@@ -99,7 +101,9 @@ static const char *watch_arenas(const struct gs_elf_object *python, bool in_hook
 
 static bool begin_memory(const struct gs_elf_object *python, bool in_hook)
 {
-    return !gs_agent.config.memory_interval_ms || gs_memory_init(watch_arenas(python, in_hook));
+    const struct gs_config *c = &gs_agent.config;
+    bool wanted = c->memory_interval_ms && c->what & GS_WHAT_mem;
+    return !wanted || gs_memory_init(watch_arenas(python, in_hook));
 }
 
 /* ---- starting ---- */
@@ -209,6 +213,8 @@ static bool begin_child(void)
     gs_cost_forget();
     gs_arenas_after_fork(gs_arena_hook_give_back);
     gs_memory_forget();
+    gs_cuda_forget();
+    gs_cuda_records_forget();
     gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
         !gs_writer_init() ||

@@ -173,6 +173,32 @@ static bool set_GILSCOPE_MEMORY_INTERVAL(struct gs_config *c, const char *v)
     return true;
 }
 
+static uint32_t what_named(const char *word, size_t len)
+{
+    if (len == 3 && !memcmp(word, "gil", 3))
+        return GS_WHAT_gil;
+    if (len == 3 && !memcmp(word, "mem", 3))
+        return GS_WHAT_mem;
+    return len == 4 && !memcmp(word, "cuda", 4) ? GS_WHAT_cuda : 0;
+}
+
+static bool set_GILSCOPE_WHAT(struct gs_config *c, const char *v)
+{
+    uint32_t what = 0;
+    for (;; v++) {
+        size_t len = strcspn(v, ",");
+        uint32_t one = what_named(v, len);
+        if (!one)
+            return false;
+        what |= one;
+        v += len;
+        if (!*v)
+            break;
+    }
+    c->what = what;
+    return true;
+}
+
 static bool set_GILSCOPE_ALLOC(struct gs_config *c, const char *v)
 {
     return parse_flag(v, &c->alloc);
@@ -300,6 +326,7 @@ bool gs_config_out_path(const struct gs_config *c, char *buf, size_t len)
 #define GS_DEFAULT_bool(v)     v
 #define GS_DEFAULT_children(v) GS_CHILDREN_##v
 #define GS_DEFAULT_on_full(v)  GS_ON_FULL_##v
+#define GS_DEFAULT_what(v)     GS_WHAT_##v
 
 void gs_config_parse(struct gs_config *out, char *const *envp)
 {

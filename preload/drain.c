@@ -11,6 +11,7 @@
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
 #include "preload/alloc_records.h"
+#include "preload/cuda_records.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
@@ -207,6 +208,7 @@ static void flush(bool second)
     gs_writer_drain();
     gs_memory_tell_news();
     gs_records_threads(0);
+    gs_cuda_records(second);
     write_forks();
     if (second)
         every_second();

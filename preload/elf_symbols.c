@@ -12,11 +12,29 @@ static uint32_t gnu_hash_of(const char *s)
     return h;
 }
 
+static bool is_it(const struct gs_elf_object *o, uint32_t i, const char *symbol)
+{
+    const ElfW(Sym) *s = (const ElfW(Sym) *)o->symtab + i;
+    return s->st_shndx != SHN_UNDEF && !strcmp(o->strtab + s->st_name, symbol);
+}
+
+/* nbuckets, nchain: one entry a symbol. Looked through: only a musl may have no other table. */
+static uintptr_t sysv_symbol(const struct gs_elf_object *o, const char *symbol)
+{
+    uint32_t n = o->sysv_hash ? o->sysv_hash[1] : 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (is_it(o, i, symbol))
+            return o->base + ((const ElfW(Sym) *)o->symtab)[i].st_value;
+    return 0;
+}
+
 /* nbuckets, symoffset, bloom_size, bloom_shift, bloom[], buckets[], chain[] */
 uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol)
 {
-    if (!o->gnu_hash || !o->symtab || !o->strtab || !o->gnu_hash[0])
+    if (!o->symtab || !o->strtab)
         return 0;
+    if (!o->gnu_hash || !o->gnu_hash[0])
+        return sysv_symbol(o, symbol);
     const uint32_t *t = o->gnu_hash, hash = gnu_hash_of(symbol);
     const ElfW(Addr) *bloom = (const ElfW(Addr) *)(t + 4);
     const uint32_t *buckets = (const uint32_t *)(bloom + t[2]), *chain = buckets + t[0];
@@ -26,8 +44,7 @@ uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol)
         return 0;
     for (;; i++) {
         uint32_t h = chain[i - t[1]];
-        if ((h | 1) == (hash | 1) && syms[i].st_shndx != SHN_UNDEF &&
-            !strcmp(o->strtab + syms[i].st_name, symbol))
+        if ((h | 1) == (hash | 1) && is_it(o, i, symbol))
             return o->base + syms[i].st_value;
         if (h & 1)
             return 0;
@@ -45,12 +62,15 @@ static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) * d)
             o->strtab = (const char *)p;
         else if (d->d_tag == DT_GNU_HASH)
             o->gnu_hash = (const uint32_t *)p;
+        else if (d->d_tag == DT_HASH)
+            o->sysv_hash = (const uint32_t *)p;
     }
 }
 
 struct search {
     const char *symbol;
     struct gs_elf_object *out;
+    bool behind_us, passed_us;
 };
 
 static struct gs_elf_object object_of(const struct dl_phdr_info *info)
@@ -77,6 +97,10 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
     struct search *s = arg;
     struct gs_elf_object o = object_of(info);
     (void)size;
+    if (s->behind_us && !s->passed_us) {
+        s->passed_us = (uintptr_t)look_into - o.text_lo < o.text_len;
+        return 0;
+    }
     if (!gs_elf_symbol(&o, s->symbol))
         return 0;
     *s->out = o;
@@ -85,7 +109,13 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
 
 bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out)
 {
-    struct search s = {symbol, out};
+    struct search s = {.symbol = symbol, .out = out};
+    return dl_iterate_phdr(look_into, &s) == 1;
+}
+
+bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out)
+{
+    struct search s = {.symbol = symbol, .out = out, .behind_us = true};
     return dl_iterate_phdr(look_into, &s) == 1;
 }
 

@@ -17,10 +17,13 @@ struct gs_elf_object {
     const void *symtab;
     const char *strtab;
     const uint32_t *gnu_hash;
+    const uint32_t *sysv_hash; /* looked at where there is no other */
 };
 
 /* The first loaded object that defines `symbol`; false when none does. */
 bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out);
+/* The same among those loaded behind the agent. */
+bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out);
 /* The loaded object whose addresses begin at `base` (a link map's l_addr). */
 bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
 /* Address of a symbol the object defines, or 0. */

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <stdbool.h>
 
+#include "preload/dlsym_entry.h"
+
 #define GS_HOOK(name, version, ret, params) ret(*gs_real_##name) params;
 #include "preload/hooks.def"
 #undef GS_HOOK
@@ -18,7 +20,7 @@ extern void *dlvsym(void *handle, const char *name, const char *version) __attri
  * function, of another layout. So the version decides only where dlsym() came upon the old one. */
 static void *look_up(const char *name, const char *version)
 {
-    void *next = dlsym(RTLD_NEXT, name);
+    void *next = gs_dlsym_find_real() ? gs_real_dlsym(RTLD_NEXT, name) : NULL;
     if (!version || !dlvsym)
         return next;
     void *versioned = dlvsym(RTLD_NEXT, name, version);

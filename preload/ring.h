@@ -22,6 +22,10 @@ enum gs_slot_kind {
                               is GS_SLOT_ALLOC_MORE */
     GS_SLOT_ALLOC_MORE,    /* t = id, dur = bytes */
     GS_SLOT_FREE,          /* t, dur = id */
+    GS_SLOT_CUDA,          /* t, dur = duration, seq = result, stack, a = context, flags; the slot
+                              after it is GS_SLOT_CUDA_MORE */
+    GS_SLOT_CUDA_MORE,     /* t = address, dur = bytes, seq and stack = the row's seq, a = op and
+                              kind, flags = call */
 };
 
 struct gs_slot {
@@ -35,7 +39,7 @@ _Static_assert(sizeof(struct gs_slot) == 32, "a slot is half a cache line");
 /* Is a row's second half the slot after it? */
 static inline bool gs_slot_is_first_half(const struct gs_slot *s)
 {
-    return s->kind == GS_SLOT_EDGE || s->kind == GS_SLOT_ALLOC;
+    return s->kind == GS_SLOT_EDGE || s->kind == GS_SLOT_ALLOC || s->kind == GS_SLOT_CUDA;
 }
 
 struct gs_ring {

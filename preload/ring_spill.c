@@ -8,6 +8,8 @@
 #include "preload/raw_sys.h"
 #include "preload/thread_state.h"
 
+#define KICK_SLOTS (GS_SPILL_SLOTS / 8)
+
 static struct gs_spilled *table;
 static uint32_t spill_head, spill_tail; /* ever growing */
 
@@ -54,6 +56,16 @@ bool gs_row_put(struct gs_thread *t, const struct gs_slot *s, uint32_t n)
         kick |= gs_ring_wants_drain(&t->ring);
     }
     if (kick)
+        gs_drain_kick();
+    return true;
+}
+
+bool gs_row_put_stranger(const struct gs_slot *s, uint32_t n)
+{
+    uint32_t before = __atomic_load_n(&spill_head, __ATOMIC_RELAXED);
+    if (!spill(s, n, GS_STRANGER))
+        return false;
+    if (before / KICK_SLOTS != (before + n) / KICK_SLOTS)
         gs_drain_kick();
     return true;
 }

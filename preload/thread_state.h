@@ -19,6 +19,7 @@
 #define GS_HIST_BUCKETS  64u
 
 struct gs_gil;
+struct gs_cuda_calls;
 
 /* Exact whatever happens to the ring. Ticks. `lost` is what has no row: none was wanted (level 0),
  * or the ring was full (then `dropped` counts it too). */
@@ -71,7 +72,8 @@ struct gs_thread {
     uint64_t dropped;     /* rows the ring had no room for */
     uint64_t stack_ticks; /* spent on stacks */
     uint64_t edge_hooks;  /* stamps taken around blocked semaphores */
-    uint32_t py_name_len; /* set after py_name is complete */
+    struct gs_cuda_calls *cuda; /* sums by function; stay when the memory serves another thread */
+    uint32_t py_name_len;       /* set after py_name is complete */
     char py_name[GS_NAME_BYTES];
 
     /* the drain thread's own */

@@ -73,7 +73,7 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 11);
+    gs_record_put_u(w, 12);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
@@ -85,6 +85,7 @@ static void put_settings(struct gs_record_writer *w)
     put_setting(w, "private_fds", gs_writer.sink.fd >= 0);
     put_setting(w, "tick_hz", gs_clock.hz);
     put_setting(w, "alloc_interval_bytes", c->alloc ? c->alloc_interval_bytes : 0);
+    put_setting(w, "what", c->what);
 }
 
 void gs_records_process(void)

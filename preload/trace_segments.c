@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/trace_segments.h"
+#include "preload/cuda_records.h"
 
 #include <errno.h>
 #include <string.h>
@@ -257,6 +258,7 @@ static bool next_segment(void)
     gs_records_again();
     gs_writer_flush_records();
     gs_alloc_records_again();
+    gs_cuda_records_again();
     s->start_bytes = gs_writer.sink.bytes;
     return true;
 }

@@ -27,13 +27,16 @@ enum group {
     GROUP_EDGE,
     GROUP_ALLOC,
     GROUP_FREE,
+    GROUP_CUDA,
     N_GROUPS
 };
 
 struct row {
     struct gs_slot slot;
-    uint64_t seq;   /* slot.seq in full; ALLOC: id */
-    uint64_t extra; /* EDGE: wake delay; ALLOC: bytes */
+    uint64_t seq;     /* slot.seq in full; ALLOC: id */
+    uint64_t extra;   /* EDGE: wake delay; ALLOC, CUDA: bytes */
+    uint64_t address; /* CUDA */
+    uint64_t what;    /* CUDA */
     uint32_t thread;
 };
 
@@ -153,6 +156,8 @@ static enum group group_of(uint8_t kind)
         return GROUP_ALLOC;
     case GS_SLOT_FREE:
         return GROUP_FREE;
+    case GS_SLOT_CUDA:
+        return GROUP_CUDA;
     default:
         return GROUP_SLICE;
     }
@@ -187,11 +192,20 @@ static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, struct
     uint64_t seq_now = __atomic_load_n(&gs_gils[s->gil % GS_MAX_GILS].seq, __ATOMIC_RELAXED);
     r->slot = *s;
     r->seq = seq_now - (uint32_t)((uint32_t)seq_now - s->seq);
-    r->thread = t ? t->idx : 0;
+    bool stranger = t == GS_STRANGER;
+    r->thread = stranger ? GS_NO_THREAD : t ? t->idx : 0;
     r->extra = 0;
-    if (t)
+    if (t && !stranger)
         sum_row(&t->rows, s);
     b->keys[g][b->n_keys[g]++] = (struct sort_key){key_of(r, g), b->n_rows++};
+}
+
+static void complete_cuda(struct gs_writer_buffers *b, struct row *r, const struct gs_slot *more)
+{
+    r->seq = more->seq | (uint64_t)more->stack << 32;
+    b->keys[GROUP_CUDA][b->n_keys[GROUP_CUDA] - 1].key = r->seq;
+    r->address = more->t;
+    r->what = GS_CUDA_WHAT(more->a & 0xff, more->a >> 8 & 0xff, r->slot.flags, more->flags);
 }
 
 /* The second half of the row just added. */
@@ -201,6 +215,8 @@ static void complete_row(struct gs_writer_buffers *b, const struct gs_slot *more
     r->extra = more->dur;
     if (more->kind == GS_SLOT_ALLOC_MORE)
         r->seq = more->t;
+    else if (more->kind == GS_SLOT_CUDA_MORE)
+        complete_cuda(b, r, more);
 }
 
 /* Takes what fits; false when the batch is full and slots are left. Of a row of two slots the
@@ -385,6 +401,24 @@ static size_t fill_frees(column *c, const struct row *rows, const struct sort_ke
     return n;
 }
 
+static size_t fill_cuda(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[k[i].row];
+        c[0][i] = r->slot.t;
+        c[1][i] = r->seq;
+        c[2][i] = r->what;
+        c[3][i] = r->thread;
+        c[4][i] = r->slot.a;
+        c[5][i] = r->slot.seq;
+        c[6][i] = r->slot.dur;
+        c[7][i] = r->extra;
+        c[8][i] = r->address;
+        c[9][i] = r->slot.stack;
+    }
+    return n;
+}
+
 static const struct {
     uint8_t stream;
     size_t (*fill)(column *, const struct row *, const struct sort_key *, size_t);
@@ -395,6 +429,7 @@ static const struct {
     [GROUP_EDGE] = {GS_STREAM_EDGE, fill_edges},
     [GROUP_ALLOC] = {GS_STREAM_ALLOC, fill_allocs},
     [GROUP_FREE] = {GS_STREAM_FREE, fill_frees},
+    [GROUP_CUDA] = {GS_STREAM_CUDA, fill_cuda},
 };
 
 /* ---- columns -> chunk ---- */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/cuda_lookup.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "preload/agent.h"
+#include "preload/dlsym_entry.h"
+#include "preload/elf_symbols.h"
+#include "preload/trace/trace_format.h"
+
+/* The newest version whose header the table was held against. */
+#define KNOWN_VERSION                                             13000
+
+#define GS_CUDA_CALL(symbol, base, since, per_thread, op, params) #symbol,
+const char *const gs_cuda_symbols[GS_CUDA_CALLS] = {
+#include "preload/cuda_calls.def"
+};
+#undef GS_CUDA_CALL
+
+#define GS_CUDA_CALL(symbol, base, since, per_thread, op, params) GS_CUDA_OP_##op,
+const uint8_t gs_cuda_ops[GS_CUDA_CALLS] = {
+#include "preload/cuda_calls.def"
+};
+#undef GS_CUDA_CALL
+
+void *gs_cuda_reals[GS_CUDA_CALLS];
+
+static const struct {
+    const char *base;
+    int since;
+    bool per_thread;
+    void *wrapper;
+} calls[GS_CUDA_CALLS] = {
+#define GS_CUDA_CALL(symbol, base, since, per_thread, op, params)                                  \
+    {#base, since, per_thread, (void *)symbol},
+#include "preload/cuda_calls.def"
+#undef GS_CUDA_CALL
+};
+
+/* ---- behind us ---- */
+
+static CUresult no_driver(void)
+{
+    return GS_CUDA_ERROR_STUB;
+}
+
+static void learn(enum gs_cuda_call call, void *real)
+{
+    void *unknown = NULL;
+    __atomic_compare_exchange_n(&gs_cuda_reals[call], &unknown, real, false, __ATOMIC_RELAXED,
+                                __ATOMIC_RELAXED);
+}
+
+void *gs_cuda_find_real(enum gs_cuda_call call)
+{
+    struct gs_elf_object next;
+    if (!gs_elf_find_next(gs_cuda_symbols[call], &next))
+        return (void *)no_driver;
+    learn(call, (void *)gs_elf_symbol(&next, gs_cuda_symbols[call]));
+    return gs_cuda_reals[call];
+}
+
+/* Nobody wraps cuInit(), so whoever has it is the driver, or stands for it. */
+static bool find_driver(struct gs_elf_object *out)
+{
+    return gs_elf_find_next("cuInit", out);
+}
+
+const struct gs_cuda_questions *gs_cuda_ask(void)
+{
+    static struct gs_cuda_questions questions;
+    static bool asked;
+    struct gs_elf_object driver;
+    if (__atomic_load_n(&asked, __ATOMIC_ACQUIRE) || !find_driver(&driver))
+        return &questions;
+    questions.path = driver.name;
+#define X(symbol, params)                                                                          \
+    questions.symbol = (__typeof__(questions.symbol))gs_elf_symbol(&driver, #symbol);
+    GS_CUDA_QUESTIONS(X)
+#undef X
+    __atomic_store_n(&asked, true, __ATOMIC_RELEASE);
+    return &questions;
+}
+
+/* ---- dlsym() ---- */
+
+static int call_named(const char *symbol)
+{
+    for (int i = 0; i < GS_CUDA_CALLS; i++)
+        if (!strcmp(gs_cuda_symbols[i], symbol))
+            return i;
+    return -1;
+}
+
+/* Also where there is no driver a search that comes by us finds our export: then there is none. */
+struct gs_dlsym_answer gs_cuda_dlsym(void *handle, const char *name)
+{
+    const struct gs_dlsym_answer go_on = {NULL, 0};
+    int call = handle == RTLD_NEXT ? -1 : call_named(name);
+    gs_dlsym_fn *next = gs_dlsym_find_real();
+    if (call < 0 || !next)
+        return go_on;
+    void *real = next(handle, name);
+    if (real == calls[call].wrapper)
+        real = next(RTLD_NEXT, name); /* behind us */
+    if (!real || gs_agent.state != GS_STATE_ON || !(gs_agent.config.what & GS_WHAT_cuda))
+        return (struct gs_dlsym_answer){real, 1};
+    learn((enum gs_cuda_call)call, real);
+    return (struct gs_dlsym_answer){calls[call].wrapper, 1};
+}
+
+/* ---- cuGetProcAddress() ---- */
+
+/* The version of `name` that a driver gives to who was built with `version`. */
+static int call_for(const char *name, int version, bool per_thread)
+{
+    int best = -1;
+    for (int i = 0; i < GS_CUDA_CALLS; i++) {
+        if (calls[i].since > version || (calls[i].per_thread && !per_thread) ||
+            strcmp(calls[i].base, name) != 0)
+            continue;
+        if (best < 0 || calls[i].per_thread > calls[best].per_thread ||
+            (calls[i].per_thread == calls[best].per_thread && calls[i].since > calls[best].since))
+            best = i;
+    }
+    return best;
+}
+
+/* A driver that exports what it gave under another version's name knows better than we. */
+static int call_exported_as(const char *name, const void *real)
+{
+    struct gs_elf_object driver;
+    if (!find_driver(&driver))
+        return -1;
+    for (int i = 0; i < GS_CUDA_CALLS; i++)
+        if (!strcmp(calls[i].base, name) &&
+            gs_elf_symbol(&driver, gs_cuda_symbols[i]) == (uintptr_t)real)
+            return i;
+    return -1;
+}
+
+void *gs_cuda_wrapper_of(const char *name, int version, uint64_t flags, void *real,
+                         void *(*ask_again)(const char *name, int version, uint64_t flags))
+{
+    bool per_thread = flags & GS_CUDA_PER_THREAD;
+    int known = version < KNOWN_VERSION ? version : KNOWN_VERSION;
+    int call = call_for(name, known, per_thread);
+    if (call < 0)
+        return real;
+    int exported = call_exported_as(name, real);
+    if (exported >= 0)
+        call = exported;
+    else if (version > known && ask_again(name, known, flags) != real)
+        return real; /* of a version that came after us: its arguments are not known */
+    learn((enum gs_cuda_call)call, real);
+    return calls[call].wrapper;
+}
