@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Contexts: each thread's stack of current ones, the primary one of each device and its references.
- * A handle is never given twice, but for the primary context's, which is the same after a reset.
+ * Handles come again, as the driver's do: the one that ended last first, a primary context's
+ * always.
  */
 #include "tests/cuda/fakecuda.h"
 
@@ -11,6 +12,7 @@
 static _Thread_local CUcontext stack[STACK_DEPTH];
 static _Thread_local int depth;
 static struct fake_context primaries[FAKE_MAX_DEVICES];
+static CUcontext ended; /* never given back: threads may still have it in their stacks */
 
 CUcontext fake_current(void)
 {
@@ -34,6 +36,21 @@ static CUresult make(CUcontext context)
     return FAKE_OK;
 }
 
+static CUcontext take_handle(void)
+{
+    CUcontext context = ended;
+    if (!context)
+        return calloc(1, sizeof *context);
+    ended = context->next;
+    return context;
+}
+
+static void give_handle(CUcontext context)
+{
+    context->next = ended;
+    ended = context;
+}
+
 static void end(CUcontext context)
 {
     fake_free_all_of(context);
@@ -48,16 +65,17 @@ static CUresult create(const char *symbol, CUcontext *out, unsigned flags, CUdev
     CUcontext context = NULL;
     if (!rc && (!out || !fake_device_ok(device)))
         rc = out ? FAKE_INVALID_DEVICE : FAKE_INVALID_VALUE;
-    if (!rc && (depth == STACK_DEPTH || !(context = calloc(1, sizeof *context))))
+    if (!rc && (depth == STACK_DEPTH || !(context = take_handle())))
         rc = FAKE_OUT_OF_MEMORY;
     if (!rc) {
-        *context = (struct fake_context){.device = device, .refs = 1, .flags = flags};
+        uint64_t life = context->life + 1;
+        *context = (struct fake_context){.device = device, .refs = 1, .flags = flags, .life = life};
         rc = make(context);
     }
     if (!rc)
         *out = stack[depth++] = context;
-    else
-        free(context);
+    else if (context)
+        give_handle(context);
     return FAKE_END("%p %u %d", (void *)(rc ? NULL : context), flags, device);
 }
 
@@ -89,6 +107,7 @@ static CUresult destroy(const char *symbol, CUcontext context)
         rc = FAKE_CONTEXT_DESTROYED;
     if (!rc) {
         end(context);
+        give_handle(context);
         depth -= depth && stack[depth - 1] == context;
     }
     return FAKE_END("%p", (void *)context);
@@ -178,7 +197,8 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice device)
         rc = out ? FAKE_INVALID_DEVICE : FAKE_INVALID_VALUE;
     struct fake_context *p = rc ? NULL : &primaries[device];
     if (!rc && !p->alive) {
-        *p = (struct fake_context){.device = device, .primary = true, .flags = p->flags};
+        *p = (struct fake_context){
+            .device = device, .primary = true, .flags = p->flags, .life = p->life + 1};
         rc = make(p);
     }
     if (!rc) {

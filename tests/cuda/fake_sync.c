@@ -21,7 +21,8 @@ static bool is_default(CUstream stream)
 
 bool fake_stream_ok(CUstream stream)
 {
-    return is_default(stream) || (stream->alive && stream->context->alive);
+    return is_default(stream) ||
+           (stream->alive && stream->context->alive && stream->life == stream->context->life);
 }
 
 /* The default stream waits for all others. */
@@ -73,7 +74,8 @@ CUresult cuStreamCreate(CUstream *out, unsigned flags)
     if (!rc && !s)
         rc = out ? FAKE_OUT_OF_MEMORY : FAKE_INVALID_VALUE;
     if (!rc) {
-        *s = (struct fake_stream){.context = fake_current(), .alive = true};
+        *s = (struct fake_stream){
+            .context = fake_current(), .life = fake_current()->life, .alive = true};
         *out = s;
     }
     return FAKE_END("%p %u", (void *)s, flags);

@@ -111,6 +111,8 @@ struct fake_launch {
 };
 
 struct fake_context {
+    CUcontext next; /* of those that ended */
+    uint64_t life;  /* how often the handle was given */
     int device;
     bool primary, alive;
     unsigned refs, flags;
@@ -119,6 +121,7 @@ struct fake_context {
 
 struct fake_stream {
     CUcontext context;
+    uint64_t life; /* of the context, that it goes with */
     bool alive;
     uint64_t busy_until_ns;
 };

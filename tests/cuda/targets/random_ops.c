@@ -240,7 +240,7 @@ static void one_operation(struct worker *w)
 {
     struct thing *mine = &w->things[draw(w, SLOTS)], *other = &shared[draw(w, SHARED)], was;
     uint64_t what = draw(w, 1000);
-    if (what < 4) {
+    if (what < 2) {
         short_context(w);
     } else if (what < 150) {
         use(w);
