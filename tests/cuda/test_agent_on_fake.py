@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import fake_book as book  # noqa: E402
 from conftest import BUILD  # noqa: E402
 from cuda_rows import Cuda  # noqa: E402
+from cuda_runtimes import runtimes  # noqa: E402
 from preloaded import run_plain, run_preloaded  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -111,3 +112,23 @@ def test_memory_that_runs_out(run):
     failed, live, peak = map(int, re.findall(r"\d+", result.stdout))
     assert sum(c.failed for c in cuda.live_records) == failed
     assert cuda.live(book.DEVICE)[1] == live and cuda.state.peak_bytes == peak
+
+
+def test_the_runtime_is_answered_as_without(python, gilscope, tmp_path):
+    """NVIDIA's own library asks for some 400 functions, by dlsym() and then cuGetProcAddress(). It then
+    gives up on this driver, which lacks half of them."""
+    found = runtimes(python, "libcudart.so")
+    if not found:
+        pytest.skip("no libcudart.so (GILSCOPE_CUDART names its folder)")
+    code = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).cudaFree(None))"
+    for i, file in enumerate(found):
+        asked = []
+        for name in ("plain", "watched"):
+            env = {"LD_LIBRARY_PATH": DRIVER, "FAKECUDA_LOG": tmp_path / ("%s-%d" % (name, i))}
+            argv = [python, "-c", code, file]
+            result = (run_plain(argv, env=env) if name == "plain" else
+                      run_preloaded(gilscope, argv, tmp_path / ("%d.gsc" % i), env=env))
+            calls = book.read(env["FAKECUDA_LOG"])
+            asked.append((result.stdout, [(c.name, c.result, c.args) for c in calls
+                                          if "GetProcAddress" in c.name or c.effect]))
+        assert asked[0] == asked[1] and len(asked[0][1]) > 300, file

@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import fake_book as book  # noqa: E402
 from conftest import clean_env  # noqa: E402
 from cuda_rows import Cuda  # noqa: E402
+from cuda_runtimes import runtimes  # noqa: E402
 from preloaded import run_plain, run_preloaded  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -103,20 +104,9 @@ def test_every_kind(watch, how, hold):
     assert (cuda.state.unknown_frees, cuda.state.untracked) == (0, 0)
 
 
-def runtimes():
-    """Folders with a libcudart: of pip packages, of the toolkit, or named by GILSCOPE_CUDART."""
-    code = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-    out = subprocess.run([PYTHON, "-c", code], stdout=subprocess.PIPE, universal_newlines=True)
-    named = [p for p in os.environ.get("GILSCOPE_CUDART", "").split(":") if p]
-    folders = [pathlib.Path(p) for p in named]
-    folders += sorted(pathlib.Path(out.stdout.strip()).glob("nvidia/*/lib"))
-    folders += sorted(pathlib.Path("/usr/local").glob("cuda*/lib64"))
-    return [f for f in folders if list(f.glob("libcudart*"))]
-
-
 @pytest.mark.parametrize("name", ["libcudart_static.a", "libcudart.so"])
 def test_the_runtime(watch, shared_library, name):
-    found = [file for folder in runtimes() for file in sorted(folder.glob(name + "*"))]
+    found = runtimes(PYTHON, name)
     if not found:
         pytest.skip("no %s" % name)
     for i, file in enumerate(found):

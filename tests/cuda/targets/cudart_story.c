@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A library for Python that uses the CUDA runtime, linked to it statically or not: one of each kind of
- * memory freed, then one of each left (device 1000, managed 3 MiB, host 5000, pool 70000 bytes).
+ * A library for Python that uses the CUDA runtime, linked to it statically or not: one of each kind
+ * of memory freed, then one of each left (device 1000, managed 3 MiB, host 5000, pool 70000 bytes).
  * story() gives 0, or the first error.
  */
 #include <stddef.h>
