@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # No hook asks the dynamic linker: it allocates, and waits for whoever is inside dlopen(). In the
-# agent's object files only the functions that resolve the real names, once, refer to dlsym() and
-# dlvsym(); nothing refers to the rest of that family.
+# agent's object files only the functions that resolve the real names, once, refer to dlvsym();
+# nothing refers to the rest of that family. dlsym() is the agent's own; the next one behind it is
+# called by those functions, and in the program's own calls of dlsym().
 # usage: check_dlsym.sh [BUILD-FOLDER]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
