@@ -119,6 +119,22 @@ bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out)
     return dl_iterate_phdr(look_into, &s) == 1;
 }
 
+static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct gs_elf_object *out = arg;
+    (void)size;
+    if (info->dlpi_addr != out->base)
+        return 0;
+    *out = object_of(info);
+    return 1;
+}
+
+bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out)
+{
+    *out = (struct gs_elf_object){.base = base};
+    return dl_iterate_phdr(look_at, out) == 1;
+}
+
 /* What an object imports stands in front of what its hash table knows. */
 static bool imports(const struct gs_elf_object *o, const char *symbol)
 {

@@ -2,7 +2,7 @@
 """The log of the driver on host memory (FAKECUDA_LOG), read: calls, and what lives by them.
 
 `effects(calls)` is what must be the same with and without an agent: calls with an effect, thread by
-thread, with addresses and handles named in the order they appear.
+thread, with addresses and handles named in the order they appear (each life a new name).
 """
 import collections
 import re
@@ -39,16 +39,22 @@ def read(path):
     return calls
 
 
+def is_new(name):
+    """Does its first argument name what it made? Addresses come again, but not in the same places."""
+    return name in ALLOCATE or re.search(r"(Create|Reserve|Load\w*|AllocNode|Instantiate\w*)$", name)
+
+
 def effects(calls):
-    names, out = {}, collections.defaultdict(list)
-
-    def name(text):
-        is_address = re.fullmatch(r"(0x)?[0-9a-f]{6,}", text) and not text.isdigit()
-        return names.setdefault(text.replace("0x", ""), "@%d" % len(names)) if is_address else text
-
+    names, out, n_new = {}, collections.defaultdict(list), 0
     for c in calls:
-        if c.effect:
-            out[c.tid].append((c.name, c.result, [name(a) for a in c.args]))
+        if not c.effect:
+            continue
+        if c.result == 0 and is_new(base_name(c.name)):
+            n_new += 1
+            names[c.args[0]] = "new-%d" % n_new
+        args = [names.setdefault(a, "other-%d" % len(names)) if a.startswith("0x") else a
+                for a in c.args]
+        out[c.tid].append((c.name, c.result, args))
     return list(out.values())
 
 
@@ -82,7 +88,7 @@ class Book:
             kind, size = ALLOCATE[name]
             self.add(args[0], kind, int(args[size]), context)
         elif name in FREE:
-            self.drop(args[0].replace("0x", ""))
+            self.drop(args[0])
         elif name == "cuCtxDestroy":
             for address in [a for a, what in self.live.items() if what[2] == args[0]]:
                 self.drop(address)

@@ -103,7 +103,7 @@ CUresult cuGraphAddMemAllocNode(CUgraphNode *out, CUgraph graph, const CUgraphNo
         rc = address ? add_node(graph, address, params->bytes, out) : FAKE_OUT_OF_MEMORY;
     if (!rc)
         params->address = address;
-    return FAKE_END("%llx %zu %p", (unsigned long long)address, params ? params->bytes : 0,
+    return FAKE_END("0x%llx %zu %p", (unsigned long long)address, params ? params->bytes : 0,
                     (void *)graph);
 }
 
@@ -116,7 +116,7 @@ CUresult cuGraphAddMemFreeNode(CUgraphNode *out, CUgraph graph, const CUgraphNod
         rc = FAKE_INVALID_VALUE;
     if (!rc)
         rc = add_node(graph, address, 0, out);
-    return FAKE_END("%llx %p", address, (void *)graph);
+    return FAKE_END("0x%llx %p", address, (void *)graph);
 }
 
 CUresult cuGraphInstantiateWithFlags(CUgraphExec *out, CUgraph graph, unsigned long long flags)

@@ -44,7 +44,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *out, size_t bytes)
 {
     FAKE_BEGIN(EFFECT, CONTEXT);
     rc = allocate(rc, FAKE_DEVICE, bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu", GIVEN(rc, out), bytes);
+    return FAKE_END("0x%llx %zu", GIVEN(rc, out), bytes);
 }
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_t height,
@@ -57,7 +57,7 @@ CUresult cuMemAllocPitch_v2(CUdeviceptr *out, size_t *pitch, size_t width, size_
     rc = allocate(rc, FAKE_DEVICE, wide * height, (uint64_t *)out);
     if (!rc)
         *pitch = wide;
-    return FAKE_END("%llx %zu %zu %zu", GIVEN(rc, out), width, height, wide * height);
+    return FAKE_END("0x%llx %zu %zu %zu", GIVEN(rc, out), width, height, wide * height);
 }
 
 CUresult cuMemAllocManaged(CUdeviceptr *out, size_t bytes, unsigned flags)
@@ -66,7 +66,7 @@ CUresult cuMemAllocManaged(CUdeviceptr *out, size_t bytes, unsigned flags)
     if (!rc && flags != 1 && flags != 2)
         rc = FAKE_INVALID_VALUE;
     rc = allocate(rc, FAKE_MANAGED, bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu", GIVEN(rc, out), bytes);
+    return FAKE_END("0x%llx %zu", GIVEN(rc, out), bytes);
 }
 
 CUresult cuMemFree_v2(CUdeviceptr address)
@@ -75,21 +75,21 @@ CUresult cuMemFree_v2(CUdeviceptr address)
     if (!rc && address)
         rc = fake_free_address(address, 1u << FAKE_DEVICE | 1u << FAKE_MANAGED | 1u << FAKE_POOL |
                                             1u << FAKE_GRAPH);
-    return FAKE_END("%llx", address);
+    return FAKE_END("0x%llx", address);
 }
 
 CUresult cuMemAllocHost_v2(void **out, size_t bytes)
 {
     FAKE_BEGIN(EFFECT, CONTEXT);
     rc = allocate(rc, FAKE_HOST, bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu", GIVEN(rc, out), bytes);
+    return FAKE_END("0x%llx %zu", GIVEN(rc, out), bytes);
 }
 
 CUresult cuMemHostAlloc(void **out, size_t bytes, unsigned flags)
 {
     FAKE_BEGIN(EFFECT, CONTEXT);
     rc = allocate(rc, FAKE_HOST, bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu %u", GIVEN(rc, out), bytes, flags);
+    return FAKE_END("0x%llx %zu %u", GIVEN(rc, out), bytes, flags);
 }
 
 CUresult cuMemFreeHost(void *address)
@@ -119,7 +119,7 @@ CUresult cuMemHostRegister_v2(void *address, size_t bytes, unsigned flags)
         rc = fake_block_add(b) ? FAKE_OK : FAKE_OUT_OF_MEMORY;
         given = (uint64_t)address;
     }
-    return FAKE_END("%llx %zu %u", (unsigned long long)given, bytes, flags);
+    return FAKE_END("0x%llx %zu %u", (unsigned long long)given, bytes, flags);
 }
 
 CUresult cuMemHostUnregister(void *address)
@@ -140,7 +140,7 @@ CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *bytes, CUdeviceptr a
         *base = b->address;
     if (!rc && bytes)
         *bytes = b->bytes;
-    return FAKE_END("%llx", address);
+    return FAKE_END("0x%llx", address);
 }
 
 /* ---- arrays ---- */
@@ -180,7 +180,7 @@ static CUresult create_array(const char *symbol, CUarray *out, const struct fake
         bytes += or_one(d->width >> i) * or_one(d->height >> i) * or_one(d->depth >> i) *
                  d->channels * bytes_of_format(d->format);
     rc = allocate(rc, FAKE_ARRAY, bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu", GIVEN(rc, out), bytes);
+    return FAKE_END("0x%llx %zu", GIVEN(rc, out), bytes);
 }
 
 CUresult cuArrayCreate_v2(CUarray *out, const struct fake_array_desc *desc)
@@ -240,7 +240,7 @@ CUresult cuIpcGetMemHandle(struct fake_ipc_handle *out, CUdeviceptr address)
         memset(out, 0, sizeof *out);
         memcpy(out, &ipc, sizeof ipc);
     }
-    return FAKE_END("%llx", address);
+    return FAKE_END("0x%llx", address);
 }
 
 CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *out, struct fake_ipc_handle handle, unsigned flags)
@@ -251,7 +251,7 @@ CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *out, struct fake_ipc_handle handle, 
     if (!rc && ipc.pid == getpid())
         rc = FAKE_INVALID_CONTEXT; /* one's own memory */
     rc = allocate(rc, FAKE_IPC, ipc.bytes, (uint64_t *)out);
-    return FAKE_END("%llx %zu %u", GIVEN(rc, out), (size_t)ipc.bytes, flags);
+    return FAKE_END("0x%llx %zu %u", GIVEN(rc, out), (size_t)ipc.bytes, flags);
 }
 
 CUresult cuIpcCloseMemHandle(CUdeviceptr address)
@@ -259,5 +259,5 @@ CUresult cuIpcCloseMemHandle(CUdeviceptr address)
     FAKE_BEGIN(EFFECT, CONTEXT);
     if (!rc)
         rc = fake_free_address(address, 1u << FAKE_IPC);
-    return FAKE_END("%llx", address);
+    return FAKE_END("0x%llx", address);
 }

@@ -27,7 +27,7 @@ static CUresult load(const char *symbol, CUmodule *out, const void *image, const
     }
     if (!rc)
         *out = (CUmodule)b->address;
-    return FAKE_END("%llx %s", (unsigned long long)(b ? b->address : 0), path ? path : "-");
+    return FAKE_END("0x%llx %s", (unsigned long long)(b ? b->address : 0), path ? path : "-");
 }
 
 CUresult cuModuleLoad(CUmodule *out, const char *path)

@@ -3,8 +3,8 @@
  * on host memory shares (fake_shared.h). Like the real one it keeps a descriptor and process-wide
  * state: a query from a table of descriptors where that number is not its own fails.
  *
- * FAKENVML_HIDE=all|pids   nobody listed; listed by pids of another namespace
- * FAKENVML_MPS=1           listed as clients of MPS only
+ * FAKENVML_HIDE=all|pids|mixed  nobody listed; listed by ids of another namespace, ours hidden, or
+ * by chance the same as another's FAKENVML_MPS=1           listed as clients of MPS only
  * FAKENVML_NA=1            the memory of processes is not available
  * FAKENVML_FAIL=code, FAKENVML_INIT_FAIL=code   results of process queries, of nvmlInit_v2()
  * FAKENVML_LOG=file        a line a call: pid tid instance call result descriptor
@@ -73,6 +73,9 @@ API nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, un
 API nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(nvmlDevice_t device, unsigned *count,
                                                             struct process *out);
 
+/* An instance's own count; exported, and so reached through the dynamic linker. */
+API int fake_nvml_calls;
+
 static struct device devices[FAKE_SHARED_DEVICES] = {{0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}};
 static struct fake_shared *shared;
 static int descriptor = -1, references;
@@ -92,11 +95,12 @@ static unsigned n_devices(void)
 static nvmlReturn_t logged(const char *call, nvmlReturn_t rc)
 {
     const char *path = getenv("FAKENVML_LOG");
+    fake_nvml_calls++;
     int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return rc;
-    dprintf(fd, "%d %d %p %s %d %d\n", (int)getpid(), (int)gettid(), (void *)devices, call, rc,
-            descriptor);
+    dprintf(fd, "%d %d %p %s %d %d\n", (int)getpid(), (int)gettid(), (void *)&fake_nvml_calls, call,
+            rc, descriptor);
     close(fd);
     return rc;
 }
@@ -253,6 +257,8 @@ static nvmlReturn_t list(nvmlDevice_t device, unsigned *count, struct process *o
             out[n] = process_of(row, device->index);
         n++;
     }
+    if (!empty && hide && !strcmp(hide, "mixed") && n < room)
+        out[n++] = (struct process){.pid = 4100000000u, .used = 1 << 20};
     *count = n;
     return n > room ? INSUFFICIENT_SIZE : OK;
 }

@@ -129,7 +129,8 @@ static CUresult allocate(const char *symbol, CUdeviceptr *out, size_t bytes, CUm
     }
     if (!rc)
         *out = b->address;
-    return FAKE_END("%llx %zu %p", (unsigned long long)(b ? b->address : 0), bytes, (void *)stream);
+    return FAKE_END("0x%llx %zu %p", (unsigned long long)(b ? b->address : 0), bytes,
+                    (void *)stream);
 }
 
 CUresult cuMemAllocAsync(CUdeviceptr *out, size_t bytes, CUstream stream)
@@ -160,7 +161,7 @@ static CUresult release(const char *symbol, CUdeviceptr address, CUstream stream
         rc = FAKE_INVALID_HANDLE;
     if (!rc && address)
         rc = fake_free_address(address, 1u << FAKE_POOL | 1u << FAKE_DEVICE | 1u << FAKE_GRAPH);
-    return FAKE_END("%llx %p", address, (void *)stream);
+    return FAKE_END("0x%llx %p", address, (void *)stream);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr address, CUstream stream)

@@ -187,7 +187,7 @@ static CUresult copy(const char *symbol, enum side to_side, uint64_t to, enum si
         memmove((void *)to, (const void *)from, bytes);
         fake_sleep(fake_current()->busy_until_ns, fake_setting(FAKE_SET_COPY_US), true);
     }
-    return FAKE_END("%llx %llx %zu", (unsigned long long)to, (unsigned long long)from, bytes);
+    return FAKE_END("0x%llx 0x%llx %zu", (unsigned long long)to, (unsigned long long)from, bytes);
 }
 
 CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t bytes)
@@ -242,7 +242,7 @@ static CUresult copy_later(const char *symbol, CUdeviceptr to, const void *from,
         memcpy((void *)to, from, bytes);
         fake_stream_work(stream, fake_setting(FAKE_SET_COPY_US));
     }
-    return FAKE_END("%llx %zu %p", to, bytes, (void *)stream);
+    return FAKE_END("0x%llx %zu %p", to, bytes, (void *)stream);
 }
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, CUstream stream)
@@ -266,7 +266,7 @@ static CUresult fill(const char *symbol, CUdeviceptr to, unsigned value, size_t 
         ((unsigned *)to)[i] = value;
     if (!rc)
         fake_sleep(0, fake_setting(FAKE_SET_COPY_US), true);
-    return FAKE_END("%llx %u %zu", to, value, count);
+    return FAKE_END("0x%llx %u %zu", to, value, count);
 }
 
 CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count)

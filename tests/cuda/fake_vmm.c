@@ -75,7 +75,7 @@ CUresult cuMemAddressReserve(CUdeviceptr *out, size_t bytes, size_t alignment, C
         rc = FAKE_OUT_OF_MEMORY;
     if (!rc)
         *out = address;
-    return FAKE_END("%llx %zu", (unsigned long long)address, bytes);
+    return FAKE_END("0x%llx %zu", (unsigned long long)address, bytes);
 }
 
 CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
@@ -92,7 +92,7 @@ CUresult cuMemAddressFree(CUdeviceptr address, size_t bytes)
         free(r);
         fake_space_give(address, bytes);
     }
-    return FAKE_END("%llx %zu", address, bytes);
+    return FAKE_END("0x%llx %zu", address, bytes);
 }
 
 CUresult cuMemCreate(CUmemHandle *out, size_t bytes, const struct fake_vmm_props *props,
@@ -113,7 +113,7 @@ CUresult cuMemCreate(CUmemHandle *out, size_t bytes, const struct fake_vmm_props
     }
     if (!rc)
         *out = b->address;
-    return FAKE_END("%llx %zu", (unsigned long long)(b ? b->address : 0), bytes);
+    return FAKE_END("0x%llx %zu", (unsigned long long)(b ? b->address : 0), bytes);
 }
 
 CUresult cuMemRelease(CUmemHandle handle)
@@ -126,7 +126,7 @@ CUresult cuMemRelease(CUmemHandle handle)
         b->refs--;
         drop_if_unused(b);
     }
-    return FAKE_END("%llx", handle);
+    return FAKE_END("0x%llx", handle);
 }
 
 CUresult cuMemRetainAllocationHandle(CUmemHandle *out, void *address)
@@ -139,7 +139,7 @@ CUresult cuMemRetainAllocationHandle(CUmemHandle *out, void *address)
         r->memory->refs++;
         *out = r->memory->address;
     }
-    return FAKE_END("%llx %p", (unsigned long long)(rc ? 0 : *out), address);
+    return FAKE_END("0x%llx %p", (unsigned long long)(rc ? 0 : *out), address);
 }
 
 CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemHandle handle,
@@ -154,7 +154,7 @@ CUresult cuMemMap(CUdeviceptr address, size_t bytes, size_t offset, CUmemHandle 
         rc = FAKE_OUT_OF_MEMORY;
     if (!rc)
         b->maps++;
-    return FAKE_END("%llx %zu %zu %llx", address, bytes, offset, handle);
+    return FAKE_END("0x%llx %zu %zu 0x%llx", address, bytes, offset, handle);
 }
 
 /* One call may end several whole mappings, and no part of one. */
@@ -184,7 +184,7 @@ CUresult cuMemUnmap(CUdeviceptr address, size_t bytes)
         drop_if_unused(r->memory);
         free(r);
     }
-    return FAKE_END("%llx %zu", address, bytes);
+    return FAKE_END("0x%llx %zu", address, bytes);
 }
 
 CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const void *access, size_t n_access)
@@ -195,7 +195,7 @@ CUresult cuMemSetAccess(CUdeviceptr address, size_t bytes, const void *access, s
     for (struct range *r = rc ? NULL : mappings; r; r = r->next)
         if (r->address >= address && r->address < address + bytes)
             r->access = true;
-    return FAKE_END("%llx %zu", address, bytes);
+    return FAKE_END("0x%llx %zu", address, bytes);
 }
 
 CUresult cuMemGetAllocationGranularity(size_t *out, const struct fake_vmm_props *props, int option)

@@ -73,12 +73,11 @@ def test_no_call_is_altered(fake, tmp_path, how):
 
 
 @ONE_VERSION
-@pytest.mark.parametrize("version", [11040, 12040, 13000])
-def test_no_call_is_altered_at_random(fake, tmp_path, version):
+@pytest.mark.parametrize("way", ["linked", "dlsym", "proc"])
+def test_no_call_is_altered_at_random(fake, tmp_path, way):
     logs = []
     for agent in (False, True):
-        fake("random_ops.py", DRIVER / "random_ops_in_process.so", 3, 1, 5000, agent=agent,
-             LOG=tmp_path / ("log-%s" % agent), VERSION=version)
+        fake("random_ops.py", way, 3, 1, 5000, agent=agent, LOG=tmp_path / ("log-%s" % agent))
         logs.append(book.effects(book.read(tmp_path / ("log-%s" % agent))))
     assert logs[0] == logs[1]
     assert len(logs[0][0]) > 5000
@@ -99,9 +98,10 @@ def test_the_agent_only_asks(fake, tmp_path):
 # ---- nothing is missed ----
 
 
-@pytest.mark.parametrize("how", ["dlsym", "proc", "proc1"])
-def test_all_kinds(fake, how):
-    r = fake("all_kinds.py", how)
+@pytest.mark.parametrize("how, version", [("dlsym", 13000), ("proc", 13000), ("proc", 12040),
+                                          ("proc1", 13000), ("proc1", 11040)])
+def test_all_kinds(fake, how, version):
+    r = fake("all_kinds.py", how, VERSION=version)
     assert {k: r.cuda.of_kind(k) for k in KINDS} == {k: r.live()[k] for k in KINDS}
     assert r.cuda.state["live"] == json.loads(r.out)["device_bytes"]
     assert r.cuda.state["peak"] == json.loads(r.out)["peak"]
@@ -114,7 +114,7 @@ def test_all_kinds(fake, how):
 @ONE_VERSION
 def test_live_bytes_are_exact_at_every_event(fake, tmp_path):
     """One thread, so that there is one order: after each row what the driver's log says lives then."""
-    r = fake("random_ops.py", DRIVER / "random_ops_in_process.so", 8, 1, 4000, LOG=tmp_path / "log")
+    r = fake("random_ops.py", "proc", 8, 1, 4000, LOG=tmp_path / "log")
     truth, now = [], book.Book([])
     for c in book.read(tmp_path / "log"):
         before = now.bytes_of_devices
@@ -134,7 +134,7 @@ def test_live_bytes_are_exact_at_every_event(fake, tmp_path):
 @ONE_VERSION
 @pytest.mark.serial
 def test_a_million_random_operations_of_sixteen_threads(fake, measured):
-    r = fake("random_ops.py", DRIVER / "random_ops_in_process.so", 1, 16, 62500, timeout=300)
+    r = fake("random_ops.py", "proc", 1, 16, 62500, timeout=300)
     state = r.cuda.state
     assert {k: r.cuda.of_kind(k) for k in KINDS} == {k: r.live()[k] for k in KINDS}
     assert (state["unknown"], state["untracked"]) == (0, 0)
@@ -146,8 +146,9 @@ def test_a_million_random_operations_of_sixteen_threads(fake, measured):
              (len(r.cuda.rows), state["lost"]))
 
 
-def test_threads_of_pythons_own(fake):
-    r = fake("random_ops.py", DRIVER / "random_ops_in_process.so", 0, 16, 300, "python")
+@pytest.mark.parametrize("keep_gil", [(), ("--hold-gil",)])
+def test_threads_of_pythons_own(fake, keep_gil):
+    r = fake("python_threads.py", 16, 300, *keep_gil)
     assert {k: r.cuda.of_kind(k) for k in KINDS} == {k: r.live()[k] for k in KINDS}
     assert (r.cuda.state["lost"], r.cuda.state["unknown"]) == (0, 0)
 
@@ -170,7 +171,7 @@ def test_who_held_the_gil_while_it_waited(fake, stats):
 
 
 def test_out_of_memory_is_told(fake):
-    r = fake("oom_story.py", DEVICE_BYTES=8 << 30)
+    r = fake("oom_story.py", MEMORY_MB=8 << 10)
     failed = [row for row in r.cuda.rows if row.op == of.ALLOC and row.result]
     n, live, peak = map(int, re.findall(r"\d+", r.out))
     assert len(failed) == n and {row.result for row in failed} == {2}
@@ -180,7 +181,7 @@ def test_out_of_memory_is_told(fake):
 
 
 def test_contexts(fake):
-    r = fake("all_kinds.py", "proc", CONTEXT_BYTES=300 << 20)
+    r = fake("all_kinds.py", "proc", CONTEXT_MB=300)
     (context,) = r.cuda.contexts.values()
     assert context["flags"] == 1 and context["stack"] and "end" not in context
     assert context["total"] - context["after"] == 300 << 20

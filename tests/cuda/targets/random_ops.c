@@ -282,7 +282,8 @@ static void print_what_lives(void)
     printf("peak %llu\n", (unsigned long long)peak());
 }
 
-int main(int argc, char **argv)
+/* Called by random_ops.py too. */
+FAKE_API int main(int argc, char **argv)
 {
     int n_threads = argc == 4 ? atoi(argv[2]) : 0;
     if (n_threads < 1)
