@@ -5,6 +5,7 @@ import json
 
 ALLOC, FREE, SYNC, COPY, LOAD, UNLOAD, CONTEXT, CONTEXT_END, POOL, LAUNCH, OTHER = range(1, 12)
 HELD, HAD, AGAIN, UNKNOWN = 1, 2, 4, 8
+VMM, IPC, OF_DEVICES = 3, 9, range(1, 6)
 
 Row = collections.namedtuple("Row", "t seq op kind flags call thread context result duration bytes "
                                     "address stack")
@@ -58,16 +59,25 @@ class Cuda:
         return sum(s["allocs"] - s["frees"] for s in of), sum(s["live"] for s in of)
 
     def replay(self):
-        """Yields (row, what lives then: (kind, address) -> [ALLOC rows]); every end must have its beginning."""
-        live = collections.defaultdict(list)
+        """Yields (row, what lives then: (kind, address) -> [ALLOC rows], bytes of devices); every end must
+        have its beginning. A dictionary of its own for each context, so that its end is quick."""
+        live, of_context, total = {}, collections.defaultdict(dict), 0
         for row in self.rows:
+            key = row.kind, row.address
             if row.result == 0 and row.op in (ALLOC, LOAD):
-                live[row.kind, row.address].append(row)
+                live.setdefault(key, []).append(row)
+                of_context[row.context][row.seq] = key
+                total += row.bytes * (row.kind in OF_DEVICES)
             elif row.result == 0 and row.op in (FREE, UNLOAD) and not row.flags & UNKNOWN:
-                ended = live[row.kind, row.address].pop()
+                ended = live[key].pop()
+                del of_context[ended.context][ended.seq]
                 assert ended.bytes == row.bytes, (ended, row)
+                total -= row.bytes * (row.kind in OF_DEVICES)
             elif row.result == 0 and row.op == CONTEXT_END:
-                for key, rows in live.items():
-                    if key[0] not in (3, 9):
-                        rows[:] = [r for r in rows if r.context != row.context]
-            yield row, live
+                for seq, key in list(of_context[row.context].items()):
+                    if key[0] not in (VMM, IPC):
+                        ended = next(r for r in live[key] if r.seq == seq)
+                        live[key].remove(ended)
+                        del of_context[row.context][seq]
+                        total -= ended.bytes * (ended.kind in OF_DEVICES)
+            yield row, live, total
