@@ -127,7 +127,7 @@ static void sort_contexts(struct gs_cuda_rows *c)
         gs_idmap_add(&c->context_map, c->contexts[i].context);
 }
 
-static void sort_devices(struct gs_cuda_rows *c)
+void gs_cuda_sort_devices(struct gs_cuda_rows *c)
 {
     if (c->n_devices)
         qsort(c->devices, c->n_devices, sizeof(*c->devices), by_ordinal);
@@ -136,13 +136,35 @@ static void sort_devices(struct gs_cuda_rows *c)
         gs_idmap_add(&c->device_map, c->devices[i].device);
 }
 
+static int64_t find_only_device(const struct gs_cuda_rows *c)
+{
+    int64_t only = GS_CUDA_NO_DEVICE;
+    for (size_t i = 0; i < c->n_contexts; i++) {
+        if (!c->contexts[i].defined)
+            continue;
+        if (only >= 0 && only != c->contexts[i].device)
+            return GS_CUDA_NO_DEVICE;
+        only = c->contexts[i].device;
+    }
+    return only;
+}
+
+int64_t gs_cuda_device_of(const struct gs_cuda_rows *c, uint32_t context)
+{
+    uint32_t at = gs_idmap_find(&c->context_map, context);
+    if (context && at != GS_IDMAP_NONE && c->contexts[at].defined)
+        return c->contexts[at].device;
+    return c->only_device;
+}
+
 void gs_cuda_rows_sort(struct gs_cuda_rows *c)
 {
     sort_rows(c);
     sort_contexts(c);
-    sort_devices(c);
+    gs_cuda_sort_devices(c);
     if (c->n_used)
         qsort(c->used, c->n_used, sizeof(*c->used), by_time);
+    c->only_device = find_only_device(c);
 }
 
 void gs_cuda_rows_free(struct gs_cuda_rows *c)

@@ -14,7 +14,8 @@
 #include "analyzer/memory_rows.h" /* GS_BYTES_MAX, GS_NEVER_NS, gs_add_sat() */
 #include "preload/trace/trace_format.h"
 
-#define GS_N_CUDA_KIND (GS_CUDA_KIND_MODULE + 1)
+#define GS_N_CUDA_KIND    (GS_CUDA_KIND_MODULE + 1)
+#define GS_CUDA_NO_DEVICE (-1)
 
 /* Kinds whose bytes are memory of a device. */
 static inline bool gs_cuda_is_device_kind(unsigned kind)
@@ -86,6 +87,7 @@ struct gs_cuda_rows {
     struct gs_rec_cuda_used *used;
     size_t n_used, cap_used;
     char *no_cuda, *no_nvml; /* texts of EVENT; NULL: there was none */
+    int64_t only_device; /* set by gs_cuda_rows_sort(): that all contexts are on, or NO_DEVICE */
 };
 
 /* Each is made on first sight. */
@@ -98,6 +100,11 @@ void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row);
 /* Rows by seq, each once: of those alike the one that was read first. CUDA_USED by time, devices by
  * ordinal, contexts by index. After it nothing depends on the order in which chunks were read. */
 void gs_cuda_rows_sort(struct gs_cuda_rows *c);
+/* Again, after devices were added. */
+void gs_cuda_sort_devices(struct gs_cuda_rows *c);
+/* The device of a context; of one that no record describes the process's only device, if there is
+ * one. After the sort. */
+int64_t gs_cuda_device_of(const struct gs_cuda_rows *c, uint32_t context);
 void gs_cuda_rows_free(struct gs_cuda_rows *c);
 
 #endif
