@@ -36,6 +36,10 @@ void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t
 void gs_stats_json_memory(struct gs_json *j, const struct gs_profile *p, size_t process,
                           bool with_report_parts);
 void gs_stats_json_job_memory(struct gs_json *j, const struct gs_profile *p);
+/* stats_cuda_json.c: the same for "cuda". */
+void gs_stats_json_cuda(struct gs_json *j, const struct gs_profile *p, size_t process,
+                        bool with_report_parts);
+void gs_stats_json_job_cuda(struct gs_json *j, const struct gs_profile *p);
 /* report_memory_json.c: "alloc_rows" and "arena_maps". */
 void gs_report_json_memory(struct gs_json *j, const struct gs_profile *p);
 
