@@ -101,8 +101,7 @@ static int check_cuda(const struct gs_profile *p)
     return gs_cmd_fail(GS_EXIT_FAILED,
                        "export: no call of CUDA is recorded: %s; type gilscope stats CAPTURE to "
                        "see what is",
-                       why ? why
-                           : "the program made none, or it was recorded without cuda in --what");
+                       why ? why : "the program made none, or the recording left it out");
 }
 
 static int write_export(const struct gs_profile *p, const struct format *format,
