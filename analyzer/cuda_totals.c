@@ -73,71 +73,76 @@ char *gs_cuda_call_text(const struct gs_prof_cuda *c, uint32_t call)
     return gs_cuda_name_of(&unknown);
 }
 
+uint64_t gs_cuda_total_of(const struct gs_prof_cuda *c, int64_t device)
+{
+    for (size_t i = 0; i < c->n_devices; i++)
+        if (c->devices[i].device == device)
+            return c->devices[i].total_bytes;
+    return 0;
+}
+
 /* ---- devices of machines ---- */
 
-static int by_machine(const void *pa, const void *pb)
+/* The bus id names a device; where it is not known its number must do. */
+static int compare_devices(const struct gs_cuda_use *a, const struct gs_cuda_use *b)
 {
-    const struct gs_cuda_machine_device *a = pa, *b = pb;
     int order = strcmp(a->hostname, b->hostname);
-    return order ? order : strcmp(a->bus_id, b->bus_id);
+    if (order == 0)
+        order = strcmp(a->device->bus_id, b->device->bus_id);
+    if (order || *a->device->bus_id)
+        return order;
+    return a->device->device < b->device->device ? -1 : a->device->device > b->device->device;
 }
 
-static size_t count_devices(const struct gs_profile *p)
+bool gs_cuda_is_same_device(const struct gs_cuda_use *a, const struct gs_cuda_use *b)
 {
-    size_t n = 0;
+    return compare_devices(a, b) == 0;
+}
+
+static int by_device(const void *pa, const void *pb)
+{
+    const struct gs_cuda_use *a = pa, *b = pb;
+    int order = compare_devices(a, b);
+    return order ? order : a->process < b->process ? -1 : a->process > b->process;
+}
+
+struct gs_cuda_use *gs_cuda_uses(const struct gs_profile *p, size_t *n)
+{
+    size_t most = 0;
     for (size_t i = 0; i < p->n_processes; i++)
-        n += p->processes[i].cuda ? p->processes[i].cuda->n_devices : 0;
-    return n;
-}
-
-/* One for each process and device. */
-static size_t list_devices(const struct gs_profile *p, struct gs_cuda_machine_device *all)
-{
-    size_t n = 0;
+        most += p->processes[i].cuda ? p->processes[i].cuda->n_devices : 0;
+    struct gs_cuda_use *all = gs_xmalloc(most, sizeof(*all));
+    *n = 0;
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_cuda *c = p->processes[i].cuda;
-        for (size_t k = 0; c && k < c->n_devices; k++) {
-            const struct gs_prof_cuda_device *d = &c->devices[k];
-            if (d->n_contexts)
-                all[n++] = (struct gs_cuda_machine_device){
-                    p->processes[i].hostname, d->bus_id,       d->name, 1, d->n_contexts,
-                    d->context_bytes,         d->context_bytes};
-        }
+        for (size_t k = 0; c && k < c->n_devices; k++)
+            if (c->devices[k].n_contexts)
+                all[(*n)++] =
+                    (struct gs_cuda_use){p->processes[i].hostname, &c->devices[k], (uint32_t)i};
     }
-    return n;
-}
-
-static void merge(struct gs_cuda_machine_device *into, const struct gs_cuda_machine_device *from)
-{
-    into->processes += from->processes;
-    into->contexts += from->contexts;
-    into->context_bytes += from->context_bytes; /* of a process: below 2^50 a context */
-    if (from->most_bytes > into->most_bytes)
-        into->most_bytes = from->most_bytes;
-}
-
-struct gs_cuda_machine_device *gs_cuda_machine_devices(const struct gs_profile *p, size_t *n)
-{
-    struct gs_cuda_machine_device *all = gs_xmalloc(count_devices(p), sizeof(*all));
-    size_t listed = list_devices(p, all);
-    *n = 0;
-    if (listed)
-        qsort(all, listed, sizeof(*all), by_machine);
-    for (size_t i = 0; i < listed; i++) {
-        if (*n && by_machine(&all[*n - 1], &all[i]) == 0)
-            merge(&all[*n - 1], &all[i]);
-        else
-            all[(*n)++] = all[i];
-    }
+    if (*n)
+        qsort(all, *n, sizeof(*all), by_device);
     return all;
+}
+
+static uint64_t count_devices(const struct gs_profile *p)
+{
+    size_t n, devices = 0;
+    struct gs_cuda_use *all = gs_cuda_uses(p, &n);
+    for (size_t i = 0; i < n; i++)
+        devices += i == 0 || !gs_cuda_is_same_device(&all[i - 1], &all[i]);
+    free(all);
+    return devices;
+}
+
+static void add(uint64_t *to, uint64_t v)
+{
+    *to = *to + v < v ? UINT64_MAX : *to + v;
 }
 
 struct gs_cuda_totals gs_cuda_totals(const struct gs_profile *p)
 {
-    struct gs_cuda_totals t = {0};
-    size_t n;
-    free(gs_cuda_machine_devices(p, &n));
-    t.devices = n;
+    struct gs_cuda_totals t = {.devices = count_devices(p)};
     for (size_t i = 0; i < p->n_processes; i++) {
         const struct gs_prof_cuda *c = p->processes[i].cuda;
         if (!c)
@@ -145,11 +150,11 @@ struct gs_cuda_totals gs_cuda_totals(const struct gs_profile *p)
         t.processes += c->n_contexts > 0;
         t.contexts += c->n_contexts;
         for (size_t k = 0; k < c->n_devices; k++)
-            t.context_bytes += c->devices[k].context_bytes;
-        t.live_bytes += c->live_bytes;
-        t.peak_bytes += c->peak_bytes;
-        t.sync_under_gil_ns += c->sync_under_gil_ns;
-        t.blamed_ns += c->blamed_ns;
+            add(&t.context_bytes, c->devices[k].context_bytes);
+        add(&t.live_bytes, c->live_bytes);
+        add(&t.peak_bytes, c->peak_bytes);
+        add(&t.sync_under_gil_ns, c->sync_under_gil_ns);
+        add(&t.blamed_ns, c->blamed_ns);
     }
     return t;
 }

@@ -17,6 +17,9 @@ char *gs_cuda_kind_text(uint32_t kind);
 char *gs_cuda_name_of(const struct gs_prof_cuda_call *call);
 char *gs_cuda_call_text(const struct gs_prof_cuda *c, uint32_t call);
 
+/* Of a device; 0: not known. */
+uint64_t gs_cuda_total_of(const struct gs_prof_cuda *c, int64_t device);
+
 struct gs_cuda_totals {         /* of the job */
     uint64_t processes;         /* that ever had a context */
     uint64_t contexts, devices; /* devices: distinct ones, that ever had a context */
@@ -25,13 +28,15 @@ struct gs_cuda_totals {         /* of the job */
 };
 struct gs_cuda_totals gs_cuda_totals(const struct gs_profile *p);
 
-/* A device of a machine, whatever number its processes give it. */
-struct gs_cuda_machine_device {
-    const char *hostname, *bus_id, *name;
-    uint64_t processes, contexts, context_bytes, most_bytes; /* most: of one process */
+/* A process's contexts on one device of a machine, whatever number it gives that device. */
+struct gs_cuda_use {
+    const char *hostname;
+    const struct gs_prof_cuda_device *device;
+    uint32_t process;
 };
-/* Those that have contexts, by hostname and bus id; *n of them. */
-struct gs_cuda_machine_device *gs_cuda_machine_devices(const struct gs_profile *p, size_t *n);
+/* Those with contexts, by machine and device, then process; *n of them. */
+struct gs_cuda_use *gs_cuda_uses(const struct gs_profile *p, size_t *n);
+bool gs_cuda_is_same_device(const struct gs_cuda_use *a, const struct gs_cuda_use *b);
 
 /* One process's rows in p->cuda_rows, by bytes at the peak, then live bytes; *n of them. */
 struct gs_prof_cuda_row *gs_cuda_top_stacks(const struct gs_profile *p, size_t process, size_t *n);

@@ -155,9 +155,10 @@ static void add_notes(struct gs_cuda_builder *b)
     struct gs_recording *r = b->r;
     if (b->out->lost_rows)
         gs_recording_note(r,
-                          "CUDA: %s calls are missing: what stacks hold, and memory over time, is "
-                          "not exact; totals are",
-                          gs_fmt_count(b->out->lost_rows).s);
+                          "CUDA: %s call%s missing: what stacks hold, and memory over time, is not "
+                          "exact; totals are",
+                          gs_fmt_count(b->out->lost_rows).s,
+                          b->out->lost_rows == 1 ? " is" : "s are");
     if (b->out->untracked)
         gs_recording_note(r,
                           "CUDA: %s allocations more than the agent could remember: they are in "

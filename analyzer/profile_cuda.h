@@ -38,7 +38,8 @@ struct gs_prof_cuda_device {
     uint32_t device;
     char *name, *bus_id;
     uint64_t total_bytes;
-    uint64_t n_contexts;      /* that ever were */
+    uint64_t n_contexts; /* that ever were; there was one from first_ns to last_ns */
+    uint64_t first_ns, last_ns;
     uint64_t used_bytes;      /* at the last look at the machine; 0: there was none */
     uint64_t allocated_bytes; /* then, or at the end; without managed memory */
     uint64_t context_bytes;

@@ -194,7 +194,12 @@ static void put_context(struct gs_cuda_builder *b, const struct gs_cuda_replay *
     out->create_ns = x->create_ns;
     put_live(b, end, out);
     struct gs_prof_cuda_device *d = device_of(b, x->device);
-    d->n_contexts++;
+    uint64_t died_ns = x->died_ns == GS_NEVER_NS ? b->r->end_ns : x->died_ns;
+    uint64_t last_ns = died_ns > x->born_ns ? died_ns : x->born_ns;
+    if (d->n_contexts++ == 0 || out->created_ns < d->first_ns)
+        d->first_ns = out->created_ns;
+    if (gs_cuda_since_start(b->r, last_ns) > d->last_ns)
+        d->last_ns = gs_cuda_since_start(b->r, last_ns);
     if (d->source == GS_CUDA_SOURCE_NVML)
         return;
     put_meminfo(out, x);
