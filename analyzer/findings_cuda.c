@@ -289,9 +289,10 @@ static size_t find_eager(const struct gs_profile *p, struct gs_finding *found)
         .id = "cuda-eager-loading",
         .severity = GS_SEV_LOW,
         .claim = gs_xasprintf("%sThe driver loads all code of a module at once: %s module%s of %s "
-                              "were loaded eagerly.",
+                              "%s loaded eagerly.",
                               where, gs_fmt_count(c->modules_loaded).s,
-                              c->modules_loaded == 1 ? "" : "s", gs_fmt_bytes(c->image_bytes).s),
+                              c->modules_loaded == 1 ? "" : "s", gs_fmt_bytes(c->image_bytes).s,
+                              c->modules_loaded == 1 ? "was" : "were"),
         .suggestion = copy("Set CUDA_MODULE_LOADING=LAZY, as newer drivers do by themselves: "
                            "contexts start sooner and take less memory."),
         .process = (int64_t)i,
