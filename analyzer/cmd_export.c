@@ -98,10 +98,11 @@ static int check_cuda(const struct gs_profile *p)
         return gs_cmd_fail(GS_EXIT_FAILED,
                            "export: no memory of a device lives at the end: all was freed, or went "
                            "with its context; type gilscope stats CAPTURE to see its peak");
-    return gs_cmd_fail(GS_EXIT_FAILED,
-                       "export: no call of CUDA is recorded: %s; type gilscope stats CAPTURE to "
-                       "see what is",
-                       why ? why : "the program made none, or the recording left it out");
+    return gs_cmd_fail(
+        GS_EXIT_FAILED,
+        "export: no call of CUDA is recorded: %s; type gilscope stats CAPTURE to "
+        "see what is",
+        why ? why : "the program made none, or the capture was recorded without cuda in --what");
 }
 
 static int write_export(const struct gs_profile *p, const struct format *format,

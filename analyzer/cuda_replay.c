@@ -10,7 +10,9 @@
 
 uint64_t gs_cuda_effect_ns(const struct gs_cuda_row *row)
 {
-    return row->op == GS_CUDA_OP_ALLOC ? row->t_ns + row->duration_ns : row->t_ns;
+    bool after = row->op == GS_CUDA_OP_ALLOC ||
+                 (row->op == GS_CUDA_OP_FREE && row->kind == GS_CUDA_KIND_VMM);
+    return after ? row->t_ns + row->duration_ns : row->t_ns;
 }
 
 void gs_cuda_replay_open(struct gs_cuda_replay *r, const struct gs_cuda_rows *rows,

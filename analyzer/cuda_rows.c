@@ -46,11 +46,17 @@ struct gs_rec_cuda_live *gs_cuda_live(struct gs_cuda_rows *c, uint32_t context, 
     return &c->lives[at];
 }
 
+static bool is_again(const struct gs_cuda_row *row)
+{
+    return row->flags & GS_CUDA_AGAIN;
+}
+
 /* A chunk of 200 bytes can hold 4096 equal rows: they must not take memory. */
 void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row)
 {
     c->seen = true;
-    if (c->n_rows && c->rows[c->n_rows - 1].seq == row->seq)
+    const struct gs_cuda_row *last = c->n_rows ? &c->rows[c->n_rows - 1] : NULL;
+    if (last && last->seq == row->seq && is_again(row) >= is_again(last))
         return;
     GS_PUSH(c->rows, c->n_rows, c->cap_rows, *row);
 }
@@ -60,6 +66,7 @@ void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row)
 struct place { /* of a row: a sort of these is stable, and moves less */
     uint64_t seq;
     size_t at;
+    bool again; /* says less: not how long the call took */
 };
 
 static int by_seq(const void *pa, const void *pb)
@@ -67,6 +74,8 @@ static int by_seq(const void *pa, const void *pb)
     const struct place *a = pa, *b = pb;
     if (a->seq != b->seq)
         return a->seq < b->seq ? -1 : 1;
+    if (a->again != b->again)
+        return a->again ? 1 : -1;
     return a->at < b->at ? -1 : a->at > b->at;
 }
 
@@ -86,7 +95,7 @@ static void sort_rows(struct gs_cuda_rows *c)
     struct gs_cuda_row *sorted = gs_xmalloc(c->n_rows, sizeof(*sorted));
     size_t kept = 0;
     for (size_t i = 0; i < c->n_rows; i++)
-        order[i] = (struct place){c->rows[i].seq, i};
+        order[i] = (struct place){c->rows[i].seq, i, is_again(&c->rows[i])};
     qsort(order, c->n_rows, sizeof(*order), by_seq);
     for (size_t i = 0; i < c->n_rows; i++)
         if (kept == 0 || sorted[kept - 1].seq != order[i].seq)

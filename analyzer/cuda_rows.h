@@ -97,8 +97,9 @@ struct gs_rec_cuda_call *gs_cuda_call(struct gs_cuda_rows *c, uint32_t call);
 struct gs_rec_cuda_live *gs_cuda_live(struct gs_cuda_rows *c, uint32_t context, uint32_t kind);
 /* What the row before has said already is dropped. */
 void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row);
-/* Rows by seq, each once: of those alike the one that was read first. CUDA_USED by time, devices by
- * ordinal, contexts by index. After it nothing depends on the order in which chunks were read. */
+/* Rows by seq, each once: of those alike one that is not told again, and of those the one that was
+ * read first. CUDA_USED by time, devices by ordinal, contexts by index. After it nothing depends on
+ * the order in which chunks were read. */
 void gs_cuda_rows_sort(struct gs_cuda_rows *c);
 /* Again, after devices were added. */
 void gs_cuda_sort_devices(struct gs_cuda_rows *c);

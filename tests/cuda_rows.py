@@ -14,7 +14,7 @@ OPS = [None] + "alloc free sync copy load unload context,context end,pool launch
     " ", ",").replace("context,end", "context end").split(",")
 DEVICE_KINDS = {"device", "managed", "vmm", "pool", "array"}
 SHOWN = KINDS[1:10]
-HELD, HAD, UNKNOWN = 1, 2, 8
+HELD, HAD, AGAIN, UNKNOWN = 1, 2, 4, 8
 WAIT = 2
 NEVER = float("inf")
 
@@ -48,7 +48,8 @@ class Row:
         self.thread, self.bytes, self.address = row["thread"], row["bytes"], row["address"]
         self.stack = row["stack"]
         self.ns = self.end - self.begin
-        self.effect = self.end if self.op == ALLOC else self.begin
+        after = self.op == ALLOC or (self.op == FREE and self.kind == "vmm")
+        self.effect = self.end if after else self.begin
         self.is_memory = self.kind not in (None, "none", "module")
 
 
@@ -117,7 +118,9 @@ class Cuda:
         for item in items:
             for row in item.get("rows", ()):
                 if item["stream"] == "cuda":
-                    rows.setdefault(row["seq"], row)
+                    old = rows.setdefault(row["seq"], row)
+                    if old["what"] >> 16 & AGAIN and not row["what"] >> 16 & AGAIN:
+                        rows[row["seq"]] = row
                 elif item["stream"] == "slice" and row["flags"] & WAIT:
                     slices.setdefault(row["seq"], row)
         stacks = {fields[0]: tuple(map(tuple, fields[2])) for fields in self.records["STACK"]}

@@ -73,7 +73,7 @@ static void put_some_rows(struct cap *c, uint64_t *rng, uint64_t t, uint64_t *se
 
 static void make_busy(struct cap *c)
 {
-    uint64_t rng = 42, seq = 1;
+    uint64_t rng = 43, seq = 1;
     begin(c);
     cap_end_records(c);
     for (uint64_t t = 1000; t < 3000; t += 97) {
@@ -173,6 +173,8 @@ static void rows_told_again_count_once(void **state)
         {100, 1, ALLOC(DEVICE, GS_CUDA_AGAIN), 0, 1, 0, 10, 100, 0x1, 1},
         {300, 9, ALLOC(DEVICE, 0), 0, 1, 0, 10, 7, 0x3, 1},
         {100, 1, ALLOC(DEVICE, GS_CUDA_AGAIN), 0, 1, 0, 10, 100, 0x1, 1}, /* of the next one */
+        {310, 10, ALLOC(HOST, GS_CUDA_AGAIN), 0, 1, 0, 0, 5, 0x4, 1},
+        {310, 10, ALLOC(HOST, GS_CUDA_HELD), 0, 1, 0, 60, 5, 0x4, 1}, /* was still on its way */
     };
     struct cap c;
     struct gs_profile p;
@@ -182,15 +184,18 @@ static void rows_told_again_count_once(void **state)
     cap_cuda(&c, old, 3);
     cap_records(&c);
     CAP_REC(&c, GS_RECORD_SEGMENT, 200, 2, 2, 2, 200);
-    CAP_REC(&c, GS_RECORD_CUDA_STATE, 400, 9, 0, 0, 0, 107, 150);
+    CAP_REC(&c, GS_RECORD_CUDA_STATE, 400, 10, 0, 0, 0, 107, 150);
     cap_end_records(&c);
-    cap_cuda(&c, kept, 3);
+    cap_cuda(&c, kept, 5);
     cap_profile(c.data, c.len, "cpu", &p);
     const struct gs_prof_cuda *u = p.processes[0].cuda;
-    assert_int_equal(u->n_samples, 2);
+    assert_int_equal(u->n_samples, 3);
     assert_int_equal(u->samples[0].t_ns, 200); /* it lived when the detail began */
     assert_int_equal(u->samples[0].bytes[GS_CUDA_SHOWN_DEVICE], 100);
     assert_int_equal(u->samples[1].bytes[GS_CUDA_SHOWN_DEVICE], 107);
+    assert_int_equal(u->samples[2].t_ns, 370);
+    assert_int_equal(u->n_held, 1);
+    assert_int_equal(u->held[0].held_ns, 60); /* only the row itself knows */
     assert_int_equal(u->lost_rows, 0);
     assert_int_equal(p.n_cuda_rows, 1);
     assert_int_equal(p.cuda_rows[0].allocations, 2);
