@@ -21,15 +21,17 @@ void gs_cuda_replay_open(struct gs_cuda_replay *r, const struct gs_cuda_rows *ro
     memset(r, 0, sizeof(*r));
     r->rows = rows;
     r->t_ns = from_ns;
+    r->free_block = NONE;
 }
 
 void gs_cuda_replay_close(struct gs_cuda_replay *r)
 {
     gs_idmap_free(&r->address_map);
-    gs_idmap_free(&r->block_map);
+    gs_idmap_free(&r->place_map);
     gs_idmap_free(&r->context_map);
     gs_idmap_free(&r->device_map);
     gs_idmap_free(&r->node_map);
+    free(r->places);
     free(r->blocks);
     free(r->contexts);
     free(r->devices);
@@ -84,22 +86,52 @@ static uint32_t node_at(struct gs_cuda_replay *r, uint32_t node)
     return at;
 }
 
-/* One block for a kind and address, whoever lives there. */
-static uint32_t block_at(struct gs_cuda_replay *r, unsigned kind, uint64_t address)
+static uint32_t place_at(struct gs_cuda_replay *r, unsigned kind, uint64_t address)
 {
     uint32_t index = gs_idmap_add(&r->address_map, address);
-    uint32_t at = gs_idmap_add(&r->block_map, gs_pack32(index, kind));
-    if (at == r->n_blocks) {
-        struct gs_cuda_block b = {.kind = (uint8_t)kind};
-        GS_PUSH(r->blocks, r->n_blocks, r->cap_blocks, b);
-    }
+    uint32_t at = gs_idmap_add(&r->place_map, gs_pack32(index, kind));
+    if (at == r->n_places)
+        GS_PUSH(r->places, r->n_places, r->cap_places, NONE);
     return at;
 }
 
+/* The newest there; NONE: nothing lives there. */
 static uint32_t find_block(const struct gs_cuda_replay *r, unsigned kind, uint64_t address)
 {
     uint32_t index = gs_idmap_find(&r->address_map, address);
-    return index == GS_IDMAP_NONE ? NONE : gs_idmap_find(&r->block_map, gs_pack32(index, kind));
+    if (index == GS_IDMAP_NONE)
+        return NONE;
+    uint32_t at = gs_idmap_find(&r->place_map, gs_pack32(index, kind));
+    return at == GS_IDMAP_NONE ? NONE : r->places[at];
+}
+
+static uint32_t new_block(struct gs_cuda_replay *r)
+{
+    uint32_t at = r->free_block;
+    if (at == NONE) {
+        struct gs_cuda_block b = {0};
+        GS_PUSH(r->blocks, r->n_blocks, r->cap_blocks, b);
+        return (uint32_t)(r->n_blocks - 1);
+    }
+    r->free_block = r->blocks[at].next;
+    return at;
+}
+
+/* Memory of other processes may be opened, and a graph's be made, more than once at one address.
+ * Of all other kinds what lives there must have ended unseen. */
+static bool may_come_again(unsigned kind)
+{
+    return kind == GS_CUDA_KIND_IPC || kind == GS_CUDA_KIND_GRAPH;
+}
+
+static void leave_place(struct gs_cuda_replay *r, const struct gs_cuda_block *b)
+{
+    if (b->under != NONE)
+        r->blocks[b->under].over = b->over;
+    if (b->over != NONE)
+        r->blocks[b->over].under = b->under;
+    else
+        r->places[b->place] = b->under;
 }
 
 /* ---- who ends with a context ---- */
@@ -159,16 +191,26 @@ static void end_block(struct gs_cuda_replay *r, uint32_t at)
         count_device_bytes(r, b, false);
     if (ends_with_context(b->kind))
         unlink_block(r, at);
+    leave_place(r, b);
+    b->next = r->free_block;
+    r->free_block = at;
 }
 
-/* What lives there already must have ended unseen. */
 static bool on_alloc(struct gs_cuda_replay *r, const struct gs_cuda_row *row)
 {
-    uint32_t at = block_at(r, row->kind, row->address);
-    if (r->blocks[at].lives)
-        end_block(r, at);
+    uint32_t place = place_at(r, row->kind, row->address);
+    if (r->places[place] != NONE && !may_come_again(row->kind))
+        end_block(r, r->places[place]);
+    uint32_t at = new_block(r), under = r->places[place];
     struct gs_cuda_block *b = &r->blocks[at];
     uint64_t room = GS_CUDA_LIVE_MAX - r->all_bytes;
+    if (under != NONE)
+        r->blocks[under].over = at;
+    r->places[place] = at;
+    b->place = place;
+    b->over = NONE;
+    b->under = under;
+    b->kind = row->kind;
     b->lives = true;
     b->bytes = row->bytes < room ? row->bytes : room;
     b->context = context_at(r, row->context);
@@ -191,10 +233,10 @@ static bool on_free(struct gs_cuda_replay *r, const struct gs_cuda_row *row)
     uint32_t at = find_block(r, row->kind, row->address);
     if (row->flags & GS_CUDA_UNKNOWN)
         return false;
-    if (at != NONE && r->blocks[at].lives && r->blocks[at].bytes && !row->bytes)
+    if (at != NONE && r->blocks[at].bytes && !row->bytes)
         return false;
     r->counts[row->kind].frees++;
-    if (at == NONE || !r->blocks[at].lives)
+    if (at == NONE)
         return false;
     end_block(r, at);
     return true;

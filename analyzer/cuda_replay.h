@@ -10,10 +10,12 @@
 
 #define GS_CUDA_LIVE_MAX (UINT64_C(1) << 60)
 
-struct gs_cuda_block { /* one place in memory, live or not */
+struct gs_cuda_block {
     uint64_t bytes;
     uint32_t context, node; /* indexes of the replay's contexts[] and nodes[] */
-    uint32_t prev, next;    /* in the list of what ends with the context */
+    uint32_t place;         /* of places[] */
+    uint32_t over, under;   /* in the same place: newer and older ones */
+    uint32_t prev, next;    /* in the list of what ends with the context; next: of free ones, too */
     uint8_t kind;
     bool lives;
 };
@@ -43,10 +45,13 @@ struct gs_cuda_replay {
     uint64_t all_bytes, device_bytes, kind_bytes[GS_N_CUDA_KIND];
     struct gs_cuda_counts counts[GS_N_CUDA_KIND];
     struct gs_idmap address_map; /* address -> index, */
-    struct gs_idmap block_map;   /* that and kind -> blocks[] */
+    struct gs_idmap place_map;   /* that and kind -> places[] */
     struct gs_idmap context_map, device_map, node_map;
+    uint32_t *places; /* the newest block there */
+    size_t n_places, cap_places;
     struct gs_cuda_block *blocks;
     size_t n_blocks, cap_blocks;
+    uint32_t free_block;
     struct gs_cuda_live_context *contexts;
     size_t n_contexts, cap_contexts;
     struct gs_cuda_live_device *devices;

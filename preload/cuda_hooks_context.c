@@ -203,8 +203,7 @@ static void hand_out(void **pfn, void *real, CUresult rc, const char *symbol, in
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int version, uint64_t flags)
 {
     void *real = pfn ? *pfn : NULL;
-    CUresult rc =
-        GS_CUDA_REAL(cuGetProcAddress)(symbol, pfn ? &real : NULL, version, flags);
+    CUresult rc = GS_CUDA_REAL(cuGetProcAddress)(symbol, pfn ? &real : NULL, version, flags);
     if (pfn)
         hand_out(pfn, real, rc, symbol, version, flags, ask_again);
     return rc;

@@ -17,8 +17,8 @@
 #define FIRST_LOOK_NS  50000000u /* of NVML; then twice as long each time, up to */
 #define LOOKS_NS       1000000000u
 #define BUDGET         100u /* of these looks: one part in this of the time */
-#define BYTES_PER_ROW  32u /* about, as written */
-#define SEGMENT_SHARE  20u /* of the limit: a quarter of a segment */
+#define BYTES_PER_ROW  32u  /* about, as written */
+#define SEGMENT_SHARE  20u  /* of the limit: a quarter of a segment */
 #define MAX_TOLD_AGAIN 65536u
 
 static struct {

@@ -54,52 +54,61 @@ class Row:
 
 
 class State:
-    """What lives: (kind, address) -> (bytes, context, stack)."""
+    """What lives: (kind, address) -> [(bytes, context, stack)], the newest last."""
 
     def __init__(self):
         self.blocks = {}
         self.counts = {kind: [0, 0, 0] for kind in SHOWN}
 
+    def all(self):
+        return [(kind, *block) for (kind, _), there in self.blocks.items() for block in there]
+
+    def end_context(self, context):
+        changed = False
+        for (kind, address), there in self.blocks.items():
+            kept = [b for b in there if b[1] != context or kind in ("vmm", "ipc")]
+            self.counts[kind][1] += len(there) - len(kept)
+            changed |= len(there) > len(kept)
+            self.blocks[kind, address] = kept
+        return changed
+
     def apply(self, row):
         """True where what lives has changed."""
-        key = (row.kind, row.address)
         if row.op == CONTEXT_END and row.result == 0 and row.context:
-            gone = [k for k, (_, context, _) in self.blocks.items()
-                    if context == row.context and k[0] not in ("vmm", "ipc")]
-            for k in gone:
-                del self.blocks[k]
-                self.counts[k[0]][1] += 1
-            return bool(gone)
+            return self.end_context(row.context)
         if not row.is_memory:
             return False
+        there = self.blocks.setdefault((row.kind, row.address), [])
         if row.op == ALLOC and row.result:
             self.counts[row.kind][2] += 1
         elif row.op == ALLOC:
             self.counts[row.kind][0] += 1
-            self.blocks[key] = (row.bytes, row.context, row.stack)
+            if row.kind not in ("ipc", "graph"):
+                there.clear()  # it must have ended unseen
+            there.append((row.bytes, row.context, row.stack))
             return True
         elif row.op == FREE and not row.result and not row.flags & UNKNOWN:
-            if key in self.blocks and self.blocks[key][0] and not row.bytes:
+            if there and there[-1][0] and not row.bytes:
                 return False  # still mapped
             self.counts[row.kind][1] += 1
-            return self.blocks.pop(key, None) is not None
+            return bool(there and there.pop())
         return False
 
     def by_kind(self):
         out = dict.fromkeys(SHOWN, 0)
-        for (kind, _), (size, _, _) in self.blocks.items():
+        for kind, size, _, _ in self.all():
             out[kind] += size
         return out
 
     def sum(self, device_of=None, device=None, but=()):
         """Of devices' kinds; of one device, if one is given."""
-        return sum(size for (kind, _), (size, context, _) in self.blocks.items()
+        return sum(size for kind, size, context, _ in self.all()
                    if kind in DEVICE_KINDS and kind not in but
                    and (device is None or device_of(context) == device))
 
     def by_stack(self):
         out = {}
-        for (kind, _), (size, _, stack) in self.blocks.items():
+        for kind, size, _, stack in self.all():
             if kind in DEVICE_KINDS:
                 out[stack] = out.get(stack, 0) + size
         return out
@@ -190,7 +199,7 @@ class Cuda:
         self.samples.append((moment - self.start, kinds))
         self.peaks = {kind: max(self.peaks[kind], kinds[kind]) for kind in SHOWN}
         for context in self.contexts:
-            mine = sum(size for (kind, _), (size, c, _) in state.blocks.items()
+            mine = sum(size for kind, size, c, _ in state.all()
                        if c == context and kind in DEVICE_KINDS)
             self.context_peaks[context] = max(mine, self.context_peaks.get(context, 0))
         if row.op == ALLOC and row.kind in DEVICE_KINDS:

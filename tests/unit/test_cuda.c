@@ -154,6 +154,37 @@ static void a_context_takes_its_memory_along(void **state)
     cap_close(&c);
 }
 
+/* One address, twice: memory of others opened again, graphs that share an address. */
+static void some_memory_may_come_again(void **state)
+{
+    const struct cap_cuda rows[] = {
+        {100, 1, ALLOC(IPC, 0), 0, 1, 0, 1, 10, 0x1, 1},
+        {110, 2, ALLOC(IPC, 0), 0, 1, 0, 1, 20, 0x1, 1},
+        {120, 3, ALLOC(GRAPH, 0), 0, 1, 0, 1, 100, 0x1, 1},
+        {130, 4, ALLOC(GRAPH, 0), 0, 2, 0, 1, 200, 0x1, 1},
+        {140, 5, ALLOC(GRAPH, 0), 0, 1, 0, 1, 400, 0x1, 1},
+        {150, 6, FREE(IPC, 0), 0, 1, 0, 1, 20, 0x1, 1},         /* the newest */
+        {160, 7, CALL(CONTEXT_END, 0, 9), 0, 2, 0, 1, 0, 0, 1}, /* the one in the middle */
+        {170, 8, FREE(GRAPH, 0), 0, 1, 0, 1, 400, 0x1, 1},
+        {180, 9, ALLOC(HOST, 0), 0, 1, 0, 1, 7, 0x1, 1}, /* in the room of one that ended */
+    };
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    cap_end_records(&c);
+    cap_cuda(&c, rows, sizeof(rows) / sizeof(*rows));
+    const struct gs_prof_cuda *u = profile_of(&c, &p);
+    assert_int_equal(u->by_kind[GS_CUDA_SHOWN_IPC], 10);
+    assert_int_equal(u->peak_by_kind[GS_CUDA_SHOWN_IPC], 30);
+    assert_int_equal(u->by_kind[GS_CUDA_SHOWN_GRAPH], 100);
+    assert_int_equal(u->peak_by_kind[GS_CUDA_SHOWN_GRAPH], 700);
+    assert_int_equal(u->by_kind[GS_CUDA_SHOWN_HOST], 7);
+    assert_int_equal(u->live_bytes, 0);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* What the agent summed up is exact, also when rows are lost. */
 static void records_count_where_they_are(void **state)
 {
@@ -421,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(live_bytes_follow_rows),
         cmocka_unit_test(a_context_takes_its_memory_along),
+        cmocka_unit_test(some_memory_may_come_again),
         cmocka_unit_test(records_count_where_they_are),
         cmocka_unit_test(the_machine_says_what_contexts_take),
         cmocka_unit_test(the_driver_says_it_where_the_machine_does_not),
