@@ -2,7 +2,7 @@
 // The report's JSON as typed columns, checked once. A capture is untrusted input: everything that
 // is later used as an index is proven in range here, so nothing after this file has to ask again.
 import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes } from './format.js';
-import { fail, column, inRange } from './checks.js';
+import { fail, column, inRange, readStackRows } from './checks.js';
 import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
 
 // `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
@@ -65,20 +65,6 @@ function readRows(raw, processes, nNodes) {
   return rows;
 }
 
-// Null where no allocation was sampled.
-function readAllocRows(raw, nProcesses, nNodes) {
-  const src = raw.alloc_rows || {};
-  const n = (src.node || []).length;
-  if (!n) return null;
-  const rows = { n };
-  for (const k of ['process', 'node']) rows[k] = column(src, k, n, Int32Array);
-  for (const k of ALLOC_VALUES) rows[k] = column(src, k, n, Float64Array);
-  inRange(rows.process, 0, nProcesses, 'alloc_rows.process');
-  inRange(rows.node, 0, nNodes, 'alloc_rows.node');
-  for (const k of ALLOC_VALUES) inRange(rows[k], 0, Infinity, 'alloc_rows.' + k);
-  return rows;
-}
-
 function readChains(raw, nProcesses, nNodes) {
   const src = raw.chains || {};
   const n = (src.ns || []).length;
@@ -132,7 +118,7 @@ export function makeModel(raw) {
     processes, frames, nodes,
     rows: readRows(raw, processes, nodes.n),
     memory: readJobMemory(raw.memory),
-    alloc: readAllocRows(raw, processes.length, nodes.n),
+    alloc: readStackRows(raw.alloc_rows, ALLOC_VALUES, processes.length, nodes.n, 'alloc_rows'),
     chains: readChains(raw, processes.length, nodes.n),
     arenaMaps: readArenaMaps(maps, processes.length, nodes.n),
   };
@@ -154,10 +140,10 @@ function totals(model) {
   return t;
 }
 
-// Self value of each node for one column and scope; process or thread -1 means all of them.
-export function selfWeights(model, columnName, process, thread) {
+// Self value of each node for one column of a table and a scope; process or thread -1 means all.
+export function selfWeights(model, table, columnName, process, thread) {
   const out = new Float64Array(model.nodes.n);
-  const rows = columnName in model.rows ? model.rows : model.alloc;
+  const rows = model[table];
   const values = rows[columnName];
   for (let i = 0; i < rows.n; i++) {
     if (process >= 0 && rows.process[i] !== process) continue;

@@ -153,9 +153,9 @@ test('reports with less memory, or none, are models too', () => {
 
 test('live memory is a tree of its own, of a process and not of a thread', () => {
   const model = makeModel(fakeReport({ processes: 2 }));
-  const all = sum(selfWeights(model, 'live', -1, -1));
+  const all = sum(selfWeights(model, 'alloc', 'live', -1, -1));
   assert.equal(all, sum(model.alloc.live));
-  assert.equal(all, sum([0, 1].map((p) => sum(selfWeights(model, 'live', p, 3)))));
+  assert.equal(all, sum([0, 1].map((p) => sum(selfWeights(model, 'alloc', 'live', p, 3)))));
   const tree = makeTreeSource(model).tree({ metric: 'alloc', process: 0, thread: -1, invert: false, startup: true });
   assert.equal(tree.total[0], model.processes[0].memory.alloc.live_bytes);
 });
