@@ -3,6 +3,7 @@
 import { el, prose } from './dom.js';
 import { fmtNs, fmtPct, fmtCount, fmtShort, fmtBytes, fmtExactNs, plural } from './format.js';
 import { processLabel } from './model.js';
+import { tile } from './parts.js';
 import { bandRows } from './layout_band.js';
 import { makeBand } from './draw_band.js';
 import { makeTable, barCell } from './table.js';
@@ -71,11 +72,6 @@ function findingsCard(app) {
     el('h2', { id: 'h-findings' }, 'Findings'),
     list.length ? el('ol.findings', {}, list.map((f) => findingItem(app, f)))
                 : el('p.empty', {}, 'Nothing stands out: no stack and no thread cost others much time.'));
-}
-
-function tile(label, value, detail) {
-  return el('div.tile', {}, el('div.tile-label', {}, label), el('div.tile-value', {}, value),
-            el('div.tile-detail', {}, detail));
 }
 
 // What arenas keep from the system although it is free, over all processes.
