@@ -30,6 +30,7 @@ export function sizes(src, keys) {
 }
 
 export const list = (v) => (Array.isArray(v) ? v : []);
+export const objects = (v) => list(v).filter((x) => x && typeof x === 'object');
 export const textOrNull = (v) => (v === null || v === undefined || v === '' ? null : String(v));
 
 // 0, the root, where it is none of the `n` nodes.
