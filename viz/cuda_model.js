@@ -72,6 +72,12 @@ function readLists(c, nNodes) {
   };
 }
 
+// Of the devices that memory was allocated on: a context alone needs little of one.
+function capacityOf({ devices, contexts }) {
+  const used = devices.filter((d) => d.allocated_bytes > 0 || contexts.some((c) => c.device === d.device && c.peak_bytes > 0));
+  return (used.length ? used : devices).reduce((sum, d) => sum + d.total_bytes, 0);
+}
+
 // Null where nothing about CUDA was recorded.
 export function readCuda(c, nNodes, end_ns) {
   if (!c || typeof c !== 'object') return null;
@@ -80,7 +86,7 @@ export function readCuda(c, nNodes, end_ns) {
     ...sizes(c, TOTALS), ...lists, driver_path: textOf(c.driver_path), loading: ['lazy', 'eager'].includes(c.loading) ? c.loading : 'unknown',
     no_cuda: textOrNull(c.no_cuda), no_nvml: textOrNull(c.no_nvml), modules: sizes(c.modules, ['loaded', 'unloaded', 'image_bytes']),
     by_kind: sizes(c.by_kind, Object.keys(KINDS)), peak_by_kind: sizes(c.peak_by_kind, Object.keys(KINDS)),
-    samples: readSamples(c.samples, size(end_ns)), capacity: lists.devices.reduce((sum, d) => sum + d.total_bytes, 0),
+    samples: readSamples(c.samples, size(end_ns)), capacity: capacityOf(lists),
   };
 }
 

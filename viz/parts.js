@@ -33,12 +33,12 @@ export function stackName({ nodes, frames }, row) {
 
 const frameOf = ({ nodes }, row) => (row.node ? nodes.frame[row.node] : -1);
 
-// The function, a link where the flame graph has it, and who called it.
-export function stackCell(app, row, link) {
+// The function, a link where the flame graph has it, and who called it, with the lines if wanted.
+export function stackCell(app, row, link, places) {
   const { nodes, frames } = app.model;
   const title = row.stack.slice().reverse().join('\n');
   if (!row.node) return el('span', { title }, stackName(app.model, row));
-  const callers = stackOf(nodes, row.node).slice(1, 3).map((f) => frameName(frames, f));
+  const callers = stackOf(nodes, row.node).slice(1, 3).map((f) => frameName(frames, f) + (places ? ' ' + framePlace(frames, f) : ''));
   const name = el(link ? 'a.name' : 'span.name', { href: link && app.link({ page: 'flame', node: row.node, ...link }), title },
                   stackName(app.model, row));
   return [name, callers.length ? el('span.callers.muted.small', {}, '← ' + callers.join(' ← ')) : null];
