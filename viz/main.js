@@ -101,10 +101,10 @@ class App {
     this.themed = [];
     this.view = page.make(this);
     fillWith(this.main, this.view.node);
+    if (moved) window.scrollTo(0, 0);
     if (this.view.shown) this.view.shown();
     markTab(page.id);
     document.title = page.title + ' · gilscope report';
-    if (moved) window.scrollTo(0, 0);
   }
 
   key(e) {

@@ -70,7 +70,7 @@ function makeHeld(t, scale) {
   const rows = HELD.map(([call, op, count, ns, held, blamed, stack]) => ({
     stack: texts(stack), node: t.stack(stack), call, op, count, ns: Math.round(ns * scale), held_ns: Math.round(ns * held * scale),
     blamed_ns: Math.round(blamed * scale) }));
-  return [...rows, { stack: ['(not sampled)'], node: 0, call: '', op: 'copy', count: 90210, ns: 4.1e7, held_ns: 4.1e7, blamed_ns: 0 }];
+  return [...rows, { stack: ['(not sampled)'], node: t.stack([['', '(not sampled)', -1]]), call: '', op: 'copy', count: 90210, ns: 4.1e7, held_ns: 4.1e7, blamed_ns: 0 }];
 }
 
 function makeCalls(held) {
