@@ -31,6 +31,8 @@ function sourceText(c) {
   return c.source === 'meminfo' ? (c.at_most ? 'at most, by ' : 'by ') + 'cuMemGetInfo' : 'unknown';
 }
 
+export const costOf = (contexts) => contexts.reduce((sum, c) => sum + c.context_bytes, 0);
+
 export function contextText(contexts, devices, bytes) {
   const unknown = contexts.filter((c) => c.source === 'unknown').length;
   const cost = bytes ? ' cost ' + (contexts.some((c) => c.at_most) ? 'at most ' : '') + fmtBytes(bytes) : '; what they cost is not known';
@@ -41,7 +43,8 @@ export function contextText(contexts, devices, bytes) {
 function contextColumns(app, several) {
   const nameOf = (r) => (r.p.cuda.devices.find((d) => d.device === r.c.device) || { name: '' }).name;
   const columns = [
-    { label: 'Context', value: (r) => r.c.context, cell: (r) => el('span', { title: r.c.stack.join('\n') }, '#' + r.c.context + (r.c.primary ? '\u00a0primary' : '')) },
+    { label: 'Context', value: (r) => r.c.context,
+      cell: (r) => el('span', { title: r.c.stack.join('\n') }, '#' + r.c.context + (r.c.primary ? '\u00a0primary' : '')) },
     { label: 'Device', value: (r) => r.c.device, cell: (r) => [String(r.c.device), el('span.callers.muted.small', {}, nameOf(r))] },
     { label: 'Made by', value: (r) => stackName(app.model, r.c), cell: (r) => stackCell(app, r.c, null) },
     nsColumn('Created', (r) => r.c.created_ns), nsColumn('Took', (r) => r.c.create_ns, 'How long making it took'),
@@ -63,7 +66,7 @@ export function contextsCard(app) {
   const took = contexts.reduce((s, c) => s + c.create_ns, 0);
   const columns = contextColumns(app, model.processes.length > 1);
   return card('h-cuda-contexts', 'Contexts', null,
-    rows.length ? el('p.lead', {}, contextText(contexts, devices, contexts.reduce((s, c) => s + c.context_bytes, 0)) + ' Making them took ' + fmtNs(took) + '.') : null,
+    rows.length ? el('p.lead', {}, contextText(contexts, devices, costOf(contexts)) + ' Making them took ' + fmtNs(took) + '.') : null,
     makeTable({ caption: 'Contexts', rows, columns, page: 12, empty: 'No context was made.',
                 sort: { column: columns.findIndex((c) => c.label === 'Itself'), descending: true } }));
 }
@@ -77,7 +80,8 @@ function heldText(c) {
 export function heldCard(app, process, c) {
   const link = (r) => app.model.cudaHeld && { metric: r.blamed_ns > 0 ? 'cudablame' : 'cudaheld', process };
   return card('h-cuda-held', 'Held the GIL while the GPU was waited for', null, el('p.muted.lead', {}, heldText(c)), makeTable({
-    caption: 'Calls of the driver with the GIL held', rows: c.held, page: 8, sort: { column: 6, descending: true }, empty: 'No call of the driver held the GIL.',
+    caption: 'Calls of the driver with the GIL held', rows: c.held, page: 8, sort: { column: 6, descending: true },
+    empty: 'No call of the driver held the GIL.',
     columns: [
       { label: 'Called in', value: (r) => stackName(app.model, r), cell: (r) => stackCell(app, r, link(r), true) }, placeColumn(app),
       { label: 'Call', value: (r) => r.call || r.op, cell: (r) => [el('span.mono.place', {}, r.call || 'short ones'), el('span.muted.small', {}, ' ' + r.op)] },
@@ -88,10 +92,11 @@ export function heldCard(app, process, c) {
 }
 
 export function stacksCard(app, process, c) {
+  const link = app.model.cudaRows && { metric: 'cudapeak', process };
   return card('h-cuda-stacks', 'Who holds device memory', null, makeTable({
     caption: 'Stacks by device memory', rows: c.stacks, page: 8, sort: { column: 2, descending: true }, empty: 'No allocation was recorded.',
     columns: [
-      { label: 'Allocated in', value: (r) => stackName(app.model, r), cell: (r) => stackCell(app, r, app.model.cudaRows && { metric: 'cudapeak', process }, true) },
+      { label: 'Allocated in', value: (r) => stackName(app.model, r), cell: (r) => stackCell(app, r, link, true) },
       placeColumn(app), barColumn(bytesColumn('At the peak', (r) => r.peak_bytes, 'Live when the process had most'), c.stacks, 'alloc'),
       { label: 'Of the peak', number: true, value: (r) => r.peak_bytes, cell: (r) => fmtPct(r.peak_bytes, c.peak_bytes) },
       barColumn(bytesColumn('Live', (r) => r.live_bytes, 'At the end'), c.stacks, 'alloc'), countColumn('Allocations', (r) => r.allocations),

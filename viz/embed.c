@@ -214,7 +214,8 @@ static bool is_idle_space(const struct punctuation *p, char last, char next)
 }
 
 /* A line without indentation, and without the spaces that no string holds and nothing needs. */
-static void append_squeezed(struct text *t, const char *line, size_t len, const struct punctuation *p)
+static void append_squeezed(struct text *t, const char *line, size_t len,
+                            const struct punctuation *p)
 {
     size_t indent = strspn(line, " ");
     indent = indent < len ? indent : len;

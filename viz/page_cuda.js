@@ -6,9 +6,11 @@ import { processLabel } from './model.js';
 import { card, tile, processField } from './parts.js';
 import { makeTable } from './table.js';
 import { CudaChart, oomText } from './cuda_chart.js';
-import { contextText, contextsCard, heldCard, stacksCard, oomCard, kindsCard, devicesCard, callsCard, bytesColumn, nsColumn, barColumn } from './cuda_tables.js';
+import { costOf, contextText, bytesColumn, nsColumn, barColumn } from './cuda_tables.js';
+import { contextsCard, heldCard, stacksCard, oomCard, kindsCard, devicesCard, callsCard } from './cuda_tables.js';
 
-const NOTHING = 'No process of this capture used CUDA: record a program that does. gilscope records it by itself as soon as libcuda is loaded.';
+const NOTHING = 'No process of this capture used CUDA: record a program that does. ' +
+  'gilscope records it by itself as soon as libcuda is loaded.';
 
 // The process that matters most, unless one is chosen: it ran out, made others wait, or has most.
 export function cudaProcess({ processes }, wanted) {
@@ -26,12 +28,14 @@ export function verdicts(c) {
   if (isEmpty(c)) return [why];
   const known = new Set(c.contexts.map((x) => x.device)).size;
   return [
-    why, oom ? 'Out of device memory ' + plural(Math.max(c.oom_count, 1), 'time', 'times') + ': ' + oomText(oom) + ' while ' + fmtBytes(oom.live_bytes) + ' was live.' : null,
+    why,
+    oom ? 'Out of device memory ' + plural(Math.max(c.oom_count, 1), 'time', 'times') + ': ' + oomText(oom) +
+      ' while ' + fmtBytes(oom.live_bytes) + ' was live.' : null,
     c.blamed_ns > 0 ? 'Others waited ' + fmtNs(c.blamed_ns) + ' for the GIL while calls of the driver held it, ' +
       fmtPct(c.sync_blamed_ns, c.blamed_ns) + ' of that while the GPU was waited for.' : null,
     c.peak_bytes > 0 ? 'At most ' + fmtBytes(c.peak_bytes) + ' of device memory was live at once' +
       (c.capacity ? ', ' + fmtPct(c.peak_bytes, c.capacity) + ' of what its devices have' : '') + '.' : null,
-    c.contexts.length ? contextText(c.contexts, known, c.contexts.reduce((s, x) => s + x.context_bytes, 0)) : 'libcuda was loaded, but no context was made.',
+    c.contexts.length ? contextText(c.contexts, known, costOf(c.contexts)) : 'libcuda was loaded, but no context was made.',
   ].filter((s) => s);
 }
 
@@ -52,7 +56,7 @@ function jobCard(app) {
     columns: [
       { label: 'Process', value: (r) => r.p.pid, cell: (r) => el('a.name', { href: app.link({ page: 'cuda', process: r.i }) }, processLabel(r.p)) },
       { label: 'Contexts', number: true, value: (r) => r.c.contexts.length },
-      bytesColumn('They cost', (r) => r.c.contexts.reduce((s, x) => s + x.context_bytes, 0)),
+      bytesColumn('They cost', (r) => costOf(r.c.contexts)),
       barColumn(bytesColumn('Peak', (r) => r.c.peak_bytes), rows, 'alloc'), bytesColumn('Live', (r) => r.c.live_bytes, 'At the end'),
       { label: 'Out of memory', number: true, value: (r) => r.c.oom_count, cell: (r) => fmtCount(r.c.oom_count) },
       barColumn(nsColumn('Under the GIL', (r) => r.c.under_gil_ns), rows, 'hold'), barColumn(nsColumn('Others waited', (r) => r.c.blamed_ns), rows, 'blame'),

@@ -97,8 +97,9 @@ function memoryTile(app) {
 function cudaTile(app) {
   const job = app.model.cuda;
   if (!job || !(job.contexts > 0)) return null;
-  return tile(job.processes > 1 ? 'Device memory, sum of peaks' : 'Device memory, peak', fmtBytes(job.peak_bytes), el('a', { href: '#cuda' }, plural(job.contexts, 'context', 'contexts') +
-    (job.context_bytes ? ', ' + fmtBytes(job.context_bytes) + ' more' : '')));
+  const contexts = plural(job.contexts, 'context', 'contexts') + (job.context_bytes ? ', ' + fmtBytes(job.context_bytes) + ' more' : '');
+  return tile(job.processes > 1 ? 'Device memory, sum of peaks' : 'Device memory, peak', fmtBytes(job.peak_bytes),
+              el('a', { href: '#cuda' }, contexts));
 }
 
 function spanOf(p) {

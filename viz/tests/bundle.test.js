@@ -64,7 +64,8 @@ test('the page loses spaces only where nothing needs them', { skip }, () => {
   try {
     const at = (name, text) => { writeFileSync(join(dir, name), text); return join(dir, name); };
     execFileSync(process.env.CC || 'cc', ['-o', join(dir, 'embed'), join(VIZ, 'embed.c')]);
-    const module = at('m.js', "export const A = 1 + +2 - -3;\n  // gone\n\n  const b = 'x = [ \\' = y' + \"it's , so\"; \nexport const C = 'a / b' + b.replace(/a = b/, ' = ');\n");
+    const module = at('m.js', "export const A = 1 + +2 - -3;\n  // gone\n\n" + "  const b = 'x = [ \\' = y' + \"it's , so\"; \n" +
+      "export const C = 'a / b' + b.replace(/a = b/, ' = ');\n");
     const style = at('s.css', 'a :hover, .b > c { font: 1px "A,  B"; margin: calc(1px + 2px) }\n\n  d { x: y }\n');
     execFileSync(join(dir, 'embed'), [join(dir, 'p.html'), join(dir, 'p.c'), join(VIZ, 'index.html'), style, module]);
     const page = readFileSync(join(dir, 'p.html'), 'utf8');

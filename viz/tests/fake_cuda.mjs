@@ -70,7 +70,8 @@ function makeHeld(t, scale) {
   const rows = HELD.map(([call, op, count, ns, held, blamed, stack]) => ({
     stack: texts(stack), node: t.stack(stack), call, op, count, ns: Math.round(ns * scale), held_ns: Math.round(ns * held * scale),
     blamed_ns: Math.round(blamed * scale) }));
-  return [...rows, { stack: ['(not sampled)'], node: t.stack([['', '(not sampled)', -1]]), call: '', op: 'copy', count: 90210, ns: 4.1e7, held_ns: 4.1e7, blamed_ns: 0 }];
+  const short = { stack: ['(not sampled)'], node: t.stack([['', '(not sampled)', -1]]), call: '', op: 'copy', count: 90210 };
+  return [...rows, { ...short, ns: 4.1e7, held_ns: 4.1e7, blamed_ns: 0 }];
 }
 
 function makeCalls(held) {
@@ -192,7 +193,8 @@ export function hostileCuda(report, markup) {
   c.calls.unshift({ call: markup, op: markup, calls: -1, ns: 1e308 });
   c.held.unshift({ stack: [markup], node: -3, call: markup, op: markup, count: 2 ** 70, ns: null, held_ns: 1e18, blamed_ns: 1e19 });
   c.stacks.unshift({ stack: [markup, markup], node: 1e9, live_bytes: 7e18, peak_bytes: 2 ** 62, allocations: 'x' });
-  c.oom.unshift({ t_ns: 1e18, call: markup, result: markup, asked_bytes: 1e19, kind: markup, stack: [markup], top: [{ stack: [markup], live_bytes: -1 }, 7] }, null);
+  c.oom.unshift({ t_ns: 1e18, call: markup, result: markup, asked_bytes: 1e19, kind: markup, stack: [markup],
+                  top: [{ stack: [markup], live_bytes: -1 }, 7] }, null);
   c.by_kind.device = markup;
   return report;
 }
