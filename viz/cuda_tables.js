@@ -44,7 +44,7 @@ function contextColumns(app, several) {
   const nameOf = (r) => (r.p.cuda.devices.find((d) => d.device === r.c.device) || { name: '' }).name;
   const columns = [
     { label: 'Context', value: (r) => r.c.context,
-      cell: (r) => el('span', { title: r.c.stack.join('\n') }, '#' + r.c.context + (r.c.primary ? '\u00a0primary' : '')) },
+      cell: (r) => ['#' + r.c.context, r.c.primary ? el('span.callers.muted.small', {}, 'primary') : null] },
     { label: 'Device', value: (r) => r.c.device, cell: (r) => [String(r.c.device), el('span.callers.muted.small', {}, nameOf(r))] },
     { label: 'Made by', value: (r) => stackName(app.model, r.c), cell: (r) => stackCell(app, r.c, null) },
     nsColumn('Created', (r) => r.c.created_ns), nsColumn('Took', (r) => r.c.create_ns, 'How long making it took'),
@@ -64,17 +64,19 @@ export function contextsCard(app) {
   const contexts = rows.map((r) => r.c);
   const devices = model.cuda ? model.cuda.devices : new Set(contexts.map((c) => c.device)).size;
   const took = contexts.reduce((s, c) => s + c.create_ns, 0);
+  const making = rows.length > 1 ? ' Making them took ' : ' Making it took ';
   const columns = contextColumns(app, model.processes.length > 1);
   return card('h-cuda-contexts', 'Contexts', null,
-    rows.length ? el('p.lead', {}, contextText(contexts, devices, costOf(contexts)) + ' Making them took ' + fmtNs(took) + '.') : null,
+    rows.length ? el('p.lead', {}, contextText(contexts, devices, costOf(contexts)) + making + fmtNs(took) + '.') : null,
     makeTable({ caption: 'Contexts', rows, columns, page: 12, empty: 'No context was made.',
                 sort: { column: columns.findIndex((c) => c.label === 'Itself'), descending: true } }));
 }
 
 function heldText(c) {
+  const all = 'All calls together: ' + fmtNs(c.under_gil_ns) + ' under the GIL, ' + fmtNs(c.blamed_ns) + ' of waiting.';
+  if (!c.sync_ns) return 'No call waited for the GPU. ' + all;
   return 'Synchronising and copying took ' + fmtNs(c.sync_ns) + ', ' + fmtPct(c.sync_under_gil_ns, c.sync_ns) + ' of it with the GIL held (' +
-    fmtNs(c.sync_under_gil_ns) + '); others waited ' + fmtNs(c.sync_blamed_ns) + ' for the GIL meanwhile. All calls together: ' +
-    fmtNs(c.under_gil_ns) + ' under the GIL, ' + fmtNs(c.blamed_ns) + ' of waiting.';
+    fmtNs(c.sync_under_gil_ns) + '); others waited ' + fmtNs(c.sync_blamed_ns) + ' for the GIL meanwhile. ' + all;
 }
 
 export function heldCard(app, process, c) {
@@ -93,8 +95,9 @@ export function heldCard(app, process, c) {
 
 export function stacksCard(app, process, c) {
   const link = app.model.cudaRows && { metric: 'cudapeak', process };
+  if (!c.stacks.length) return null;
   return card('h-cuda-stacks', 'Who holds device memory', null, makeTable({
-    caption: 'Stacks by device memory', rows: c.stacks, page: 8, sort: { column: 2, descending: true }, empty: 'No allocation was recorded.',
+    caption: 'Stacks by device memory', rows: c.stacks, page: 8, sort: { column: 2, descending: true },
     columns: [
       { label: 'Allocated in', value: (r) => stackName(app.model, r), cell: (r) => stackCell(app, r, link, true) },
       placeColumn(app), barColumn(bytesColumn('At the peak', (r) => r.peak_bytes, 'Live when the process had most'), c.stacks, 'alloc'),
@@ -103,16 +106,18 @@ export function stacksCard(app, process, c) {
     ] }));
 }
 
-// 'file.py:func:line' in two parts; anything else is a name.
+// 'path/file.py:func:line' as a name and a place; anything else is a name.
 function splitFrame(text) {
   const m = /^(.*?):(.*):(-?\d+)$/.exec(text);
-  return m ? [m[2], m[1] + ':' + m[3]] : [text, ''];
+  return m ? [m[2], m[1].slice(m[1].lastIndexOf('/') + 1) + ':' + m[3]] : [text, ''];
 }
 
 function stackList(stack) {
-  const frames = [...stack].reverse().slice(0, 12).map(splitFrame);
-  return el('ol.stack', {}, (frames.length ? frames : [['(no stack)', '']]).map(([name, place], i) =>
-    el('li' + (i ? '' : '.leaf'), {}, el('span.fn', {}, name), el('span.mono', {}, place))));
+  const texts = [...stack].reverse().slice(0, 12);
+  return el('ol.stack', {}, (texts.length ? texts : ['(no stack)']).map((text, i) => {
+    const [name, place] = splitFrame(text);
+    return el('li' + (i ? '' : '.leaf'), { title: text }, el('span.fn', {}, name), el('span.mono', {}, place));
+  }));
 }
 
 function oomItem(app, process, c, o, i) {
@@ -143,22 +148,25 @@ export function oomCard(app, process, c) {
 export function kindsCard(c) {
   const colours = Object.fromEntries(KIND_LAYERS.map((l) => [l.key, l.colour]));
   const rows = Object.keys(KINDS).map((key) => ({ key, live: c.by_kind[key], peak: c.peak_by_kind[key] })).filter((r) => r.live || r.peak);
+  if (!rows.length) return null;
   return card('h-cuda-kinds', 'Kinds of memory', null, makeTable({
-    caption: 'Kinds of memory', rows, sort: { column: 2, descending: true }, empty: 'No allocation was recorded.',
+    caption: 'Kinds of memory', rows, sort: { column: 2, descending: true },
     columns: [{ label: 'Kind', value: (r) => KINDS[r.key],
                 cell: (r) => [el('span.swatch.key', { ...swatchStyle(colours[r.key] || '--mem-over'), 'aria-hidden': 'true' }), KINDS[r.key]] },
               bytesColumn('Live', (r) => r.live, 'At the end'), bytesColumn('Peak', (r) => r.peak, 'Each kind’s own')] }));
 }
 
+// What NVML says is there only where it could be asked.
 export function devicesCard(c) {
-  const used = (of) => (d) => (d.used_bytes ? of(d) : 0);
-  const orNot = (label, of, title) => ({ ...bytesColumn(label, of, title), cell: (d) => (d.used_bytes ? exact(of(d)) : '–') });
+  const other = (d) => Math.max(0, d.used_bytes - d.allocated_bytes - d.context_bytes);
+  const columns = [
+    { label: 'Device', value: (d) => d.device, cell: (d) => [String(d.device), el('span.callers.muted.small', { title: d.bus_id }, d.name)] },
+    bytesColumn('Capacity', (d) => d.total_bytes), bytesColumn('Used', (d) => d.used_bytes, 'By this process, as NVML says'),
+    bytesColumn('Allocated', (d) => d.allocated_bytes, 'Live at that time, without managed memory'),
+    bytesColumn('Contexts', (d) => d.context_bytes), bytesColumn('Other', other, 'Used beyond these')];
+  const known = c.devices.some((d) => d.used_bytes);
   return card('h-cuda-devices', 'Devices', null, makeTable({
-    caption: 'Devices', rows: c.devices, empty: 'None.',
-    columns: [{ label: 'Device', value: (d) => d.device, cell: (d) => [String(d.device), el('span.callers.muted.small', { title: d.bus_id }, d.name)] },
-              bytesColumn('Capacity', (d) => d.total_bytes), orNot('Used', (d) => d.used_bytes, 'By this process, as NVML says'),
-              bytesColumn('Allocated', (d) => d.allocated_bytes, 'Live at that time, without managed memory'), bytesColumn('Contexts', (d) => d.context_bytes),
-              orNot('Other', used((d) => Math.max(0, d.used_bytes - d.allocated_bytes - d.context_bytes)), 'Used beyond these')] }));
+    caption: 'Devices', rows: c.devices, empty: 'None.', columns: known ? columns : columns.filter((x) => !['Used', 'Other'].includes(x.label)) }));
 }
 
 export function callsCard(c) {

@@ -12,7 +12,8 @@ import { contextsCard, heldCard, stacksCard, oomCard, kindsCard, devicesCard, ca
 const NOTHING = 'No process of this capture used CUDA: record a program that does. ' +
   'gilscope records it by itself as soon as libcuda is loaded.';
 
-// The process that matters most, unless one is chosen: it ran out, made others wait, or has most.
+// The process that matters most, unless one is chosen: it ran out, or has most; a second that others
+// waited counts as a GiB.
 export function cudaProcess({ processes }, wanted) {
   if (wanted >= 0 && processes[wanted] && processes[wanted].cuda) return wanted;
   const rank = ({ cuda: c }) => (c.oom_count ? 2 ** 80 : 0) + c.peak_bytes + c.blamed_ns;

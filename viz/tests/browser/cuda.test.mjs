@@ -17,7 +17,7 @@ check('the page says what CUDA costs, in order of what matters', async () => {
     await settle(page);
     assert.match(await page.textContent('.verdict h1'), /^Out of device memory 2.times: cuMemAllocAsync asked for 6\.00.GiB while 11\.7.GiB was live\.$/);
     assert.match(await page.textContent('.verdict .note'), /waited 2\.67.s for the GIL .* At most 21\.5.GiB.*89\.4.% .*3.contexts on 2.devices cost 1\.07.GiB/);
-    assert.match(await page.textContent(card('contexts')), /3.contexts on 2.devices cost 1\.07.GiB\. Making them took 330.ms.*#1.primary0NVIDIA.*NVML/);
+    assert.match(await page.textContent(card('contexts')), /3.contexts on 2.devices cost 1\.07.GiB\. Making them took 330.ms.*#1primary0NVIDIA.*NVML/);
     assert.match(await page.textContent(card('held')), /took 3\.00.s, 47\.2.% of it with the GIL held/);
     assert.match(await page.textContent(card('devices')), /24\.0.GiB12\.1.GiB11\.4.GiB660.MiB96\.0.MiB/);
     assert.match(await page.textContent(card('driver')), /CUDA 13\.0.*41.loaded, 2 unloaded.*lazy.*Lost rows0/);
@@ -146,6 +146,22 @@ check('what is not there is said, with the reason and what to do', async () => {
       assert.doesNotMatch(await page.textContent('.tiles'), /Device/);
     });
   }
+});
+
+check('a context alone is a page without empty tables', async () => {
+  const report = fake.cudaReport({ oom: false });
+  const none = { samples: [], stacks: [], held: [], by_kind: {}, peak_by_kind: {}, peak_bytes: 0, live_bytes: 0, sync_ns: 0, blamed_ns: 0 };
+  Object.assign(report.processes[0].cuda, none);
+  delete report.cuda_rows;
+  delete report.cuda_stack_curves;
+  suite.add('idle', report);
+  await withPage('idle', { hash: '#cuda?b=stack' }, async (page) => {
+    assert.match(await page.textContent('.verdict h1'), /^3.contexts on 2.devices cost/);
+    const text = await page.textContent('main');
+    assert.equal(text.split('No allocation was recorded').length, 2);
+    assert.match(text, /No call waited for the GPU.*No call of the driver held the GIL/);
+    assert.equal(await page.locator('[data-by], #h-cuda-kinds, #h-cuda-stacks').count(), 0);
+  });
 });
 
 check('hostile names are text on the page of CUDA', async () => {
