@@ -65,7 +65,7 @@ export function contextsCard(app) {
   const devices = model.cuda ? model.cuda.devices : new Set(contexts.map((c) => c.device)).size;
   const took = contexts.reduce((s, c) => s + c.create_ns, 0);
   const making = rows.length > 1 ? ' Making them took ' : ' Making it took ';
-  const columns = contextColumns(app, model.processes.length > 1);
+  const columns = contextColumns(app, model.processes.length > 1).filter((c) => c.label !== 'Ended' || contexts.some((x) => x.ended_ns >= 0));
   return card('h-cuda-contexts', 'Contexts', null,
     rows.length ? el('p.lead', {}, contextText(contexts, devices, costOf(contexts)) + making + fmtNs(took) + '.') : null,
     makeTable({ caption: 'Contexts', rows, columns, page: 12, empty: 'No context was made.',
@@ -172,7 +172,8 @@ export function devicesCard(c) {
 export function callsCard(c) {
   return card('h-cuda-calls', 'Calls of the driver', null, makeTable({
     caption: 'Calls of the driver', rows: c.calls, page: 12, sort: { column: 4, descending: true }, empty: 'No call was recorded.',
-    columns: [{ label: 'Function', value: (r) => r.call, cell: (r) => el('span.mono', {}, r.call) }, { label: 'What', value: (r) => r.op },
+    columns: [{ label: 'Function', value: (r) => r.call, cell: (r) => el('span.mono.place', {}, r.call) },
+              { label: 'What', value: (r) => r.op, cell: (r) => el('span.place', {}, r.op) },
               countColumn('Calls', (r) => r.calls), countColumn('Failed', (r) => r.failed), barColumn(nsColumn('Time', (r) => r.ns), c.calls, 'alloc'),
               nsColumn('Mean', (r) => r.ns / (r.calls || 1)), countColumn('Calls under the GIL', (r) => r.held_calls),
               barColumn(nsColumn('Under the GIL', (r) => r.held_ns), c.calls, 'hold')] }));

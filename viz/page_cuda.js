@@ -75,7 +75,7 @@ function driverCard(c) {
     ['Modules', plural(c.modules.loaded, 'loaded', 'loaded') + ', ' + fmtCount(c.modules.unloaded) + ' unloaded, images of ' + fmtBytes(c.modules.image_bytes)],
     ['Loading', LOADING[c.loading]], ['Launches', fmtCount(c.launches) + ' in ' + fmtNs(c.launch_ns)],
     ['Allocations failed', fmtCount(c.failed)],
-    c.no_nvml ? ['Use of devices', 'not known', c.no_nvml] : null,
+    c.no_nvml || !c.devices.some((d) => d.used_bytes) ? ['Use of devices', 'not known', c.no_nvml || 'there is no reading of NVML'] : null,
     ['Lost rows', ...(counted(c.lost_rows, 'what is by stack or over time misses these calls; totals do not') || ['0'])],
     c.unknown_frees ? ['Unknown frees', ...counted(c.unknown_frees, 'of memory nobody saw allocated')] : null,
     c.untracked ? ['Not tracked', ...counted(c.untracked, 'allocations there was no room to remember')] : null];
