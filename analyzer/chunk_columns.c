@@ -252,6 +252,44 @@ static void on_frees(struct decoder *d)
     }
 }
 
+enum cuda_col {
+    U_T,
+    U_SEQ,
+    U_WHAT,
+    U_THREAD,
+    U_CONTEXT,
+    U_RESULT,
+    U_DURATION,
+    U_BYTES,
+    U_ADDRESS,
+    U_STACK
+};
+
+static void on_cuda(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint64_t t = col(d, U_T)[i], what = col(d, U_WHAT)[i], bytes = col(d, U_BYTES)[i];
+        uint64_t t_ns = to_ns(d, t), end_ns = to_ns(d, gs_add_sat(t, col(d, U_DURATION)[i]));
+        struct gs_cuda_row row = {
+            .seq = col(d, U_SEQ)[i],
+            .t_ns = t_ns,
+            .duration_ns = sub_sat(end_ns, t_ns),
+            .bytes = bytes < GS_BYTES_MAX ? bytes : GS_BYTES_MAX,
+            .address = col(d, U_ADDRESS)[i],
+            .thread = to_u32(col(d, U_THREAD)[i]),
+            .context = to_u32(col(d, U_CONTEXT)[i]),
+            .result = to_u32(col(d, U_RESULT)[i]),
+            .node = gs_definitions_node(&d->r->defs, d->stacks, col(d, U_STACK)[i]),
+            .flags = (uint16_t)GS_CUDA_WHAT_FLAGS(what),
+            .call = (uint16_t)GS_CUDA_WHAT_CALL(what),
+            .op = (uint8_t)GS_CUDA_WHAT_OP(what),
+            .kind = (uint8_t)GS_CUDA_WHAT_KIND(what),
+        };
+        gs_cuda_add_row(&d->r->cuda, &row);
+        gs_recording_saw(d->r, t_ns + row.duration_ns);
+    }
+}
+
 static bool decode(struct decoder *d)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
@@ -277,6 +315,7 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         [GS_STREAM_POOLS] = on_pools,
         [GS_STREAM_ALLOC] = on_allocs,
         [GS_STREAM_FREE] = on_frees,
+        [GS_STREAM_CUDA] = on_cuda,
     };
     struct decoder d = {.r = r, .stacks = s, .c = c, .scratch = scratch};
     if (c->hdr.stream >= sizeof(table) / sizeof(*table) || !table[c->hdr.stream])

@@ -82,6 +82,29 @@ static int check_allocs(const struct gs_profile *p)
                        why ? why : "the capture was recorded without --alloc");
 }
 
+static int check_cuda(const struct gs_profile *p)
+{
+    const char *why = NULL;
+    bool seen = false;
+    for (size_t i = 0; i < p->n_processes; i++) {
+        const struct gs_prof_cuda *c = p->processes[i].cuda;
+        seen |= c && !c->no_cuda;
+        why = why || !c ? why : c->no_cuda;
+    }
+    for (size_t i = 0; i < p->n_cuda_rows; i++)
+        if (p->cuda_rows[i].live_bytes)
+            return GS_EXIT_OK;
+    if (seen)
+        return gs_cmd_fail(GS_EXIT_FAILED,
+                           "export: no memory of a device lives at the end: all was freed, or went "
+                           "with its context; type gilscope stats CAPTURE to see its peak");
+    return gs_cmd_fail(
+        GS_EXIT_FAILED,
+        "export: no call of CUDA is recorded: %s; type gilscope stats CAPTURE to "
+        "see what is",
+        why ? why : "the program made none, or the capture was recorded without cuda in --what");
+}
+
 static int write_export(const struct gs_profile *p, const struct format *format,
                         const struct gs_args *args)
 {
@@ -90,6 +113,8 @@ static int write_export(const struct gs_profile *p, const struct format *format,
     const char *given = args->value[GS_OPT_export_output];
     int metric = metric_number(args->value[GS_OPT_export_metric]);
     if (metric == GS_METRIC_ALLOC && check_allocs(p) != GS_EXIT_OK)
+        return GS_EXIT_FAILED;
+    if (metric == GS_METRIC_CUDA && check_cuda(p) != GS_EXIT_OK)
         return GS_EXIT_FAILED;
     if (gs_out_open(&out, given ? given : "-", args->value[GS_OPT_export_force], &err) != GS_OK)
         return gs_cmd_fail_error(&err);

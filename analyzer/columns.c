@@ -256,5 +256,6 @@ void gs_recording_free(struct gs_recording *r)
     gs_idmap_free(&r->totals_map);
     gs_summap_free(&r->edges);
     gs_memory_rows_free(&r->memory);
+    gs_cuda_rows_free(&r->cuda);
     memset(r, 0, sizeof(*r));
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "analyzer/clock.h"
+#include "analyzer/cuda_rows.h"
 #include "analyzer/memory_rows.h"
 #include "analyzer/profile.h"
 #include "analyzer/stacks.h"
@@ -109,6 +110,7 @@ struct gs_recording {
     size_t n_totals, cap_totals;
     struct gs_summap edges; /* waker, wakee (ids; GS_EDGE_NO_WAKER) -> blocked ns, count */
     struct gs_memory_rows memory;
+    struct gs_cuda_rows cuda;
 };
 
 /* Clock and PROCESS record only: enough to put the processes of a job in order. */

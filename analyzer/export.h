@@ -17,7 +17,8 @@
     X(HOLD, "hold", "nanoseconds", "gil hold")                                                     \
     X(WAIT, "wait", "nanoseconds", "gil wait")                                                     \
     X(BLAME, "blame", "nanoseconds", "gil blame")                                                  \
-    X(ALLOC, "alloc", "bytes", "live bytes") /* of sampled allocations, at the end */
+    X(ALLOC, "alloc", "bytes", "live bytes")  /* of sampled allocations, at the end */             \
+    X(CUDA, "cuda", "bytes", "device memory") /* live at the end */
 
 enum gs_metric {
 #define X(NAME, name, unit, title) GS_METRIC_##NAME,
@@ -25,7 +26,7 @@ enum gs_metric {
 #undef X
         GS_N_METRICS
 };
-extern const char *const gs_metric_names[GS_N_METRICS]; /* "hold", "wait", "blame", "alloc" */
+extern const char *const gs_metric_names[GS_N_METRICS]; /* "hold", "wait" … */
 
 #define GS_EXPORT_NO_THREAD UINT32_MAX /* the weight is of the process */
 struct gs_export_row {

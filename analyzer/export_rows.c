@@ -32,10 +32,25 @@ static struct gs_export_row *alloc_rows(const struct gs_profile *p, size_t *n)
     return out;
 }
 
+static struct gs_export_row *cuda_rows(const struct gs_profile *p, size_t *n)
+{
+    struct gs_export_row *out = gs_xmalloc(p->n_cuda_rows, sizeof(*out));
+    *n = 0;
+    for (size_t i = 0; i < p->n_cuda_rows; i++) {
+        const struct gs_prof_cuda_row *row = &p->cuda_rows[i];
+        if (row->live_bytes)
+            out[(*n)++] = (struct gs_export_row){row->process, GS_EXPORT_NO_THREAD, row->node,
+                                                 row->live_bytes};
+    }
+    return out;
+}
+
 struct gs_export_row *gs_export_rows(const struct gs_profile *p, enum gs_metric metric, size_t *n)
 {
     if (metric == GS_METRIC_ALLOC)
         return alloc_rows(p, n);
+    if (metric == GS_METRIC_CUDA)
+        return cuda_rows(p, n);
     struct gs_export_row *out = gs_xmalloc(p->n_rows, sizeof(*out));
     *n = 0;
     for (size_t i = 0; i < p->n_rows; i++) {

@@ -210,13 +210,17 @@ struct worst {
     uint64_t wait, other, bytes;
 };
 
+static bool is_bytes(int metric)
+{
+    return metric == GS_METRIC_ALLOC || metric == GS_METRIC_CUDA;
+}
+
 static void consider(struct worst *worst, size_t index, int metric, uint64_t weight)
 {
-    uint64_t *most = metric == GS_METRIC_WAIT    ? &worst->wait
-                     : metric == GS_METRIC_ALLOC ? &worst->bytes
-                                                 : &worst->other;
-    bool passed =
-        (metric != GS_METRIC_WAIT && worst->wait) || (metric == GS_METRIC_ALLOC && worst->other);
+    uint64_t *most = metric == GS_METRIC_WAIT ? &worst->wait
+                     : is_bytes(metric)       ? &worst->bytes
+                                              : &worst->other;
+    bool passed = (metric != GS_METRIC_WAIT && worst->wait) || (is_bytes(metric) && worst->other);
     if (weight <= *most || passed)
         return;
     *most = weight;

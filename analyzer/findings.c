@@ -14,7 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define MAX_FINDINGS 7
-#define ROOM         (MAX_FINDINGS + GS_MEMORY_FINDINGS) /* while they are made */
+#define ROOM         (MAX_FINDINGS + GS_MEMORY_FINDINGS + GS_CUDA_FINDINGS) /* while they are made */
 #define MAX_CULPRITS 3
 #define MS           UINT64_C(1000000)
 
@@ -418,7 +418,16 @@ static void find_memory(struct gs_profile *p)
         add(p, found[i]);
 }
 
-/* 8. What stands between the reader and the truth. */
+/* 8. Devices: what contexts take, who held the GIL while it waited for one, what failed. */
+static void find_cuda(struct gs_profile *p)
+{
+    struct gs_finding found[GS_CUDA_FINDINGS];
+    size_t n = gs_findings_of_cuda(p, found);
+    for (size_t i = 0; i < n; i++)
+        add(p, found[i]);
+}
+
+/* 9. What stands between the reader and the truth. */
 static void find_data_quality(struct gs_profile *p, const struct gs_job *job)
 {
     if (job->all_free_threaded)
@@ -510,6 +519,7 @@ void gs_findings_make(struct gs_profile *p)
     }
     find_free(p, &job);
     find_memory(p);
+    find_cuda(p);
     if (p->n_findings > sorted_from)
         qsort(p->findings + sorted_from, p->n_findings - sorted_from, sizeof(*p->findings),
               by_cost);

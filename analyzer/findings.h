@@ -29,6 +29,9 @@ char *gs_place_text(const struct gs_profile *p, uint32_t node);
 #define GS_MEMORY_FINDINGS 2
 size_t gs_findings_of_memory(const struct gs_profile *p,
                              struct gs_finding found[GS_MEMORY_FINDINGS]);
+/* findings_cuda.c: the same. */
+#define GS_CUDA_FINDINGS 4
+size_t gs_findings_of_cuda(const struct gs_profile *p, struct gs_finding found[GS_CUDA_FINDINGS]);
 uint64_t gs_thread_wall_ns(const struct gs_prof_thread *t);
 
 #endif

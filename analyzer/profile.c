@@ -192,6 +192,7 @@ static void free_process(struct gs_prof_process *p)
     free(p->timeline.hold_ns);
     free(p->timeline.wait_ns);
     gs_memory_free(p->memory);
+    gs_cuda_free(p->cuda);
     free(p->notes);
 }
 
@@ -208,6 +209,8 @@ void gs_profile_free(struct gs_profile *p)
     for (size_t i = 0; i < p->n_arena_maps; i++)
         gs_arena_map_free(&p->arena_maps[i]);
     free(p->arena_maps);
+    free(p->cuda_rows);
+    free(p->cuda_held_rows);
     free(p->holders);
     free(p->waiters);
     for (size_t i = 0; i < p->n_findings; i++) {

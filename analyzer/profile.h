@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzer/profile_cuda.h"
+
 #define GS_THREAD_NONE  (-1)
 #define GS_THREAD_ENDED 0xfffffffeu /* all together that ended before the detail */
 
@@ -203,6 +205,7 @@ struct gs_prof_process {
     size_t n_edges;
     struct gs_prof_timeline timeline;
     struct gs_prof_memory *memory; /* NULL: nothing of it was recorded */
+    struct gs_prof_cuda *cuda;     /* the same */
     uint64_t detail_from_ns; /* since the start: stacks, blame and times are of what came after;
                               * totals of everything. 0: so are they */
     uint64_t lost_events, lost_chunks, lost_definitions;
@@ -249,6 +252,10 @@ struct gs_profile {
     size_t n_alloc_rows;
     struct gs_prof_arena_map *arena_maps; /* one for each process that has arenas */
     size_t n_arena_maps;
+    struct gs_prof_cuda_row *cuda_rows; /* sorted by process, node */
+    size_t n_cuda_rows;
+    struct gs_prof_cuda_held_row *cuda_held_rows; /* the same */
+    size_t n_cuda_held_rows;
     struct gs_prof_stack_total *holders,
         *waiters; /* heaviest first: by blamed then hold; by wait */
     size_t n_holders, n_waiters;

@@ -5,12 +5,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "analyzer/memory_rows.h" /* gs_add_sat() */
 #include "analyzer/profile_build.h"
 #include "analyzer/xalloc.h"
 
 struct sums {
     uint64_t hold, wait, blamed, est;
     uint64_t pinned; /* bytes */
+    uint64_t cuda_blamed;
 };
 
 static enum gs_status differ(struct gs_error *err, const struct gs_prof_process *p,
@@ -63,6 +65,9 @@ static enum gs_status check_process(const struct gs_prof_process *p, const struc
     if (p->memory && p->memory->alloc && rows->pinned != p->memory->alloc->pinned_bytes)
         return differ(err, p, "pinned bytes by stack and in all", rows->pinned,
                       p->memory->alloc->pinned_bytes);
+    if (p->cuda && rows->cuda_blamed != p->cuda->blamed_ns)
+        return differ(err, p, "blame of driver calls by stack and in all", rows->cuda_blamed,
+                      p->cuda->blamed_ns);
     if (rows->est > rows->hold)
         return differ(err, p, "estimated and all holds", rows->est, rows->hold);
     return GS_OK;
@@ -81,6 +86,10 @@ enum gs_status gs_profile_check(const struct gs_profile *p, struct gs_error *err
     }
     for (size_t i = 0; i < p->n_alloc_rows; i++)
         rows[p->alloc_rows[i].process].pinned += p->alloc_rows[i].pinned_bytes;
+    for (size_t i = 0; i < p->n_cuda_held_rows; i++) {
+        struct sums *r = &rows[p->cuda_held_rows[i].process];
+        r->cuda_blamed = gs_add_sat(r->cuda_blamed, p->cuda_held_rows[i].blamed_ns);
+    }
     for (size_t i = 0; i < p->n_processes && s == GS_OK; i++)
         s = check_process(&p->processes[i], &rows[i], err);
     free(rows);

@@ -390,6 +390,7 @@ enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *
         put_edges(&b);
         append_chains(&b, profile);
         gs_memory_build(r, stacks, profile, out);
+        gs_cuda_build(r, stacks, profile, out);
     }
     take_notes(&b);
     builder_free(&b);

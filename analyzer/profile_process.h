@@ -52,6 +52,11 @@ enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *
 void gs_memory_build(struct gs_recording *r, const struct gs_stacks *stacks,
                      struct gs_profile *profile, struct gs_prof_process *out);
 void gs_memory_free(struct gs_prof_memory *m);
+/* profile_cuda.c: out->cuda, and the process's rows of device memory and of calls under the GIL
+ * appended to the profile. After the engine. */
+void gs_cuda_build(struct gs_recording *r, const struct gs_stacks *stacks,
+                   struct gs_profile *profile, struct gs_prof_process *out);
+void gs_cuda_free(struct gs_prof_cuda *c);
 /* profile_tops.c: holders, waiters and chains over the whole job. */
 void gs_profile_rank(struct gs_profile *p);
 void gs_chains_sort_and_cut(struct gs_profile *p);

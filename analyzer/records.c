@@ -352,6 +352,8 @@ static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
         note_exec(ctx->r, kind == GS_EVENT_EXEC, &text);
     else if (kind == GS_EVENT_NO_ARENAS || kind == GS_EVENT_NO_ALLOCS)
         gs__note_no_memory(ctx->r, kind, &text);
+    else if (kind == GS_EVENT_NO_CUDA || kind == GS_EVENT_NO_NVML)
+        gs__note_no_cuda(ctx->r, kind, &text);
     else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
         gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
     (void)value;
@@ -412,6 +414,14 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_MAPS] = gs__on_maps,
         [GS_RECORD_HEAP] = gs__on_heap,
         [GS_RECORD_ALLOC_STATE] = gs__on_alloc_state,
+        [GS_RECORD_CUDA_DRIVER] = gs__on_cuda_driver,
+        [GS_RECORD_CUDA_DEVICE] = gs__on_cuda_device,
+        [GS_RECORD_CUDA_CONTEXT] = gs__on_cuda_context,
+        [GS_RECORD_CUDA_CONTEXT_END] = gs__on_cuda_context_end,
+        [GS_RECORD_CUDA_CALL] = gs__on_cuda_call,
+        [GS_RECORD_CUDA_LIVE] = gs__on_cuda_live,
+        [GS_RECORD_CUDA_STATE] = gs__on_cuda_state,
+        [GS_RECORD_CUDA_USED] = gs__on_cuda_used,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

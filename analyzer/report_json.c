@@ -73,6 +73,7 @@ bool gs_report_json(const struct gs_profile *p, FILE *out)
     put_rows(&j, p);
     put_chains(&j, p);
     gs_report_json_memory(&j, p);
+    gs_report_json_cuda(&j, p);
     gs_json_end_object(&j);
     return gs_json_finish(&j);
 }

@@ -14,7 +14,8 @@
 bool gs_stats_json(const struct gs_profile *p, FILE *out);
 
 /* What the report page embeds: the same document plus frames, nodes, rows, chains, verdict,
- * timelines, edges, allocations and maps of arenas (viz/profile.schema.json). Not pretty-printed.
+ * timelines, edges, allocations, maps of arenas and CUDA (viz/profile.schema.json). Not
+ * pretty-printed.
  */
 bool gs_report_json(const struct gs_profile *p, FILE *out);
 
@@ -36,7 +37,13 @@ void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t
 void gs_stats_json_memory(struct gs_json *j, const struct gs_profile *p, size_t process,
                           bool with_report_parts);
 void gs_stats_json_job_memory(struct gs_json *j, const struct gs_profile *p);
+/* stats_cuda_json.c: the same for "cuda". */
+void gs_stats_json_cuda(struct gs_json *j, const struct gs_profile *p, size_t process,
+                        bool with_report_parts);
+void gs_stats_json_job_cuda(struct gs_json *j, const struct gs_profile *p);
 /* report_memory_json.c: "alloc_rows" and "arena_maps". */
 void gs_report_json_memory(struct gs_json *j, const struct gs_profile *p);
+/* report_cuda_json.c: "cuda_rows", "cuda_held_rows" and "cuda_stack_curves". */
+void gs_report_json_cuda(struct gs_json *j, const struct gs_profile *p);
 
 #endif

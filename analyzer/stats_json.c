@@ -248,6 +248,7 @@ static void put_process(struct gs_json *j, const struct gs_profile *profile, siz
     gs_json_end_array(j);
     put_blame(j, p);
     gs_stats_json_memory(j, profile, i, report);
+    gs_stats_json_cuda(j, profile, i, report);
     if (report)
         put_timeline_and_edges(j, p);
     gs_json_end_object(j);
@@ -376,6 +377,7 @@ void gs_stats_json_members(struct gs_json *j, const struct gs_profile *p, bool w
         put_process(j, p, i, with_report_parts);
     gs_json_end_array(j);
     gs_stats_json_job_memory(j, p);
+    gs_stats_json_job_cuda(j, p);
     put_top_holders(j, p);
     put_top_waiters(j, p);
     put_findings(j, p, with_report_parts);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The terminal summary: verdict, findings, threads, stacks, memory, data quality. Names come from
- * captures: everything printed went through gs_fmt_safe().
+ * The terminal summary: verdict, findings, threads, stacks, memory, CUDA, data quality. Names come
+ * from captures: everything printed went through gs_fmt_safe().
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -250,6 +250,7 @@ bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, 
     if (p->n_waiters && p->waiters[0].wait_ns)
         put_waiters(&t, p, job.wait_ns);
     gs_text_memory(&t, p);
+    gs_text_cuda(&t, p);
     put_quality(&t, p, &job);
     return fflush(out) == 0 && !ferror(out);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the parts of the terminal summary share: stats_text.c, and stats_memory_text.c.
+ * What the parts of the terminal summary share: stats_text.c, stats_memory_text.c,
+ * and stats_cuda_text.c.
  */
 #ifndef GS_STATS_TEXT_H
 #define GS_STATS_TEXT_H
@@ -28,5 +29,7 @@ void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t
 
 /* stats_memory_text.c; nothing where nothing was recorded. */
 void gs_text_memory(const struct gs_text *t, const struct gs_profile *p);
+/* stats_cuda_text.c; the same. */
+void gs_text_cuda(const struct gs_text *t, const struct gs_profile *p);
 
 #endif

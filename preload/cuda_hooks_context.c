@@ -192,19 +192,30 @@ static void *ask_again_v2(const char *name, int version, uint64_t flags)
     return GS_CUDA_REAL(cuGetProcAddress_v2)(name, &real, version, flags, &status) ? NULL : real;
 }
 
+/* The program's variable is written once: another thread may be calling through it. */
+static void hand_out(void **pfn, void *real, CUresult rc, const char *symbol, int version,
+                     uint64_t flags, void *(*again)(const char *, int, uint64_t))
+{
+    bool wrap = rc == GS_CUDA_SUCCESS && real && wants_wrappers();
+    *pfn = wrap ? gs_cuda_wrapper_of(symbol, version, flags, real, again) : real;
+}
+
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int version, uint64_t flags)
 {
-    CUresult rc = GS_CUDA_REAL(cuGetProcAddress)(symbol, pfn, version, flags);
-    if (rc == GS_CUDA_SUCCESS && pfn && *pfn && wants_wrappers())
-        *pfn = gs_cuda_wrapper_of(symbol, version, flags, *pfn, ask_again);
+    void *real = pfn ? *pfn : NULL;
+    CUresult rc = GS_CUDA_REAL(cuGetProcAddress)(symbol, pfn ? &real : NULL, version, flags);
+    if (pfn)
+        hand_out(pfn, real, rc, symbol, version, flags, ask_again);
     return rc;
 }
 
 CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags,
                              CUdriverProcAddressQueryResult *status)
 {
-    CUresult rc = GS_CUDA_REAL(cuGetProcAddress_v2)(symbol, pfn, version, flags, status);
-    if (rc == GS_CUDA_SUCCESS && pfn && *pfn && wants_wrappers())
-        *pfn = gs_cuda_wrapper_of(symbol, version, flags, *pfn, ask_again_v2);
+    void *real = pfn ? *pfn : NULL;
+    CUresult rc =
+        GS_CUDA_REAL(cuGetProcAddress_v2)(symbol, pfn ? &real : NULL, version, flags, status);
+    if (pfn)
+        hand_out(pfn, real, rc, symbol, version, flags, ask_again_v2);
     return rc;
 }

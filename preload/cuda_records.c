@@ -9,13 +9,16 @@
 #include "preload/cuda_live.h"
 #include "preload/cuda_lookup.h"
 #include "preload/cuda_span.h"
+#include "preload/nvml.h"
 #include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
 
-#define SECOND_NS      1000000000u
-#define BYTES_PER_ROW  32u /* about, as written */
-#define SEGMENT_SHARE  20u /* of the limit: a quarter of a segment */
+#define FIRST_LOOK_NS  50000000u /* of NVML; then twice as long each time, up to */
+#define LOOKS_NS       1000000000u
+#define BUDGET         100u /* of these looks: one part in this of the time */
+#define BYTES_PER_ROW  32u  /* about, as written */
+#define SEGMENT_SHARE  20u  /* of the limit: a quarter of a segment */
 #define MAX_TOLD_AGAIN 65536u
 
 static struct {
@@ -26,9 +29,16 @@ static struct {
     struct gs_cuda_row_counts rows;
 } told;
 
+static struct {
+    uint64_t next_t, spacing_ns;
+    const char *told_why;
+} nvml;
+
 void gs_cuda_records_forget(void)
 {
     memset(&told, 0, sizeof(told));
+    memset(&nvml, 0, sizeof(nvml));
+    gs_nvml_forget();
 }
 
 static struct gs_record_writer *begin(uint32_t tag)
@@ -168,6 +178,48 @@ void gs_cuda_records(bool all)
     for (uint32_t i = 1; i <= gs_cuda_n_contexts(); i++)
         put_context(i);
     put_sums(all);
+}
+
+/* ---- what the machine says ---- */
+
+static bool is_used(uint32_t device)
+{
+    for (uint32_t i = gs_cuda_n_contexts(); i; i--)
+        if (gs_cuda_context_at(i)->device == device && !gs_cuda_context_at(i)->ended)
+            return true;
+    return false;
+}
+
+static void look_at(uint32_t device)
+{
+    const struct gs_cuda_device *d = gs_cuda_device_at(device);
+    uint64_t used = 0;
+    if (!d || !is_used(device))
+        return;
+    if (gs_nvml_used(d->bus_id, &used)) {
+        PUT_ALL(begin(GS_RECORD_CUDA_USED), gs_now(), device, used);
+    } else if (nvml.told_why != gs_nvml_why_not()) {
+        nvml.told_why = gs_nvml_why_not();
+        gs_records_event(GS_EVENT_NO_NVML, device, nvml.told_why);
+    }
+}
+
+static uint64_t next_spacing_ns(uint64_t cpu_ns)
+{
+    uint64_t spacing_ns = nvml.spacing_ns ? 2 * nvml.spacing_ns : FIRST_LOOK_NS;
+    nvml.spacing_ns = spacing_ns < LOOKS_NS ? spacing_ns : LOOKS_NS;
+    return cpu_ns * BUDGET > nvml.spacing_ns ? cpu_ns * BUDGET : nvml.spacing_ns;
+}
+
+void gs_cuda_tick(uint64_t now)
+{
+    if (!gs_cuda_n_contexts() || now < nvml.next_t)
+        return;
+    uint64_t cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (uint32_t device = 0; device < GS_CUDA_DEVICES; device++)
+        look_at(device);
+    cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+    nvml.next_t = now + gs_ticks_of_ns(next_spacing_ns(cpu_ns));
 }
 
 /* ---- a new segment ---- */

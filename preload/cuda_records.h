@@ -11,7 +11,7 @@
 /* What is new since the last call; once the sums by function too if `all`. Nothing at all in a
  * process that never met the driver. CTX: drain, at each flush. */
 void gs_cuda_records(bool all);
-/* Asks NVML, when it is time. CTX: drain. */
+/* Asks NVML, when it is time. CTX: drain, with a table of descriptors of its own. */
 void gs_cuda_tick(uint64_t now);
 /* A new segment begins: all that lives is told again. */
 void gs_cuda_records_again(void);

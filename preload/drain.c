@@ -16,6 +16,7 @@
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
 #include "preload/memory.h"
+#include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
 #include "preload/stack_intern.h"
@@ -48,7 +49,7 @@ static struct {
     char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
     uint64_t failed_writes_told;
-    bool joinable;
+    bool joinable, own_fds;
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
@@ -268,6 +269,8 @@ static void tick(bool kicked)
     uint64_t now = gs_now();
     gs_hold_watch(now);
     gs_memory_tick(now);
+    if (d.own_fds)
+        gs_cuda_tick(now);
     if (!kicked && now - d.last_flush_t < gs_ticks_of_ns(FLUSH_NS))
         return;
     bool second = now - d.last_second_t > gs_ticks_of_ns(SECOND_NS);
@@ -386,7 +389,10 @@ static void *drain_main(void *arg)
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
     ask_for_short_slices();
     gs_cost_drain_begins();
-    if (open_file(take_private_fds())) {
+    d.own_fds = take_private_fds();
+    if (d.own_fds)
+        gs_nvml_drain_begins();
+    if (open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Build-time tool: makes one HTML page of the report's sources, and that page a C array.
  *   gs_viz_embed PAGE.html ARRAY.c TEMPLATE.html (STYLE.css | MODULE.js)...
- * Modules come in dependency order: `import` lines go, `export ` goes, so do indentation and lines
- * of comment (no module has a string of several lines); each module becomes a function returning
- * its exports. Nothing else changes, so a browser runs what the tests import.
+ * Modules come in dependency order: `import` lines go, `export ` goes, so do indentation, lines of
+ * comment (no module has a string of several lines) and spaces around punctuation; each module
+ * becomes a function returning its exports. Nothing else changes, so a browser runs what the tests
+ * import.
  * The page's Content-Security-Policy names the SHA-256 of the script and of the style, and nothing
  * more may run. Runs on the build machine; depends on libc alone so that no Node is needed to
  * build.
@@ -183,6 +184,73 @@ static void append_export(const char *path, const char *decl, struct text *names
     append_str(names, ", ");
 }
 
+struct punctuation {
+    const char *before, *after; /* a space before or after one of these says nothing */
+};
+
+static const struct punctuation js = {"=,(){}[]?:+-*<>&|;!%", "=,(){}[]?:+-*<>&|;!%"};
+static const struct punctuation css = {"{};,>", "{};,>:"};
+
+/* Whether the line has a slash outside of strings: a regular expression, a comment, a division. */
+static bool has_slash(const char *line, size_t len)
+{
+    char quote = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (line[i] == '\\')
+            i++;
+        else if (quote ? line[i] == quote : line[i] == '\'' || line[i] == '"')
+            quote = quote ? 0 : line[i];
+        else if (!quote && line[i] == '/')
+            return true;
+    }
+    return false;
+}
+
+/* "a + +b" and "a - -b" need their spaces. */
+static bool is_idle_space(const struct punctuation *p, char last, char next)
+{
+    return !(last == next && (last == '+' || last == '-')) &&
+           (strchr(p->after, last) || strchr(p->before, next));
+}
+
+/* A line without indentation, and without the spaces that no string holds and nothing needs. */
+static void append_squeezed(struct text *t, const char *line, size_t len,
+                            const struct punctuation *p)
+{
+    size_t indent = strspn(line, " ");
+    indent = indent < len ? indent : len;
+    line += indent, len -= indent;
+    if (!len || *line == '\n')
+        return;
+    if (has_slash(line, len)) {
+        append(t, line, len);
+        return;
+    }
+    char quote = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = line[i];
+        if (quote && c == '\\')
+            append(t, line + i++, 1);
+        else if (quote ? c == quote : c == '\'' || c == '"')
+            quote = quote ? 0 : c;
+        else if (!quote && c == ' ' && i + 1 < len && is_idle_space(p, line[i - 1], line[i + 1]))
+            continue;
+        append(t, line + i, 1);
+    }
+}
+
+static void append_style(struct text *style, const char *path)
+{
+    struct text src = read_file(path);
+    for (char *line = src.p; *line;) {
+        char *end = strchr(line, '\n');
+        size_t len = end ? (size_t)(end - line) + 1 : strlen(line);
+        append_squeezed(style, line, len, &css);
+        line += len;
+    }
+    free(src.p);
+}
+
 /* Body of a module without its imports, and the names it exports. */
 static void append_body(struct text *script, const char *path, struct text *names)
 {
@@ -197,9 +265,8 @@ static void append_body(struct text *script, const char *path, struct text *name
             size_t skip = starts(line, "export ") ? strlen("export ") : 0;
             if (skip)
                 append_export(path, line + skip, names);
-            skip += strspn(line + skip, " ");
-            if (!starts(line + skip, "//"))
-                append(script, line + skip, len - skip);
+            if (!starts(line + strspn(line, " "), "//"))
+                append_squeezed(script, line + skip, len - skip, &js);
         }
         line += len;
     }
@@ -289,13 +356,10 @@ int main(int argc, char **argv)
     /* In a block nothing becomes global, and two exports of one name are a syntax error. */
     append_str(&script, "\n'use strict';\n{\n");
     for (int i = 4; i < argc; i++) {
-        if (ends(argv[i], ".css")) {
-            struct text css = read_file(argv[i]);
-            append(&style, css.p, css.len);
-            free(css.p);
-        } else {
+        if (ends(argv[i], ".css"))
+            append_style(&style, argv[i]);
+        else
             append_module(&script, argv[i]);
-        }
     }
     append_str(&script, "}\n");
     check_inline(&style, "style");

@@ -7,7 +7,7 @@ import { sumBelow } from './tree.js';
 import { barCell } from './table.js';
 
 const CALLEES = 6;
-const COUNTED = { wait: 'Waits', hold: 'Turns', alloc: 'Blocks' };
+const COUNTED = { wait: 'Waits', hold: 'Turns', alloc: 'Blocks', cuda: 'Allocations', cudapeak: 'Allocations', cudaheld: 'Calls', cudablame: 'Calls' };
 
 const SYNTHETIC = {
   '(not sampled)': 'Held without anybody waiting, and no sample fell here.',
@@ -21,6 +21,7 @@ function aboutOf(page, f) {
   const { frames } = page.app.model;
   if (!isSynthetic(frames, f)) return '';
   const memory = METRICS[page.app.state.metric].rows === 'alloc';
+  if (METRICS[page.app.state.metric].rows === 'cudaHeld' && frames.func[f] === '(not sampled)') return 'Calls too short to have a row each.';
   if (memory && frames.func[f] === '(not sampled)') return 'No allocation in these arenas was sampled.';
   return SYNTHETIC[frames.func[f]] || '';
 }

@@ -20,15 +20,16 @@ export function makeTreeSource(model) {
 
   function build(s) {
     const shape = structure(s.startup);
-    const self = project(shape, selfWeights(model, METRICS[s.metric].column, s.process, s.thread));
+    const m = METRICS[s.metric];
+    const self = project(shape, selfWeights(model, m.rows, m.column, s.process, s.thread));
     if (!s.invert) return finishTree(shape, self);
     const turned = invert(shape, self);
     return finishTree(turned.structure, turned.self);
   }
 
-  // Self values of another column (turn counts, the estimated part) on an upright tree.
+  // Self values of another column of its table (turn counts, the estimated part) on an upright tree.
   function column(s, name) {
-    return project(structure(s.startup), selfWeights(model, name, s.process, s.thread));
+    return project(structure(s.startup), selfWeights(model, METRICS[s.metric].rows, name, s.process, s.thread));
   }
 
   function tree(s) {

@@ -10,10 +10,11 @@ import { overviewPage } from './page_overview.js';
 import { flamePage } from './page_flame.js';
 import { blocksPage } from './page_blocks.js';
 import { memoryPage } from './page_memory.js';
+import { cudaPage } from './page_cuda.js';
 import { qualityPage } from './page_quality.js';
 
 // The tabs, in order. A page is {id, title, make(app) -> {node, update?, key?, destroy?}}.
-const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, qualityPage];
+const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, cudaPage, qualityPage];
 
 // What leaves the zoom meaningless: node numbers belong to one shape of the tree.
 const RESHAPES = ['invert', 'startup'];
@@ -100,10 +101,10 @@ class App {
     this.themed = [];
     this.view = page.make(this);
     fillWith(this.main, this.view.node);
+    if (moved) window.scrollTo(0, 0);
     if (this.view.shown) this.view.shown();
     markTab(page.id);
     document.title = page.title + ' · gilscope report';
-    if (moved) window.scrollTo(0, 0);
   }
 
   key(e) {

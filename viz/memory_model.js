@@ -2,7 +2,7 @@
 // Memory in the report's JSON as typed columns, checked once. Sizes that make no sense become 0;
 // what is used as an index is proven in range. Pure.
 import { decodeBase64 } from './base64.js';
-import { fail, column, inRange, size } from './checks.js';
+import { fail, column, inRange, size, sizes, list, textOrNull, nodeOf } from './checks.js';
 
 export const POOLS = 64;   // cells of an arena
 export const CLASSES = 32; // size class c holds blocks of 16 c bytes
@@ -14,15 +14,6 @@ const MAPS_SIZES = ['peak_arena_bytes', 'rss_bytes', 'pss_bytes', 'anonymous_byt
 const ALLOC_SIZES = ['mean_bytes', 'samples', 'lost_allocs', 'lost_frees', 'live_samples', 'live_bytes', 'pinned_bytes'];
 const JOB_SIZES = ['processes', 'arena_bytes', 'pool_used_bytes', 'pinned_free_bytes', 'rss_bytes', 'pss_bytes', 'uss_bytes'];
 const STACK_SIZES = ['live_bytes', 'live_blocks', 'pinned_bytes', 'samples'];
-
-const list = (v) => (Array.isArray(v) ? v : []);
-const textOrNull = (v) => (v === null || v === undefined || v === '' ? null : String(v));
-
-function sizes(src, keys) {
-  const out = {};
-  for (const k of keys) out[k] = size(src[k]);
-  return out;
-}
 
 export function blocksOf(sizeClass, poolBytes) {
   return Math.max(0, Math.floor((poolBytes - POOL_HEADER) / (16 * sizeClass)));
@@ -47,9 +38,7 @@ function readClass(c) {
 
 function readAlloc(a, nNodes) {
   if (!a) return null;
-  const stacks = list(a.stacks).map((s) => ({
-    ...sizes(s, STACK_SIZES), stack: list(s.stack).map(String),
-    node: Number.isInteger(s.node) && s.node > 0 && s.node < nNodes ? s.node : 0 }));
+  const stacks = list(a.stacks).map((s) => ({ ...sizes(s, STACK_SIZES), stack: list(s.stack).map(String), node: nodeOf(s.node, nNodes) }));
   return { ...sizes(a, ALLOC_SIZES), no_allocs: textOrNull(a.no_allocs), stacks };
 }
 

@@ -2,8 +2,9 @@
 // The report's JSON as typed columns, checked once. A capture is untrusted input: everything that
 // is later used as an index is proven in range here, so nothing after this file has to ask again.
 import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes } from './format.js';
-import { fail, column, inRange } from './checks.js';
+import { fail, column, inRange, readStackRows } from './checks.js';
 import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
+import { readCuda, readJobCuda, readCudaCurves } from './cuda_model.js';
 
 // `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
 // to no thread.
@@ -21,11 +22,22 @@ export const METRICS = {
            what: 'memory this code allocated that was still in use at the end, estimated from samples' },
   pinned: { ...BYTES, label: 'Pinned memory', noun: 'pinned memory', count: null, column: 'pinned',
             what: 'free memory that cannot go back to the system because blocks this code allocated are in use beside it' },
+  cuda: { ...BYTES, rows: 'cudaRows', label: 'Device memory', noun: 'device memory', count: 'count', column: 'live',
+          what: 'memory of CUDA devices this code allocated that was still live at the end' },
+  cudapeak: { ...BYTES, rows: 'cudaRows', label: 'Device peak', noun: 'device memory at the peak', count: 'count', column: 'peak',
+              what: 'memory of CUDA devices this code allocated that was live when the process had most of it' },
+  cudaheld: { ...NS, rows: 'cudaHeld', label: 'CUDA hold', noun: 'time under the GIL', count: 'count', column: 'held',
+              what: 'time this code spent in calls of the CUDA driver without letting the GIL go' },
+  cudablame: { ...NS, rows: 'cudaHeld', label: 'CUDA blame', noun: 'blame time', count: 'count', column: 'blamed',
+               what: 'time other threads waited for the GIL while this code held it in a call of the CUDA driver' },
 };
 
 const ROW_INDEXES = ['process', 'thread', 'node'];
 const ROW_VALUES = ['hold', 'hold_est', 'blame', 'wait', 'hold_n', 'wait_n'];
 const ALLOC_VALUES = ['live', 'live_n', 'pinned'];
+const CUDA_VALUES = ['live', 'peak', 'count'];
+const CUDA_HELD_VALUES = ['held', 'blamed', 'count'];
+const counted = (src) => src && { ...src, count: src.n }; // `n` is how many rows a table has
 
 function readFrames(raw) {
   const f = raw.frames || { file: [], func: [], line: [] };
@@ -65,20 +77,6 @@ function readRows(raw, processes, nNodes) {
   return rows;
 }
 
-// Null where no allocation was sampled.
-function readAllocRows(raw, nProcesses, nNodes) {
-  const src = raw.alloc_rows || {};
-  const n = (src.node || []).length;
-  if (!n) return null;
-  const rows = { n };
-  for (const k of ['process', 'node']) rows[k] = column(src, k, n, Int32Array);
-  for (const k of ALLOC_VALUES) rows[k] = column(src, k, n, Float64Array);
-  inRange(rows.process, 0, nProcesses, 'alloc_rows.process');
-  inRange(rows.node, 0, nNodes, 'alloc_rows.node');
-  for (const k of ALLOC_VALUES) inRange(rows[k], 0, Infinity, 'alloc_rows.' + k);
-  return rows;
-}
-
 function readChains(raw, nProcesses, nNodes) {
   const src = raw.chains || {};
   const n = (src.ns || []).length;
@@ -98,6 +96,7 @@ function readProcess(p, nNodes) {
   p.cmdline = Array.isArray(p.cmdline) ? p.cmdline : [];
   p.gil = p.gil || {};
   p.memory = readMemory(p.memory, nNodes);
+  p.cuda = readCuda(p.cuda, nNodes, p.duration_ns);
   p.byThread = new Map(p.threads.map((t, i) => [t.thread, i]));
   const tl = p.timeline || {};
   p.timeline = { bin_ns: tl.bin_ns > 0 ? tl.bin_ns : 1, hold: tl.hold || [], wait: tl.wait || [] };
@@ -132,9 +131,13 @@ export function makeModel(raw) {
     processes, frames, nodes,
     rows: readRows(raw, processes, nodes.n),
     memory: readJobMemory(raw.memory),
-    alloc: readAllocRows(raw, processes.length, nodes.n),
+    alloc: readStackRows(raw.alloc_rows, ALLOC_VALUES, processes.length, nodes.n, 'alloc_rows'),
     chains: readChains(raw, processes.length, nodes.n),
     arenaMaps: readArenaMaps(maps, processes.length, nodes.n),
+    cuda: readJobCuda(raw.cuda),
+    cudaRows: readStackRows(counted(raw.cuda_rows), CUDA_VALUES, processes.length, nodes.n, 'cuda_rows'),
+    cudaHeld: readStackRows(counted(raw.cuda_held_rows), CUDA_HELD_VALUES, processes.length, nodes.n, 'cuda_held_rows'),
+    cudaCurves: readCudaCurves(raw.cuda_stack_curves, processes, nodes.n),
   };
   model.total = totals(model);
   return model;
@@ -154,10 +157,10 @@ function totals(model) {
   return t;
 }
 
-// Self value of each node for one column and scope; process or thread -1 means all of them.
-export function selfWeights(model, columnName, process, thread) {
+// Self value of each node for one column of a table and a scope; process or thread -1 means all.
+export function selfWeights(model, table, columnName, process, thread) {
   const out = new Float64Array(model.nodes.n);
-  const rows = columnName in model.rows ? model.rows : model.alloc;
+  const rows = model[table];
   const values = rows[columnName];
   for (let i = 0; i < rows.n; i++) {
     if (process >= 0 && rows.process[i] !== process) continue;

@@ -18,6 +18,10 @@ const EMPTY = {
   hold: 'No thread held the GIL here.',
   alloc: 'No sampled block was in use at the end here.',
   pinned: 'Nothing that was allocated here keeps free memory from the system.',
+  cuda: 'No device memory was live at the end here.',
+  cudapeak: 'No device memory was live at the peak here.',
+  cudaheld: 'No call of the CUDA driver held the GIL here.',
+  cudablame: 'Nobody waited for the GIL while CUDA calls held it here.',
 };
 
 function metricButtons(app) {
@@ -27,7 +31,8 @@ function metricButtons(app) {
                    onclick: () => app.go({ metric: value }) }, m.label)));
 }
 
-// Memory belongs to a process: any of its threads may use what another one allocated.
+// Memory belongs to a process: any of its threads may use what another one allocated. Rows of CUDA
+// are by process as well.
 function processScope(app) {
   const { processes } = app.model;
   if (processes.length < 2) return null;
@@ -39,7 +44,7 @@ function processScope(app) {
 
 function scopeMenu(app) {
   const { processes } = app.model;
-  if (METRICS[app.state.metric].rows === 'alloc') return processScope(app);
+  if (METRICS[app.state.metric].rows !== 'rows') return processScope(app);
   const value = app.state.process + '/' + app.state.thread;
   const option = (v, text) => el('option', { value: v, selected: v === value }, text);
   const groups = processes.map((p, i) => {

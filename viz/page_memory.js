@@ -2,8 +2,9 @@
 // Why is the resident size what it is: what pymalloc's arenas hold, what keeps them, and what the
 // rest is.
 import { el, fillWith, isDark } from './dom.js';
-import { fmtNs, fmtBytes, fmtPct, fmtCount, fmtShort, fmtExactBytes, plural } from './format.js';
-import { processLabel, frameName, framePlace, framePath, stackOf } from './model.js';
+import { fmtNs, fmtBytes, fmtPct, fmtCount, fmtShort, plural } from './format.js';
+import { processLabel, framePlace } from './model.js';
+import { card, tile, exact, processField, stackName, stackCell, placeColumn } from './parts.js';
 import { CLASSES } from './memory_model.js';
 import { MEMORY_LAYERS, thinned } from './layout_series.js';
 import { makeSeries } from './draw_series.js';
@@ -24,14 +25,6 @@ const PARTS = {
 
 const partOf = (what) => (Object.prototype.hasOwnProperty.call(PARTS, what) ? PARTS[what] : [what, 'other']);
 
-function exact(bytes) {
-  return el('span', { title: fmtExactBytes(bytes) }, fmtBytes(bytes));
-}
-
-function card(id, title, head, ...body) {
-  return el('section.card', { 'aria-labelledby': id }, el('div.card-head', {}, el('h2', { id }, title), head), body);
-}
-
 // The process that keeps most free memory, unless one is chosen.
 export function memoryProcess(model, wanted) {
   if (wanted >= 0 && model.processes[wanted] && model.processes[wanted].memory) return wanted;
@@ -43,17 +36,11 @@ export function memoryProcess(model, wanted) {
   return best;
 }
 
-function stackName(app, row) {
-  const { nodes, frames } = app.model;
-  if (row.node > 0) return frameName(frames, nodes.frame[row.node]);
-  return row.stack.length ? row.stack[row.stack.length - 1] : '(no stack)';
-}
-
 function pinnerText(app, m) {
   const worst = m.alloc && m.alloc.stacks.reduce((a, b) => (b.pinned_bytes > a.pinned_bytes ? b : a), { pinned_bytes: 0 });
   if (!worst || !worst.pinned_bytes) return '';
   const place = worst.node ? ' (' + framePlace(app.model.frames, app.model.nodes.frame[worst.node]) + ')' : '';
-  return ' Blocks of ' + stackName(app, worst) + place + ' pin ' + fmtBytes(worst.pinned_bytes) + ' of it.';
+  return ' Blocks of ' + stackName(app.model, worst) + place + ' pin ' + fmtBytes(worst.pinned_bytes) + ' of it.';
 }
 
 function verdictText(app, m) {
@@ -77,10 +64,6 @@ function worstNote(app, at, m, map) {
   return el('p.note', {}, 'That is at the end. At worst it was ' + text + '. ', href ? el('a', { href }, 'Show that moment →') : null);
 }
 
-function tile(label, value, detail) {
-  return el('div.tile', {}, el('div.tile-label', {}, label), el('div.tile-value', {}, value), el('div.tile-detail', {}, detail));
-}
-
 function tiles(m) {
   const s = m.last;
   if (m.no_arenas) {
@@ -94,14 +77,6 @@ function tiles(m) {
     tile('In use', fmtBytes(s.used), fmtPct(s.used, s.arena_bytes) + ' of the arenas'),
     tile('Free but pinned', fmtBytes(s.pinned_free_bytes), fmtPct(s.pinned_free_bytes, s.arena_bytes) + ' of the arenas'),
     tile('Free whole pools', fmtBytes(s.empty), 'of that: usable for any size of block'));
-}
-
-function processMenu(app, at) {
-  const known = app.model.processes.map((p, i) => [p, i]).filter(([p]) => p.memory);
-  if (known.length < 2) return null;
-  return el('label.field', {}, el('span', {}, 'Process'),
-    el('select', { id: 'memory-process', onchange: (e) => app.go({ process: Number(e.target.value), snapshot: -1, arena: -1 }) },
-       known.map(([p, i]) => el('option', { value: String(i), selected: i === at }, processLabel(p)))));
 }
 
 function jobText(job) {
@@ -148,12 +123,19 @@ function seriesCard(m, series, layers) {
     el('details.as-table', {}, el('summary', {}, 'As a table'), seriesTable(m.samples, layers)));
 }
 
+// A sample in words, the time first.
+function sampleWords(s, layers) {
+  const lines = [fmtNs(s.t_ns), fmtBytes(s.rss_bytes) + ' resident'];
+  if (layers.length) lines.push(fmtBytes(s.arena_bytes) + ' arenas');
+  return lines.concat([...layers].reverse().map(({ key, label }) => fmtBytes(s[key]) + ' ' + label));
+}
+
 function seriesOf(app, m, layers) {
   if (!m.samples.length) return null;
   const summary = 'Chart of memory over time, ' + plural(m.samples.length, 'reading', 'readings') + ', up to ' + fmtNs(m.last.t_ns) +
     ': resident ' + fmtBytes(m.last.rss_bytes) + ' at the end, arenas ' + fmtBytes(m.last.arena_bytes) +
     '. Left and right arrow read single moments.';
-  return makeSeries(app, m.samples, layers, summary);
+  return makeSeries(app, { samples: m.samples, layers, line: 'rss_bytes', summary, words: (s) => sampleWords(s, layers) });
 }
 
 function rssParts(m) {
@@ -202,27 +184,15 @@ function classCard(m) {
     ] }));
 }
 
-function pinnerCell(app, process, row) {
-  const { nodes, frames } = app.model;
-  if (!row.node) return el('span', { title: row.stack.join('\n') }, stackName(app, row));
-  const callers = stackOf(nodes, row.node).slice(1, 3).map((f) => frameName(frames, f));
-  const href = app.link({ page: 'flame', metric: 'alloc', process, node: row.node });
-  const title = row.stack.slice().reverse().join('\n');
-  const name = app.model.alloc ? el('a.name', { href, title }, stackName(app, row)) : el('span.name', { title }, stackName(app, row));
-  return [name, callers.length ? el('span.callers.muted.small', {}, '← ' + callers.join(' ← ')) : null];
-}
-
 function pinnerTable(app, process, { stacks, pinned_bytes: whole }) {
-  const { nodes, frames } = app.model;
   const most = stacks.reduce((a, s) => Math.max(a, s.pinned_bytes), 1);
-  const f = (s) => (s.node ? nodes.frame[s.node] : -1);
+  const link = app.model.alloc && { metric: 'alloc', process };
   return makeTable({
     caption: 'Stacks whose blocks pin free memory', rows: stacks, page: 8, sort: { column: 2, descending: true },
     empty: 'No sampled block was in use at the end.',
     columns: [
-      { label: 'Allocated in', value: (s) => stackName(app, s), cell: (s) => pinnerCell(app, process, s) },
-      { label: 'Place', value: (s) => framePath(frames, f(s)),
-        cell: (s) => el('span.mono.place', { title: framePath(frames, f(s)) || null }, framePlace(frames, f(s)) || '–') },
+      { label: 'Allocated in', value: (s) => stackName(app.model, s), cell: (s) => stackCell(app, s, link) },
+      placeColumn(app),
       { label: 'Pins', number: true, bars: true, value: (s) => s.pinned_bytes, title: 'Free memory its blocks keep from the system',
         cell: (s) => barCell(exact(s.pinned_bytes), s.pinned_bytes / most, 'free') },
       { label: 'Of all pinned', number: true, value: (s) => s.pinned_bytes, cell: (s) => fmtPct(s.pinned_bytes, whole) },
@@ -284,7 +254,8 @@ class MemoryPage {
     this.panel = map && map.snapshots.length ? new ArenaPanel(app, at, map, moment) : null;
     this.classes = el('div.tight', { hidden: Boolean(m.no_arenas) }, classCard(m));
     fillWith(this.node,
-      el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, verdictText(app, m)), worstNote(app, at, m, map), processMenu(app, at)),
+      el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, verdictText(app, m)), worstNote(app, at, m, map),
+        processField(app, 'memory', at, { snapshot: -1, arena: -1 })),
       tiles(m), jobCard(app), seriesCard(m, this.series, layers),
       m.no_arenas && !m.alloc ? null : card('h-pins', 'Who pins', null, pinnersBody(app, at, m)),
       m.no_arenas ? null : card('h-map', 'Arena map', null, el('p.muted.lead', {}, MAP_TEXT), mapBody(this.panel)),

@@ -3,6 +3,7 @@
 import { el, prose } from './dom.js';
 import { fmtNs, fmtPct, fmtCount, fmtShort, fmtBytes, fmtExactNs, plural } from './format.js';
 import { processLabel } from './model.js';
+import { tile } from './parts.js';
 import { bandRows } from './layout_band.js';
 import { makeBand } from './draw_band.js';
 import { makeTable, barCell } from './table.js';
@@ -24,11 +25,22 @@ function memoryLink(app, process, node) {
   return el('a.evidence', { href }, stack ? 'Show this stack' : 'Show its memory', ' →');
 }
 
+const CUDA_PARTS = { oom: 'what was live', contexts: 'the contexts', eager: 'the driver', sync: 'these calls' };
+
+function cudaLink(app, id, process, node) {
+  const part = Object.keys(CUDA_PARTS).find((k) => id.includes(k)) || '';
+  const stack = part === 'sync' && node >= 0 && app.model.cudaHeld;
+  const href = app.link(stack ? { page: 'flame', metric: 'cudablame', process, node }
+                              : { page: 'cuda', process, part: { eager: 'driver', sync: 'held' }[part] || part });
+  return el('a.evidence', { href }, 'Show ', stack ? 'this stack' : CUDA_PARTS[part] || 'it', ' →');
+}
+
 function findingLink(app, f) {
   const node = Number.isInteger(f.node) && f.node > 0 && f.node < app.model.nodes.n ? f.node : -1;
   const process = f.process >= 0 && f.process < app.model.processes.length ? f.process : -1;
   const threads = process >= 0 ? app.model.processes[process].threads.length : 0;
   const thread = f.thread >= 0 && f.thread < threads ? f.thread : -1;
+  if (String(f.id).startsWith('cuda')) return cudaLink(app, String(f.id), process, node);
   if (node < 0 && process < 0) return null;
   if (String(f.id).startsWith('memory')) return memoryLink(app, process, node);
   const href = app.link({ page: 'flame', metric: findingMetric(String(f.id)), process, thread, node });
@@ -73,17 +85,21 @@ function findingsCard(app) {
                 : el('p.empty', {}, 'Nothing stands out: no stack and no thread cost others much time.'));
 }
 
-function tile(label, value, detail) {
-  return el('div.tile', {}, el('div.tile-label', {}, label), el('div.tile-value', {}, value),
-            el('div.tile-detail', {}, detail));
-}
-
 // What arenas keep from the system although it is free, over all processes.
 function memoryTile(app) {
   const job = app.model.memory;
   if (!job || !(job.arena_bytes > 0)) return null;
   return tile('Arenas free but pinned', fmtPct(job.pinned_free_bytes, job.arena_bytes),
               el('a', { href: '#memory' }, fmtBytes(job.pinned_free_bytes) + ' of ' + fmtBytes(job.arena_bytes)));
+}
+
+// What CUDA takes, where there is any.
+function cudaTile(app) {
+  const job = app.model.cuda;
+  if (!job || !(job.contexts > 0)) return null;
+  const contexts = plural(job.contexts, 'context', 'contexts') + (job.context_bytes ? ', ' + fmtBytes(job.context_bytes) + ' more' : '');
+  return tile(job.processes > 1 ? 'Device memory, sum of peaks' : 'Device memory, peak', fmtBytes(job.peak_bytes),
+              el('a', { href: '#cuda' }, contexts));
 }
 
 function spanOf(p) {
@@ -102,7 +118,7 @@ function tiles(app) {
     tile('Turns that had to wait', fmtPct(total.contended, total.acquisitions),
          fmtShort(total.contended) + ' of ' + fmtShort(total.acquisitions) + forced),
     tile('Longest wait', fmtNs(total.worst_wait_ns), 'of any thread'),
-    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')), memoryTile(app));
+    tile('Threads', fmtCount(total.threads), 'in ' + plural(processes.length, 'process', 'processes')), memoryTile(app), cudaTile(app));
 }
 
 function chosenProcess(app) {

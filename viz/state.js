@@ -17,11 +17,13 @@ export const DEFAULTS = {
   order: 'free', // of the arena map's rows
   snapshot: -1,  // of the arena map; -1 the last one
   arena: -1,     // chosen in the arena map
+  by: 'kind',    // of the chart of device memory: kind or stack
+  part: '',      // of the CUDA page: what findings lead to
 };
 
 const KEYS = { m: 'metric', p: 'process', t: 'thread', i: 'invert', s: 'startup', v: 'table',
                z: 'zoom', n: 'node', q: 'query', c: 'chain',
-               o: 'order', k: 'snapshot', a: 'arena' };
+               o: 'order', k: 'snapshot', a: 'arena', b: 'by', h: 'part' };
 
 function parseValue(fallback, text) {
   if (typeof fallback === 'boolean') return text === '1';

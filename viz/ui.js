@@ -55,13 +55,17 @@ export function makeTop(model, pages, openHelp) {
 
 export function markTab(id) {
   for (const a of document.querySelectorAll('nav.tabs a')) {
-    if (a.dataset.page === id) a.setAttribute('aria-current', 'page');
-    else a.removeAttribute('aria-current');
+    if (a.dataset.page !== id) {
+      a.removeAttribute('aria-current');
+      continue;
+    }
+    a.setAttribute('aria-current', 'page');
+    a.scrollIntoView({ block: 'nearest', inline: 'nearest' }); // a narrow window shows a part of the bar
   }
 }
 
 const KEYS = [
-  ['1 … 5', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
+  ['1 … 6', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
   ['← →', 'sibling'], ['↑ ↓', 'caller, heaviest callee'], ['Enter', 'zoom to the selected box'],
   ['Esc', 'zoom out one step'], ['0', 'whole picture'], ['+ −', 'scale'], ['a d', 'pan'],
   ['↑ ↓, ← →', 'in the arena map: arena, pool'], ['i', 'invert'], ['v', 'table or picture'], ['?', 'this help'],
@@ -74,6 +78,7 @@ const WORDS = [
   ['Arena', 'A piece of memory that Python gets from the system for small objects, cut into pools of one block size each. ' +
             'It goes back only when every block in it is free.'],
   ['Pinned', 'Free memory in an arena that cannot go back, because other blocks of that arena are in use.'],
+  ['Context', 'What CUDA keeps of a device for a process: some hundred MiB of its memory, before anything is allocated.'],
   ['Self, total', 'Self: the function itself. Total: with all it called.'],
 ];
 

@@ -52,8 +52,7 @@ def effects(calls):
         if c.result == 0 and is_new(base_name(c.name)):
             n_new += 1
             names[c.args[0]] = "new-%d" % n_new
-        args = [names.setdefault(a, "other-%d" % len(names)) if a.startswith("0x") else a
-                for a in c.args]
+        args = [names.get(a, "other") if a.startswith("0x") else a for a in c.args]
         out[c.tid].append((c.name, c.result, args))
     return list(out.values())
 

@@ -28,6 +28,7 @@ size_t put_end(struct capture *c);
 void make_all_records(struct capture *c);
 void make_segments(struct capture *c);
 void make_memory(struct capture *c);
+void make_cuda(struct capture *c);
 
 /* golden_damage.c */
 void make_lost_chunks(struct capture *c);

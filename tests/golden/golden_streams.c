@@ -336,3 +336,161 @@ void make_memory(struct capture *c)
     end_chunk(c, &w);
     put_end(c);
 }
+
+/* ---- CUDA ---- */
+
+struct cuda_row {
+    uint64_t t, seq, op, kind, flags, call, thread, context, result, duration, bytes, address,
+        stack;
+};
+
+static void put_cuda_rows(struct capture *c, const struct cuda_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct cuda_row *r = &rows[i];
+        const uint64_t row[] = {
+            r->t,        r->seq,     GS_CUDA_WHAT(r->op, r->kind, r->flags, r->call),
+            r->thread,   r->context, r->result,
+            r->duration, r->bytes,   r->address,
+            r->stack,
+        };
+        for (unsigned k = 0; k < sizeof(row) / sizeof(row[0]); k++)
+            cols[k][i] = row[k];
+    }
+    put_cols(c, GS_STREAM_CUDA, n);
+}
+
+#define OP(name)   GS_CUDA_OP_##name
+#define KIND(name) GS_CUDA_KIND_##name
+#define HELD       (GS_CUDA_HELD | GS_CUDA_HAD)
+#define DEV(n)     (UINT64_C(0x7fff00000000) + (n))
+
+/* Two contexts and a third that ends; every kind; calls that held the GIL; one out of memory. */
+static void put_calls(struct capture *c)
+{
+    static const struct cuda_row rows[] = {
+        {5000000, 1, OP(CONTEXT), 0, GS_CUDA_HAD, 1, 0, 1, 0, 900000, 0, 0, 1},
+        {5900000, 2, OP(LOAD), KIND(MODULE), HELD, 2, 0, 1, 0, 500, 70000, 0x5500, 1},
+        {5901000, 3, OP(ALLOC), KIND(DEVICE), HELD, 3, 0, 1, 0, 40000, 4 << 20, DEV(0), 1},
+        {5950000, 4, OP(ALLOC), KIND(DEVICE), 0, 3, 1, 1, 0, 300, 1 << 20, DEV(8 << 20), 2},
+        {5951000, 5, OP(ALLOC), KIND(MANAGED), 0, 4, 1, 1, 0, 300, 2 << 20, DEV(16 << 20), 2},
+        {5952000, 6, OP(ALLOC), KIND(VMM), 0, 5, 0, 1, 0, 300, 2 << 20, 0x42, 2},
+        {5953000, 7, OP(ALLOC), KIND(HOST), HELD, 6, 0, 1, 0, 7000, 65536, DEV(24 << 20), 3},
+        {5970000, 8, OP(ALLOC), KIND(DEVICE), HELD, 3, 0, 1, 2, 90000, 1ull << 40, 0, 3},
+        {6060000, 9, OP(SYNC), 0, HELD, 7, 0, 1, 0, 100000, 0, 0, 3},
+        {6200000, 10, OP(COPY), 0, GS_CUDA_HAD, 8, 0, 1, 0, 20000, 4 << 20, 0, 1},
+        {6230000, 11, OP(FREE), KIND(DEVICE), 0, 9, 1, 1, 0, 200, 1 << 20, DEV(8 << 20), 2},
+        {6231000, 12, OP(FREE), KIND(DEVICE), GS_CUDA_UNKNOWN, 9, 1, 1, 0, 200, 0, DEV(99), 2},
+        {6232000, 13, OP(FREE), KIND(VMM), 0, 10, 0, 1, 0, 200, 0, 0x42, 2},     /* still mapped */
+        {6233000, 14, OP(FREE), KIND(DEVICE), 0, 9, 1, 1, 1, 200, 0, DEV(0), 2}, /* refused */
+        {6240000, 15, OP(CONTEXT), 0, 0, 11, GS_NO_THREAD, 2, 0, 50000, 0, 0, GS_STACK_NONE},
+        {6300000, 16, OP(ALLOC), KIND(POOL), 0, 12, GS_NO_THREAD, 2, 0, 900, 3 << 20, DEV(0), 0},
+        {6301000, 17, OP(ALLOC), KIND(ARRAY), 0, 13, GS_NO_THREAD, 2, 0, 900, 1 << 19, 0x77, 0},
+        {6302000, 18, OP(ALLOC), KIND(REGISTERED), 0, 14, 0, 2, 0, 900, 12345, 0x9000, 1},
+        {6303000, 19, OP(ALLOC), KIND(GRAPH), 0, 15, 0, 2, 0, 900, 4096, DEV(4096), 1},
+        {6304000, 20, OP(ALLOC), KIND(IPC), 0, 16, 0, 2, 0, 900, 8192, DEV(32 << 20), 1},
+        {6305000, 22, OP(POOL), 0, 0, 17, 0, 2, 0, 10, 0, 0, 1},     /* 21 was lost */
+        {6306000, 23, 77, 200, 0x8000, 99, 5, 9, 700, 10, 5, 6, 88}, /* nothing of it is known */
+        {6307000, 24, OP(OTHER), 0, HELD, 18, 0, 2, 0, 3000, 0, 0, 2},
+        {6400000, 25, OP(CONTEXT_END), 0, 0, 19, 0, 2, 0, 700, 3674176, 0, 1},
+        {6402000, 26, OP(UNLOAD), KIND(MODULE), 0, 20, 0, 1, 0, 700, 70000, 0x5500, 1},
+    };
+    static const struct cuda_row again[] = {
+        {5901000, 3, OP(ALLOC), KIND(DEVICE), HELD | GS_CUDA_AGAIN, 3, 0, 1, 0, 40000, 4 << 20,
+         DEV(0), 1},
+        {5952000, 6, OP(ALLOC), KIND(VMM), GS_CUDA_AGAIN, 5, 0, 1, 0, 300, 2 << 20, 0x42, 99},
+        {6500000, 27, OP(FREE), KIND(VMM), 0, 21, 0, 1, 0, 10, 2 << 20, 0x42, 2},
+    };
+    put_cuda_rows(c, rows, sizeof(rows) / sizeof(rows[0]));
+    put_cuda_rows(c, again, sizeof(again) / sizeof(again[0]));
+}
+
+/* Who waited while those calls held the GIL: inside one, over one's end, over two, and itself. */
+static void put_waits(struct capture *c)
+{
+    static const uint64_t rows[][9] = {
+        {101, 5935000, 1, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 2, 30000, 1, 2},
+        {102, 6065000, 1, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 2, 120000, 1, 2},
+        {103, 6170000, 1, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 2, 100000, 1, 3},
+        {104, 6310000, 0, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 1, 2000, 1, 1},
+    };
+    for (size_t i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 9; k++)
+            cols[k][i] = rows[i][k];
+    put_cols(c, GS_STREAM_SLICE, 4);
+}
+
+static void put_cuda_begin(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_CODE, U(2), S("/srv/net.py"), S("step"), Z(88), U(0), S(""));
+    RECORD(&w, GS_RECORD_STACK, U(2), U(0), U(2), U(2), U(0), U(1), U(40));
+    RECORD(&w, GS_RECORD_STACK, U(3), U(0), U(1), U(2), U(0));
+    RECORD(&w, GS_RECORD_CUDA_DRIVER, U(4900000), U(13000), U(GS_CUDA_LOADING_LAZY),
+           S("/usr/lib/libcuda.so.1"));
+    RECORD(&w, GS_RECORD_CUDA_DEVICE, U(0), S("NVIDIA H100"), S("0000:1b:00.0"), U(80ull << 30));
+    RECORD(&w, GS_RECORD_CUDA_DEVICE, U(1), S("NVIDIA \xc3\xa9"), S("0000:43:00.0"),
+           U(80ull << 30));
+    RECORD(&w, GS_RECORD_CUDA_CONTEXT, U(1), U(5900000), U(0), U(GS_CUDA_PRIMARY), U(900000), U(0),
+           U(0), U(0), U(0), U(1));
+    RECORD(&w, GS_RECORD_CUDA_CONTEXT, U(1), U(5900000), U(0), U(GS_CUDA_PRIMARY), U(900000), U(0),
+           U(79ull << 30), U(80ull << 30), U(0), U(1));
+    RECORD(&w, GS_RECORD_CUDA_CONTEXT, U(2), U(6290000), U(1), U(0), U(50000), U(77ull << 30),
+           U(76ull << 30), U(80ull << 30), U(GS_NO_THREAD), U(0));
+    RECORD(&w, GS_RECORD_CUDA_USED, U(5940000), U(0), U(500 << 20));
+    RECORD(&w, GS_RECORD_CUDA_USED, U(6100000), U(0), U(460 << 20));
+    RECORD(&w, GS_RECORD_EVENT, U(6100001), U(GS_EVENT_NO_NVML), U(0), S("a test"));
+    end_chunk(c, &w);
+}
+
+#define CALL(w, call, op, name, calls, failed, ticks, held, held_ticks)                            \
+    RECORD(w, GS_RECORD_CUDA_CALL, U(call), U(op), S(name), U(6600000), U(calls), U(failed),       \
+           U(ticks), U(held), U(held_ticks))
+
+static void put_cuda_sums(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_CUDA_CONTEXT_END, U(2), U(6400000));
+    RECORD(&w, GS_RECORD_CUDA_CALL, U(7), U(OP(SYNC)), S("cuCtxSynchronize"), U(6000000), U(1),
+           U(0), U(1), U(0), U(0)); /* older */
+    CALL(&w, 1, OP(CONTEXT), "cuDevicePrimaryCtxRetain", 3, 0, 900100, 0, 0);
+    CALL(&w, 3, OP(ALLOC), "cuMemAlloc_v2", 3, 1, 130300, 2, 130000);
+    CALL(&w, 7, OP(SYNC), "cuCtxSynchronize", 40, 0, 160000, 39, 150000);
+    CALL(&w, 8, OP(COPY), "cuMemcpyDtoH_v2", 1, 0, 20000, 0, 0);
+    CALL(&w, 22, OP(LAUNCH), "cuLaunchKernel", 1000, 1, 4000000, 900, 3000000);
+    CALL(&w, 23, 99, "cuFromTheFuture", 1, 1, 1, 1, 1);
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(1), U(KIND(DEVICE)), U(2), U(1), U(1), U(4 << 20),
+           U(5 << 20));
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(1), U(KIND(MANAGED)), U(1), U(0), U(0),
+           U(2 << 20), U(2 << 20));
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(1), U(KIND(VMM)), U(1), U(1), U(0), U(0),
+           U(2 << 20));
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(1), U(KIND(HOST)), U(1), U(0), U(0), U(65536),
+           U(65536));
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(2), U(KIND(POOL)), U(1), U(1), U(0), U(0),
+           U(3 << 20));
+    RECORD(&w, GS_RECORD_CUDA_LIVE, U(6600000), U(2), U(200), U(1), U(1), U(1), U(1), U(1));
+    RECORD(&w, GS_RECORD_CUDA_STATE, U(6600000), U(27), U(1), U(1), U(0), U(6 << 20), U(13107200));
+    end_chunk(c, &w);
+}
+
+/* What version 1.3 added. */
+void make_cuda(struct capture *c)
+{
+    struct gs_file_hdr hdr;
+
+    c->key = KEY_A;
+    gs_file_hdr_encode(&hdr, 3, c->key, 1790000000123456789, 0);
+    memcpy(c->data, &hdr, sizeof(hdr));
+    c->len = sizeof(hdr);
+    put_definitions(c);
+    put_cuda_begin(c);
+    put_calls(c);
+    put_waits(c);
+    put_cuda_sums(c);
+    put_end(c);
+}

@@ -79,6 +79,7 @@ static const struct {
 } captures[] = {
     {"minimal", make_minimal},
     {"memory", make_memory},
+    {"cuda", make_cuda},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
     {"segments", make_segments},

@@ -15,12 +15,12 @@ from sums import check_document
 pytestmark = pytest.mark.pythons(per_minor=True)
 
 # All that the agent may take from the process it lives in. Nothing here allocates or locks inside a
-# hook: dlsym and dlvsym serve the constructor, pthread_* the start and end of the drain thread,
+# hook: dlvsym serves the constructor, pthread_* the start and end of the drain thread,
 # dlopen that thread alone, for its own NVML.
 IMPORTS = set("""
-    __errno_location __register_atfork dl_iterate_phdr dlopen dlsym dlvsym environ
+    __errno_location __register_atfork dl_iterate_phdr dlopen dlvsym environ
     gnu_get_libc_version pthread_create pthread_sigmask pthread_tryjoin_np sem_getvalue sigfillset
-    strchr strcmp strlen strncmp strrchr strstr
+    strchr strcmp strcpy strcspn strlen strncmp strnlen strrchr strstr
 """.split())
 
 

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # No hook asks the dynamic linker: it allocates, and waits for whoever is inside dlopen(). In the
-# agent's object files only the functions that resolve the real names, once, refer to dlsym() and
-# dlvsym(). Nothing refers to the rest of that family, but for one dlopen(): the drain thread loads
-# its own NVML with it (nvml_instance.h), and is in no hook.
+# agent's object files only the functions that resolve the real names, once, refer to dlvsym().
+# dlsym() is the agent's own; the next one behind it is called by those functions, and in the
+# program's own calls of dlsym(). Nothing refers to the rest of that family, but for one dlopen():
+# the drain thread loads its own NVML with it (nvml_instance.h), and is in no hook.
 # usage: check_dlsym.sh [BUILD-FOLDER]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

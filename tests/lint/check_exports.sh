@@ -20,18 +20,37 @@ if [ ! -e "$agent" ]; then
 fi
 
 # ---- names ----
-hooked=$(grep -ohE '^GS_HOOK[A-Z_]*\([a-zA-Z0-9_]+' preload/hooks.def | sed 's/.*(//' | sort -u)
+# Of the CUDA driver's functions the preprocessor makes more than the table shows.
+cuda_names() {
+    printf '%s\n' '#define GS_CUDA_CALL(symbol, base, since, per_thread, op, params) NAME symbol;' \
+        '#include "preload/cuda_calls.def"' | cc -E -P -I. -x c - | grep -oE 'NAME \w+' | cut -c6-
+}
+hooked=$({
+    grep -ohE '^GS_HOOK[A-Z_]*\([a-zA-Z0-9_]+' preload/hooks.def | sed 's/.*(//'
+    cuda_names
+    echo dlsym # preload/dlsym_entry.c
+} | sort -u)
 exported=$(nm -D --defined-only "$agent" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' |
     sort -u)
 for name in $(comm -13 <(echo "$hooked") <(echo "$exported")); do
-    problem "exports $name, which is not in preload/hooks.def"
+    problem "exports $name, which is in no table of preload/"
 done
 for name in $(comm -23 <(echo "$hooked") <(echo "$exported")); do
-    problem "does not export $name, which is in preload/hooks.def"
+    problem "does not export $name, which is in a table of preload/"
 done
 nm -D --defined-only "$agent" | grep -q ' pthread_cond_signal@@GLIBC_2.3.2$' ||
     [ "$(uname -m)" != x86_64 ] ||
     problem "pthread_cond_signal lacks its version: callers of the old layout would come here"
+
+# ---- dlsym(): glibc finds whose RTLD_NEXT it is by the return address, so it ends in a jump ----
+entry=$(objdump -d --no-show-raw-insn --disassemble=dlsym "$agent" | grep -E '^ +[0-9a-f]+:')
+grep -qE 'jmp +\*%rax' <<<"$entry" || problem "dlsym does not jump to the next one"
+for name in $(grep -oE 'call .*' <<<"$entry" | sed 's/.*<\(.*\)>/\1/'); do
+    case $name in
+    gs_cuda_dlsym | gs_dlsym_find_real) ;;
+    *) problem "dlsym calls $name: whoever that is takes us for the caller" ;;
+    esac
+done
 
 # ---- what it may never call ----
 for name in $(nm -D --undefined-only "$agent" | awk '{ sub(/@.*/, "", $2); print $2 }'); do

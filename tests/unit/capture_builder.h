@@ -47,6 +47,9 @@ struct cap_alloc {
 struct cap_free {
     uint64_t t, id;
 };
+struct cap_cuda {
+    uint64_t t, seq, what, thread, context, result, duration, bytes, address, stack;
+};
 
 CAP_UNUSED uint8_t *cap_reserve(struct cap *c, size_t n)
 {
@@ -242,6 +245,48 @@ CAP_UNUSED void cap_allocs(struct cap *c, const struct cap_alloc *rows, size_t n
 CAP_UNUSED void cap_frees(struct cap *c, const struct cap_free *rows, size_t n)
 {
     cap_columns(c, GS_STREAM_FREE, (const uint64_t *)rows, n, 2);
+}
+
+CAP_UNUSED void cap_cuda(struct cap *c, const struct cap_cuda *rows, size_t n)
+{
+    cap_columns(c, GS_STREAM_CUDA, (const uint64_t *)rows, n, 10);
+}
+
+CAP_UNUSED void cap_cuda_device(struct cap *c, uint64_t device, const char *name,
+                                const char *bus_id, uint64_t total_bytes)
+{
+    gs_record_begin(&c->w, GS_RECORD_CUDA_DEVICE);
+    gs_record_put_u(&c->w, device);
+    cap_put_s(c, name);
+    cap_put_s(c, bus_id);
+    gs_record_put_u(&c->w, total_bytes);
+    if (gs_record_end(&c->w))
+        c->n_records++;
+}
+
+CAP_UNUSED void cap_cuda_driver(struct cap *c, uint64_t loading)
+{
+    gs_record_begin(&c->w, GS_RECORD_CUDA_DRIVER);
+    gs_record_put_u(&c->w, 0);
+    gs_record_put_u(&c->w, 13000);
+    gs_record_put_u(&c->w, loading);
+    cap_put_s(c, "/usr/lib/libcuda.so.1");
+    if (gs_record_end(&c->w))
+        c->n_records++;
+}
+
+/* v: t, calls, failed, ticks, held_calls, held_ticks */
+CAP_UNUSED void cap_cuda_call(struct cap *c, uint64_t call, uint64_t op, const char *name,
+                              const uint64_t v[6])
+{
+    gs_record_begin(&c->w, GS_RECORD_CUDA_CALL);
+    gs_record_put_u(&c->w, call);
+    gs_record_put_u(&c->w, op);
+    cap_put_s(c, name);
+    for (unsigned i = 0; i < 6; i++)
+        gs_record_put_u(&c->w, v[i]);
+    if (gs_record_end(&c->w))
+        c->n_records++;
 }
 
 /* Four pools, the first one in the lowest bits. */

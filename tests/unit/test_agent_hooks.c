@@ -9,18 +9,23 @@
 
 #include <cmocka.h>
 
+#include "preload/dlsym_entry.h"
 #include "preload/hooks_real.h"
 
 static int lookups;
 
-/* Stands before libc's. */
-void *dlsym(void *handle, const char *name);
-void *dlsym(void *handle, const char *name)
+static void *find_nothing(void *handle, const char *name)
 {
     (void)handle;
     (void)name;
     lookups++;
     return NULL;
+}
+
+/* Before the agent's own constructor. */
+__attribute__((constructor(101))) static void stand_before_libc(void)
+{
+    gs_real_dlsym = find_nothing;
 }
 
 static void test_a_missing_function_is_looked_up_once(void **state)

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
@@ -37,7 +38,7 @@ test('the bundle lists every module, each after what it imports', () => {
 
 test('pure modules know no DOM, and no module makes markup or opens a connection', () => {
   const pure = ['format', 'colour', 'model', 'tree', 'flame_tree', 'layout_icicle', 'layout_matrix', 'layout_band', 'search', 'state',
-                'base64', 'checks', 'memory_model', 'arena_replay', 'layout_series', 'layout_arena_map'];
+                'base64', 'checks', 'memory_model', 'cuda_model', 'arena_replay', 'layout_series', 'layout_arena_map'];
   for (const part of bundleParts().filter((p) => p.endsWith('.js'))) {
     const source = readFileSync(join(VIZ, part), 'utf8');
     assert.match(source, /^\/\/ SPDX-License-Identifier: MIT\n/);
@@ -56,6 +57,24 @@ test('the page names the hashes of its script and style, and holds its mark once
   assert.equal(page.split('<!--GILSCOPE-DATA-->').length, 2);
   assert.doesNotMatch(page, /https?:\/\/(?!www\.w3\.org\/2000\/svg)/);
   assert.ok(page.length < 200000, 'the page alone is ' + page.length + ' bytes');
+});
+
+test('the page loses spaces only where nothing needs them', { skip }, () => {
+  const dir = mkdtempSync(join(tmpdir(), 'gs-embed-'));
+  try {
+    const at = (name, text) => { writeFileSync(join(dir, name), text); return join(dir, name); };
+    execFileSync(process.env.CC || 'cc', ['-o', join(dir, 'embed'), join(VIZ, 'embed.c')]);
+    const module = at('m.js', "export const A = 1 + +2 - -3;\n  // gone\n\n" + "  const b = 'x = [ \\' = y' + \"it's , so\"; \n" +
+      "export const C = 'a / b' + b.replace(/a = b/, ' = ');\n");
+    const style = at('s.css', 'a :hover, .b > c { font: 1px "A,  B"; margin: calc(1px + 2px) }\n\n  d { x: y }\n');
+    execFileSync(join(dir, 'embed'), [join(dir, 'p.html'), join(dir, 'p.c'), join(VIZ, 'index.html'), style, module]);
+    const page = readFileSync(join(dir, 'p.html'), 'utf8');
+    assert.match(page, /<style>\na :hover,\.b>c\{font:1px "A,  B";margin:calc\(1px \+ 2px\)\}\nd\{x:y\}\n<\/style>/);
+    const body = page.slice(page.indexOf('const A'), page.indexOf('return {'));
+    assert.equal(body, "const A=1+ +2- -3;\nconst b='x = [ \\' = y'+\"it's , so\";\nconst C = 'a / b' + b.replace(/a = b/, ' = ');\n");
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
 });
 
 test('data goes in and comes out, whatever it holds', { skip }, () => {

@@ -2,6 +2,7 @@
 // Made-up report data, the same for the same seed: small stories to look at, hostile names, empty
 // captures, and trees of any size to measure with.
 import { MEMORY_STACKS, addMemory, hostileMemory, noArenas } from './fake_memory.mjs';
+import { addCuda, hostileCuda, noCuda } from './fake_cuda.mjs';
 
 function random(seed) {
   let s = seed >>> 0;
@@ -181,7 +182,7 @@ function findings(t, threads) {
   ];
 }
 
-export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {} } = {}) {
+export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {}, cuda = null } = {}) {
   const rnd = random(seed);
   const t = makeTables();
   const rows = emptyRows();
@@ -192,7 +193,19 @@ export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {} }
                       overhead_pct: 0.41, settings: { level: '1', what: 'gil', stacks: 'python', out: 'gilscope-4200.gsc' } },
            processes: list, top_holders: [], top_waiters: [], findings: findings(t, threads), frames: t.frames, nodes: t.nodes,
            rows, chains: makeChains(t, rnd) };
-  return memory ? addMemory(report, t, memory) : report;
+  if (memory) addMemory(report, t, memory);
+  return cuda ? addCuda(report, t, cuda) : report;
+}
+
+export function cudaReport({ processes = 1, ...cuda } = {}) {
+  return fakeReport({ processes, cuda });
+}
+
+// libcuda could not be recorded; a report all the same.
+export function noCudaReport(why = 'libcuda.so.1 is older than 11.3') {
+  const r = fakeReport();
+  r.processes[0].cuda = noCuda(why);
+  return r;
 }
 
 // Thousands of arenas, of which the analyzer left some out.
@@ -210,7 +223,7 @@ export const HOSTILE = {
 
 // Hostile text wherever a capture can put text.
 export function hostileReport() {
-  const r = fakeReport({ threads: 8 });
+  const r = fakeReport({ threads: 8, cuda: {} });
   const names = Object.values(HOSTILE);
   names.forEach((n, i) => {
     r.frames.func[i + 3] = n;
@@ -224,7 +237,7 @@ export function hostileReport() {
   r.findings[0].claim = HOSTILE.script;
   r.findings[0].severity = 'constructor';
   r.findings[0].suggestion = 'javascript:alert(1) ' + HOSTILE.image;
-  return hostileMemory(r, HOSTILE.image);
+  return hostileCuda(hostileMemory(r, HOSTILE.image), HOSTILE.image);
 }
 
 export function emptyReport() {

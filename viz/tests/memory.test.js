@@ -5,7 +5,7 @@ import { makeModel, selfWeights } from '../model.js';
 import { POOLS, CLASSES, blocksOf } from '../memory_model.js';
 import { makeReplay, seek, snapshotAt, fillOf, classesOf, cellAt } from '../arena_replay.js';
 import { ORDERS, ARENA_ROW_PX, ARENA_LEFT, orderArenas, poolEdges, visibleRows, arenaHit, scrollToRow } from '../layout_arena_map.js';
-import { MEMORY_LAYERS, layoutSeries, nearestSample, byteTicks, thinned } from '../layout_series.js';
+import { MEMORY_LAYERS, layoutSeries, nearestSample, sampleBefore, byteTicks, thinned } from '../layout_series.js';
 import { makeTreeSource } from '../flame_tree.js';
 import { classRgb, classPalette, fillStep, FILL_STEPS, contrast } from '../colour.js';
 import { DEFAULTS, parseHash, formatHash } from '../state.js';
@@ -103,6 +103,10 @@ test('layers stack to the arenas, and a single reading is a whole picture', () =
   assert.equal(s.max, Math.max(...m.samples.map((x) => x.rss_bytes)));
   assert.deepEqual([s.x[0], s.x[s.x.length - 1]], [0, 1]);
   assert.equal(nearestSample(s.x, 0.5), 79);
+  assert.deepEqual([-1, 0, 0.24, 0.25, 2].map((at) => sampleBefore([0.1, 0.2, 0.25, 1], at)), [0, 0, 1, 2, 3]);
+  const limited = (n) => layoutSeries(m.samples, MEMORY_LAYERS, 'rss_bytes', n);
+  assert.deepEqual([limited(2 * s.max).max, limited(2 * s.max).limit], [2 * s.max, 2 * s.max]);
+  assert.deepEqual([limited(5 * s.max).max, limited(5 * s.max).limit], [s.max, 0]);
   assert.deepEqual([...layoutSeries(m.samples.slice(3, 4), MEMORY_LAYERS, 'rss_bytes').x], [0, 1]);
   assert.equal(layoutSeries([], MEMORY_LAYERS, 'rss_bytes').max, 0);
   assert.deepEqual(byteTicks(200 * 2 ** 20, 5), [0, 64, 128, 192].map((v) => v * 2 ** 20));
@@ -153,9 +157,9 @@ test('reports with less memory, or none, are models too', () => {
 
 test('live memory is a tree of its own, of a process and not of a thread', () => {
   const model = makeModel(fakeReport({ processes: 2 }));
-  const all = sum(selfWeights(model, 'live', -1, -1));
+  const all = sum(selfWeights(model, 'alloc', 'live', -1, -1));
   assert.equal(all, sum(model.alloc.live));
-  assert.equal(all, sum([0, 1].map((p) => sum(selfWeights(model, 'live', p, 3)))));
+  assert.equal(all, sum([0, 1].map((p) => sum(selfWeights(model, 'alloc', 'live', p, 3)))));
   const tree = makeTreeSource(model).tree({ metric: 'alloc', process: 0, thread: -1, invert: false, startup: true });
   assert.equal(tree.total[0], model.processes[0].memory.alloc.live_bytes);
 });

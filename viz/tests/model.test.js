@@ -9,9 +9,9 @@ const sum = (a) => a.reduce((s, v) => s + v, 0);
 test('self values add up to the rows, for every metric and scope', () => {
   const m = makeModel(fakeReport({ processes: 2 }));
   for (const k of ['hold', 'wait', 'blame']) {
-    const all = sum(selfWeights(m, k, -1, -1));
+    const all = sum(selfWeights(m, 'rows', k, -1, -1));
     assert.equal(all, sum(m.rows[k]));
-    const parts = m.processes.map((p, i) => sum(p.threads.map((_, t) => sum(selfWeights(m, k, i, t)))));
+    const parts = m.processes.map((p, i) => sum(p.threads.map((_, t) => sum(selfWeights(m, 'rows', k, i, t)))));
     assert.equal(sum(parts), all);
   }
 });

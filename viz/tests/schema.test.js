@@ -28,7 +28,9 @@ function complaints(value, schema, path = '$', out = []) {
 }
 
 for (const [name, make] of Object.entries({ fake: fake.fakeReport, empty: fake.emptyReport, free: fake.freeThreadedReport,
-                                            arenas: fake.arenasReport, processes: () => fake.fakeReport({ processes: 3 }) })) {
+                                            arenas: fake.arenasReport, cuda: fake.cudaReport,
+                                            gpus: () => fake.cudaReport({ processes: 3, source: 'meminfo' }), none: fake.noCudaReport,
+                                            processes: () => fake.fakeReport({ processes: 3 }) })) {
   test('the made-up ' + name + ' report is what the schema says', () => {
     assert.deepEqual(complaints(make(), SCHEMA), []);
   });

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Opens a generated report in Chromium the way a reader would: from a file, without a network.
-import { existsSync, mkdirSync, mkdtempSync, writeFileSync, rmSync } from 'node:fs';
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeReport } from '../make_report.mjs';
 
 const CHROMIUM = process.env.GILSCOPE_CHROMIUM || '/usr/bin/chromium';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -69,4 +72,53 @@ export async function shot(page, name, fullPage = false) {
   mkdirSync(dir, { recursive: true });
   await settle(page);
   await page.screenshot({ path: join(dir, name + '.png'), fullPage });
+}
+
+// A file's checks on made-up reports, opened by name; any request or complaint fails a check.
+export function makeSuite(makeReports) {
+  const reason = missing();
+  const suite = { reason, urls: {}, env: null };
+  suite.check = (name, fn, skip = reason) => test(name, { skip: skip || false, timeout: 180000 }, fn);
+  suite.add = (name, report) => { suite.urls[name] = write(suite.env.dir, name, makeReport(report)); };
+  suite.withPage = async (name, options, fn) => {
+    const view = await open(suite.env.browser, suite.urls[name], options);
+    try {
+      await fn(view.page, view.seen);
+      assert.deepEqual(view.seen, { requests: [], complaints: [] });
+    } finally {
+      await view.close();
+    }
+  };
+  before(async () => {
+    if (reason) return;
+    suite.env = await launch();
+    for (const [name, report] of Object.entries(makeReports())) suite.add(name, report);
+  });
+  after(async () => {
+    if (suite.env) await suite.env.close();
+  });
+  return suite;
+}
+
+export const hashOf = (page) => page.evaluate(() => location.hash);
+
+// What axe calls serious or worse, on pages of a report in both themes.
+export function checkAxe(suite, name, hashes) {
+  suite.check('axe finds nothing serious in ' + name + ', light and dark', async () => {
+    const axe = readFileSync(findModule('axe-core').path, 'utf8');
+    for (const scheme of ['light', 'dark']) {
+      for (const hash of hashes) {
+        const view = await open(suite.env.browser, suite.urls[name], { scheme, hash });
+        await settle(view.page);
+        await view.page.evaluate(axe); // a script tag would be refused by Trusted Types
+        const bad = await view.page.evaluate(async () => {
+          const found = await window.axe.run(document, { resultTypes: ['violations'] });
+          return found.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+            .map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(' | '));
+        });
+        await view.close();
+        assert.deepEqual(bad, [], scheme + ' ' + hash);
+      }
+    }
+  }, suite.reason || (findModule('axe-core') ? null : 'axe-core is not in GILSCOPE_NODE_MODULES'));
 }

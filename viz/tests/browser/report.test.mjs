@@ -1,39 +1,14 @@
 // SPDX-License-Identifier: MIT
-import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { makeReport } from '../make_report.mjs';
 import * as fake from '../fake_profile.mjs';
-import { missing, findModule, launch, write, open, settle, shot } from './page.mjs';
+import { makeSuite, checkAxe, hashOf, write, settle, shot } from './page.mjs';
 
-const reason = missing();
-const PAGES = ['overview', 'flame', 'blocks', 'memory', 'quality'];
-let env;
-const urls = {};
-
-const check = (name, fn, skip = reason) => test(name, { skip: skip || false, timeout: 180000 }, fn);
-
-before(async () => {
-  if (reason) return;
-  env = await launch();
-  const reports = { fake: fake.fakeReport(), hostile: fake.hostileReport(), empty: fake.emptyReport(),
-                    free: fake.freeThreadedReport(), many: fake.fakeReport({ processes: 3, threads: 30 }), arenas: fake.arenasReport() };
-  for (const [name, report] of Object.entries(reports)) urls[name] = write(env.dir, name, makeReport(report));
-});
-
-after(async () => {
-  if (env) await env.close();
-});
-
-async function withPage(name, options, fn) {
-  const view = await open(env.browser, urls[name], options);
-  try {
-    await fn(view.page, view.seen);
-    assert.deepEqual(view.seen, { requests: [], complaints: [] });
-  } finally {
-    await view.close();
-  }
-}
+const PAGES = ['overview', 'flame', 'blocks', 'memory', 'cuda', 'quality'];
+const suite = makeSuite(() => ({
+  fake: fake.fakeReport(), hostile: fake.hostileReport(), empty: fake.emptyReport(), free: fake.freeThreadedReport(),
+  many: fake.fakeReport({ processes: 3, threads: 30 }), arenas: fake.arenasReport() }));
+const { check, withPage, urls, reason } = suite;
 
 // Runs in the page: drags and scales the picture for 200 frames.
 async function panGaps() {
@@ -79,7 +54,6 @@ async function scrollGaps() {
   return { p50: gaps[100], p95: gaps[190], snapshot: (performance.now() - start) / 8 };
 }
 
-const hashOf = (page) => page.evaluate(() => location.hash);
 const selected = (page) => page.textContent('#flame-item');
 
 for (const name of ['fake', 'hostile', 'empty', 'free', 'many', 'arenas']) {
@@ -265,7 +239,7 @@ check('where the end says little, the worst moment is a click away', async () =>
   const { samples } = report.processes[0].memory;
   const freed = { arenas: 3, arena_bytes: 3 << 20, pool_used_bytes: 2.9e6, pool_free_bytes: 1e5, pinned_free_bytes: 2e5 };
   samples.push({ ...samples.at(-1), ...freed, t_ns: 8.1e9 });
-  urls.freed = write(env.dir, 'freed', makeReport(report));
+  suite.add('freed', report);
   await withPage('freed', { hash: '#memory' }, async (page) => {
     assert.match(await page.textContent('.verdict'), /only 6\.4.% of the 3\.00.MiB.*At worst it was 8\d\.\d.MiB of 1\d\d.MiB, .* at 5\.\d\d.s/);
     await page.click('.verdict .note a');
@@ -406,7 +380,7 @@ check('thousands of arenas scroll, and every snapshot is drawn at once', async (
 check('a damaged report says why instead of staying empty', async () => {
   const bad = fake.fakeReport();
   bad.nodes.parent[4] = 99;
-  urls.bad = write(env.dir, 'bad', makeReport(bad));
+  suite.add('bad', bad);
   await withPage('bad', {}, async (page) => {
     assert.match(await page.textContent('main'), /cannot be shown.*nodes\.parent/);
   });
@@ -426,7 +400,7 @@ check('a report of a real capture opens too', async () => {
 check('a large report opens and pans', async (t) => {
   const n = process.env.GILSCOPE_VIZ_BIG ? 1000000 : 200000;
   const html = makeReport(fake.bigReport({ n }));
-  urls.big = write(env.dir, 'big', html);
+  urls.big = write(suite.env.dir, 'big', html);
   const start = Date.now();
   await withPage('big', { hash: '#flame', width: 1600 }, async (page) => {
     await settle(page);
@@ -438,20 +412,4 @@ check('a large report opens and pans', async (t) => {
   });
 });
 
-check('axe finds nothing serious, light and dark', async () => {
-  const axe = readFileSync(findModule('axe-core').path, 'utf8');
-  for (const scheme of ['light', 'dark']) {
-    for (const id of [...PAGES, 'memory?a=40&k=12', 'flame?m=alloc']) {
-      const view = await open(env.browser, urls.fake, { scheme, hash: '#' + id });
-      await settle(view.page);
-      await view.page.evaluate(axe); // a script tag would be refused by Trusted Types
-      const bad = await view.page.evaluate(async () => {
-        const found = await window.axe.run(document, { resultTypes: ['violations'] });
-        return found.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
-          .map((v) => v.id + ': ' + v.nodes.map((n) => n.html.slice(0, 120)).slice(0, 3).join(' | '));
-      });
-      await view.close();
-      assert.deepEqual(bad, [], scheme + ' ' + id);
-    }
-  }
-}, reason || (findModule('axe-core') ? null : 'axe-core is not in GILSCOPE_NODE_MODULES'));
+checkAxe(suite, 'fake', [...PAGES, 'memory?a=40&k=12', 'flame?m=alloc'].map((id) => '#' + id));

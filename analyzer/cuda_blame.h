@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * How long other threads waited for the GIL while a call of the driver held it.
+ *
+ * Definition. The time of a row with HELD is [t, t + duration) on its thread's GIL. On one GIL such
+ * times do not overlap; where clocks say they do, each begins where the ones that began before it
+ * end (of two that began together the lower seq is first). A wait is the time of a SLICE row with
+ * WAIT, [t_acq - wait, t_acq). What a row is blamed for is the sum, over all waits of other threads
+ * on that GIL, of the part that lies in the row's time.
+ */
+#ifndef GS_CUDA_BLAME_H
+#define GS_CUDA_BLAME_H
+
+#include "analyzer/columns.h"
+
+/* One number for each row of r->cuda.rows, 0 for those without HELD; the caller frees. The GILs'
+ * rows as an engine leaves them: each seq once. */
+uint64_t *gs_cuda_blame(const struct gs_recording *r);
+/* Dense index of the GIL that a thread (an id) takes; GS_IDMAP_NONE: not known. A thread of several
+ * has the one it took most often. A process's only GIL is everybody's. The caller frees. */
+uint32_t *gs_cuda_gils(const struct gs_recording *r); /* by dense thread */
+
+#endif
