@@ -2,11 +2,11 @@
 #include "preload/cuda_lookup.h"
 
 #include <dlfcn.h>
-#include <string.h>
 
 #include "preload/agent.h"
 #include "preload/dlsym_entry.h"
 #include "preload/elf_symbols.h"
+#include "preload/text.h"
 #include "preload/trace/trace_format.h"
 
 /* The newest version whose header the table was held against. */
@@ -88,7 +88,7 @@ const struct gs_cuda_questions *gs_cuda_ask(void)
 static int call_named(const char *symbol)
 {
     for (int i = 0; i < GS_CUDA_CALLS; i++)
-        if (!strcmp(gs_cuda_symbols[i], symbol))
+        if (gs_same_text(gs_cuda_symbols[i], symbol))
             return i;
     return -1;
 }
@@ -118,7 +118,7 @@ static int call_for(const char *name, int version, bool per_thread)
     int best = -1;
     for (int i = 0; i < GS_CUDA_CALLS; i++) {
         if (calls[i].since > version || (calls[i].per_thread && !per_thread) ||
-            strcmp(calls[i].base, name) != 0)
+            !gs_same_text(calls[i].base, name))
             continue;
         if (best < 0 || calls[i].per_thread > calls[best].per_thread ||
             (calls[i].per_thread == calls[best].per_thread && calls[i].since > calls[best].since))
@@ -134,7 +134,7 @@ static int call_exported_as(const char *name, const void *real)
     if (!find_driver(&driver))
         return -1;
     for (int i = 0; i < GS_CUDA_CALLS; i++)
-        if (!strcmp(calls[i].base, name) &&
+        if (gs_same_text(calls[i].base, name) &&
             gs_elf_symbol(&driver, gs_cuda_symbols[i]) == (uintptr_t)real)
             return i;
     return -1;

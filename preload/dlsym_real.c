@@ -11,7 +11,7 @@ gs_dlsym_fn *gs_real_dlsym;
 gs_dlsym_fn *gs_dlsym_find_real(void)
 {
     struct gs_elf_object next;
-    if (!gs_real_dlsym && gs_elf_find_next("dlsym", &next))
+    if (!gs_real_dlsym && gs_elf_find_next_early("dlsym", &next))
         gs_real_dlsym = (gs_dlsym_fn *)gs_elf_symbol(&next, "dlsym");
     return gs_real_dlsym;
 }

@@ -2,7 +2,8 @@
 #include "preload/elf_symbols.h"
 
 #include <link.h>
-#include <string.h>
+
+#include "preload/text.h"
 
 static uint32_t gnu_hash_of(const char *s)
 {
@@ -15,7 +16,7 @@ static uint32_t gnu_hash_of(const char *s)
 static bool is_it(const struct gs_elf_object *o, uint32_t i, const char *symbol)
 {
     const ElfW(Sym) *s = (const ElfW(Sym) *)o->symtab + i;
-    return s->st_shndx != SHN_UNDEF && !strcmp(o->strtab + s->st_name, symbol);
+    return s->st_shndx != SHN_UNDEF && gs_same_text(o->strtab + s->st_name, symbol);
 }
 
 /* nbuckets, nchain: one entry a symbol. Looked through: only a musl may have no other table. */
@@ -135,13 +136,34 @@ bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out)
     return dl_iterate_phdr(look_at, out) == 1;
 }
 
+extern struct r_debug _r_debug __attribute__((weak)); /* the debugger's list, of glibc's loader */
+extern ElfW(Dyn) _DYNAMIC[] __attribute__((visibility("hidden")));
+
+bool gs_elf_find_next_early(const char *symbol, struct gs_elf_object *out)
+{
+    if (!&_r_debug)
+        return gs_elf_find_next(symbol, out);
+    bool passed_us = false;
+    for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next) {
+        struct gs_elf_object o = {.base = m->l_addr, .name = m->l_name};
+        if (passed_us)
+            read_dynamic(&o, m->l_ld);
+        if (passed_us && gs_elf_symbol(&o, symbol)) {
+            *out = o;
+            return true;
+        }
+        passed_us |= m->l_ld == _DYNAMIC;
+    }
+    return false;
+}
+
 /* What an object imports stands in front of what its hash table knows. */
 static bool imports(const struct gs_elf_object *o, const char *symbol)
 {
     const ElfW(Sym) *syms = o->symtab;
     uint32_t n = o->gnu_hash && syms && o->strtab ? o->gnu_hash[1] : 0;
     for (uint32_t i = 1; i < n; i++)
-        if (!strcmp(o->strtab + syms[i].st_name, symbol))
+        if (gs_same_text(o->strtab + syms[i].st_name, symbol))
             return true;
     return false;
 }

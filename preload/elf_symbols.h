@@ -26,6 +26,9 @@ bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out);
 bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out);
 /* The loaded object whose addresses begin at `base` (a link map's l_addr). */
 bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
+/* The same while the process starts: no call of libc's, for a sanitizer's wrapper of
+ * dl_iterate_phdr() is not ready then. Not while another thread may unload a library. */
+bool gs_elf_find_next_early(const char *symbol, struct gs_elf_object *out);
 /* Address of a symbol the object defines, or 0. */
 uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol);
 /* Does the program itself define or import `symbol`? */

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.pythons(per_minor=True)
 # hook: dlvsym serves the constructor, pthread_* the start and end of the drain thread,
 # dlopen that thread alone, for its own NVML.
 IMPORTS = set("""
-    __errno_location __register_atfork dl_iterate_phdr dlopen dlvsym environ
+    __errno_location __register_atfork _r_debug dl_iterate_phdr dlopen dlvsym environ
     gnu_get_libc_version pthread_create pthread_sigmask pthread_tryjoin_np sem_getvalue sigfillset
     strchr strcmp strcpy strcspn strlen strncmp strnlen strrchr strstr
 """.split())
