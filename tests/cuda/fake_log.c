@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,7 +58,7 @@ static void write_line(const struct fake_call *c, CUresult rc, const char *forma
     char line[512];
     int n = snprintf(
         line, sizeof line, "%llu %d %d %llu %s %s %d %llu %llu %p ", (unsigned long long)n_lines,
-        (int)getpid(), (int)gettid(), (unsigned long long)++thread_lines,
+        (int)getpid(), (int)syscall(SYS_gettid), (unsigned long long)++thread_lines,
         c->class == FAKE_QUERY ? "query" : "effect", c->name, rc, (unsigned long long)c->begin_ns,
         (unsigned long long)fake_now_ns(), (void *)fake_current());
     n += vsnprintf(line + n, sizeof line - (size_t)n - 1, format, args);

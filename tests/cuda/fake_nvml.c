@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define API __attribute__((visibility("default")))
 
@@ -99,8 +100,8 @@ static nvmlReturn_t logged(const char *call, nvmlReturn_t rc)
     int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return rc;
-    dprintf(fd, "%d %d %p %s %d %d\n", (int)getpid(), (int)gettid(), (void *)&fake_nvml_calls, call,
-            rc, descriptor);
+    dprintf(fd, "%d %d %p %s %d %d\n", (int)getpid(), (int)syscall(SYS_gettid),
+            (void *)&fake_nvml_calls, call, rc, descriptor);
     close(fd);
     return rc;
 }

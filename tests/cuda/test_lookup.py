@@ -3,13 +3,18 @@
 and in one of 13.0, by dlsym() and by cuGetProcAddress() for each version and kind of stream."""
 import pathlib
 import re
+import sys
 
 import pytest
 
-from conftest import BUILD
-from preloaded import run_plain, run_preloaded
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import cuda_rows_of as of  # noqa: E402
+from conftest import BUILD  # noqa: E402
+from preloaded import run_plain, run_preloaded  # noqa: E402
+
+IPC = 9
 NEW = BUILD / "tests" / "cuda"
 pytestmark = pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 
@@ -61,3 +66,15 @@ def test_a_driver_of_11_4_is_recorded(python, gilscope, tmp_path):
                            tmp_path / "x.gsc", env=env)
     assert (result.returncode, result.stderr) == (0, "")
     assert '"CUDA_DRIVER","fields":' in gilscope("dump", "--raw-json", tmp_path / "x.gsc").stdout
+
+
+@pytest.mark.parametrize("how", ["dlsym", "proc"])
+def test_a_handle_goes_through_by_value(python, gilscope, tmp_path, how):
+    """64 bytes of another process's memory, on the stack; counted as such and as nobody's device."""
+    result = run_preloaded(gilscope, [python, HERE / "targets" / "ipc.py", how],
+                           tmp_path / "%p.gsc", env={"LD_LIBRARY_PATH": NEW})
+    assert (result.returncode, result.stderr) == (0, "")
+    pid, live = map(int, result.stdout.split())
+    lines = gilscope("dump", "--raw-json", tmp_path / ("%d.gsc" % pid)).stdout.splitlines()
+    cuda = of.Cuda(lines)
+    assert live == 1 << 20 and cuda.of_kind(IPC)[0] == 1 and cuda.state["live"] == 0
