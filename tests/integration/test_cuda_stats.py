@@ -49,7 +49,7 @@ def compare_contexts(cuda, model):
         source, size = expected.get(device["device"], ("unknown", 0))
         assert (device["source"], device["context_bytes"]) == (source, size)
         mine = [x["context_bytes"] for x in cuda["contexts"] if x["device"] == device["device"]]
-        assert sum(mine) == size
+        assert sum(mine) == size if source == "nvml" else sum(mine) >= size
         looks = [look for look in model.looks if look[1] == device["device"]]
         if looks:
             assert (device["used_bytes"], device["allocated_bytes"]) == looks[-1][2:]

@@ -315,6 +315,28 @@ static void the_driver_says_it_where_the_machine_does_not(void **state)
     cap_close(&c);
 }
 
+/* Two at once, and a third when they have gone. */
+static void contexts_one_after_another_are_no_sum(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    for (uint64_t i = 1; i <= 3; i++)
+        CAP_REC(&c, GS_RECORD_CUDA_CONTEXT, i, 100 * i, 0, 0, 1, 900, 900 - 100 * i, 1000, 0, 1);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 1, 250);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 2, 260);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 3, 270); /* before it began */
+    cap_end_records(&c);
+    const struct gs_prof_cuda *u = profile_of(&c, &p);
+    assert_int_equal(u->contexts[0].context_bytes, 100);
+    assert_int_equal(u->contexts[2].context_bytes, 300);
+    assert_int_equal(u->devices[0].context_bytes, 300);
+    assert_int_equal(u->devices[0].n_contexts, 3);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* ---- calls ---- */
 
 static void calls_add_up(void **state)
@@ -456,6 +478,7 @@ int main(void)
         cmocka_unit_test(records_count_where_they_are),
         cmocka_unit_test(the_machine_says_what_contexts_take),
         cmocka_unit_test(the_driver_says_it_where_the_machine_does_not),
+        cmocka_unit_test(contexts_one_after_another_are_no_sum),
         cmocka_unit_test(calls_add_up),
         cmocka_unit_test(out_of_memory_tells_who_has_it),
         cmocka_unit_test(nothing_recorded_is_no_cuda),

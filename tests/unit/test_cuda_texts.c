@@ -226,7 +226,8 @@ static void the_summary_has_a_section(void **state)
         "By kind at most: device 9.0 MiB; at the end: device 9.0 MiB.\n",
         "Out of memory after 200 ns: cuMemAlloc_v2 asked for 80.0 MiB while 9.0 MiB\n",
         "     9.0 MiB     9.0 MiB           1  step (train.py:88) < main\n",
-        "All calls held the GIL for 30 ns; others waited 0 ns. 7 launches took 20 ns.\n",
+        "All calls together held the GIL for 30 ns; others waited 0 ns meanwhile.\n",
+        "\n 7 launches took 20 ns.\n",
         "      0 ns     20 ns         7  launch                   (not sampled)\n",
     };
     struct cap c;
