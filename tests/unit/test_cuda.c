@@ -250,8 +250,8 @@ static void the_machine_says_what_contexts_take(void **state)
     CAP_REC(&c, GS_RECORD_CUDA_USED, 90, 0, 5);   /* before there was a context */
     CAP_REC(&c, GS_RECORD_CUDA_USED, 350, 0, 91); /* less 40: the least */
     CAP_REC(&c, GS_RECORD_CUDA_USED, 299, 0, 60);
-    CAP_REC(&c, GS_RECORD_CUDA_USED, 450, 0, 70);
-    CAP_REC(&c, GS_RECORD_CUDA_USED, 600, 0, 1); /* after they ended */
+    CAP_REC(&c, GS_RECORD_CUDA_USED, 400, 0, 70); /* as the block ended: without it */
+    CAP_REC(&c, GS_RECORD_CUDA_USED, 600, 0, 1);  /* after they ended */
     CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 1, 500);
     CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 2, 600);
     cap_end_records(&c);
@@ -394,6 +394,25 @@ static void calls_add_up(void **state)
     cap_close(&c);
 }
 
+/* A record's time and its only row's may differ by a ns: that is no call without a row. */
+static void rounding_makes_no_call(void **state)
+{
+    const struct cap_cuda rows[] = {{100, 1, CALL(SYNC, HELD, 7), 0, 1, 0, 1000, 0, 0, 1}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    cap_cuda_call(&c, 7, GS_CUDA_OP_SYNC, "cuStreamSynchronize",
+                  (const uint64_t[]){9000, 1, 0, 1001, 1, 1001});
+    cap_end_records(&c);
+    cap_cuda(&c, rows, 1);
+    const struct gs_prof_cuda *u = profile_of(&c, &p);
+    assert_int_equal(u->n_held, 1);
+    assert_false(u->held[0].not_sampled);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* ---- out of memory ---- */
 
 static void out_of_memory_tells_who_has_it(void **state)
@@ -480,6 +499,7 @@ int main(void)
         cmocka_unit_test(the_driver_says_it_where_the_machine_does_not),
         cmocka_unit_test(contexts_one_after_another_are_no_sum),
         cmocka_unit_test(calls_add_up),
+        cmocka_unit_test(rounding_makes_no_call),
         cmocka_unit_test(out_of_memory_tells_who_has_it),
         cmocka_unit_test(nothing_recorded_is_no_cuda),
         cmocka_unit_test(why_there_is_nothing_is_kept),
