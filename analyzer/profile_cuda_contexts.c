@@ -205,6 +205,7 @@ static void put_context(struct gs_cuda_builder *b, const struct gs_cuda_replay *
     put_meminfo(out, x);
     if (out->source != GS_CUDA_SOURCE_UNKNOWN)
         d->source = GS_CUDA_SOURCE_MEMINFO;
+    d->at_most |= out->at_most;
 }
 
 struct change { /* a context comes, or goes */

@@ -33,9 +33,13 @@ static void put_device(const struct gs_text *t, const struct gs_prof_cuda_device
 {
     char *name = gs_fmt_safe(*d->name ? d->name : "?", t->width - 54);
     bool known = d->source != GS_CUDA_SOURCE_UNKNOWN;
-    fprintf(t->out, " %6u %8s %11s %11s %11s  %s\n", d->device, gs_fmt_count(d->n_contexts).s,
-            known ? gs_fmt_bytes(d->context_bytes).s : "?", gs_fmt_bytes(d->allocated_bytes).s,
-            d->used_bytes ? gs_fmt_bytes(d->used_bytes).s : "?", name);
+    char *take =
+        known ? gs_xasprintf("%s%s", d->at_most ? "<=" : "", gs_fmt_bytes(d->context_bytes).s)
+              : gs_xasprintf("?");
+    fprintf(t->out, " %6u %8s %11s %11s %11s  %s\n", d->device, gs_fmt_count(d->n_contexts).s, take,
+            gs_fmt_bytes(d->allocated_bytes).s, d->used_bytes ? gs_fmt_bytes(d->used_bytes).s : "?",
+            name);
+    free(take);
     free(name);
 }
 
