@@ -43,6 +43,7 @@ struct shared {
     uint64_t processes, contexts, bytes; /* at once */
     uint64_t alone_bytes;                /* what one process has */
     uint64_t devices;
+    bool at_most; /* other processes' memory may be in bytes */
 };
 
 static time_unix time_of(const struct gs_profile *p, const struct gs_cuda_use *use, bool ends)
@@ -87,9 +88,11 @@ static void add_device(const struct gs_profile *p, const struct gs_cuda_use *use
     all->contexts += most.contexts;
     all->bytes += most.bytes;
     uint64_t alone_bytes = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        all->at_most |= uses[i].device->at_most;
         if (uses[i].device->context_bytes > alone_bytes)
             alone_bytes = uses[i].device->context_bytes;
+    }
     all->alone_bytes += alone_bytes;
 }
 
@@ -113,12 +116,13 @@ static size_t find_contexts(const struct gs_profile *p, struct gs_finding *found
     struct shared s = find_shared(p);
     if (s.devices == 0)
         return 0;
-    char *size = s.bytes ? gs_xasprintf(": %s of contexts; one process would keep %s",
-                                        gs_fmt_bytes(s.bytes).s, gs_fmt_bytes(s.alone_bytes).s)
-                         : copy("");
+    char *size = s.bytes && !s.at_most
+                     ? gs_xasprintf(": %s of contexts; one process would keep %s",
+                                    gs_fmt_bytes(s.bytes).s, gs_fmt_bytes(s.alone_bytes).s)
+                     : copy("");
     *found = (struct gs_finding){
         .id = "cuda-contexts",
-        .severity = s.bytes >= 4 * GIB ? GS_SEV_HIGH : GS_SEV_MEDIUM,
+        .severity = s.bytes >= 4 * GIB && !s.at_most ? GS_SEV_HIGH : GS_SEV_MEDIUM,
         .claim = gs_xasprintf("%s processes keep %s contexts on %s device%s%s.",
                               gs_fmt_count(s.processes).s, gs_fmt_count(s.contexts).s,
                               gs_fmt_count(s.devices).s, s.devices == 1 ? "" : "s", size),
@@ -128,8 +132,8 @@ static size_t find_contexts(const struct gs_profile *p, struct gs_finding *found
         .process = -1,
         .thread = -1,
         .node = -1,
-        .bytes = s.bytes > s.alone_bytes ? s.bytes - s.alone_bytes : 0,
-        .of_bytes = s.bytes,
+        .bytes = s.at_most || s.bytes < s.alone_bytes ? 0 : s.bytes - s.alone_bytes,
+        .of_bytes = s.at_most ? 0 : s.bytes,
     };
     free(size);
     return 1;

@@ -44,6 +44,7 @@ struct gs_prof_cuda_device {
     uint64_t allocated_bytes; /* then, or at the end; without managed memory */
     uint64_t context_bytes;
     enum gs_cuda_source source;
+    bool at_most; /* others may be in context_bytes */
 };
 struct gs_prof_cuda_context {
     uint32_t context, device, node;

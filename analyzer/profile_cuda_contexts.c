@@ -203,10 +203,52 @@ static void put_context(struct gs_cuda_builder *b, const struct gs_cuda_replay *
     if (d->source == GS_CUDA_SOURCE_NVML)
         return;
     put_meminfo(out, x);
-    if (out->source == GS_CUDA_SOURCE_UNKNOWN)
-        return;
-    d->source = GS_CUDA_SOURCE_MEMINFO;
-    d->context_bytes = gs_add_sat(d->context_bytes, out->context_bytes);
+    if (out->source != GS_CUDA_SOURCE_UNKNOWN)
+        d->source = GS_CUDA_SOURCE_MEMINFO;
+    d->at_most |= out->at_most;
+}
+
+struct change { /* a context comes, or goes */
+    struct gs_prof_cuda_device *device;
+    uint64_t ns, bytes;
+    bool ends;
+};
+
+static int by_change(const void *pa, const void *pb)
+{
+    const struct change *a = pa, *b = pb;
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    if (a->ns != b->ns)
+        return a->ns < b->ns ? -1 : 1;
+    return (int)a->ends - (int)b->ends;
+}
+
+/* Contexts that come one after another take their bytes one after another: what a device had to
+ * give is the most of those that were there at once. */
+static void sum_meminfo(struct gs_cuda_builder *b)
+{
+    struct change *all = gs_xmalloc(b->out->n_contexts, 2 * sizeof(*all));
+    uint64_t now = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < b->out->n_contexts; i++) {
+        const struct gs_prof_cuda_context *x = &b->out->contexts[i];
+        struct gs_prof_cuda_device *d = device_of(b, x->device);
+        uint64_t end_ns = x->ended_ns < 0 ? GS_NEVER_NS : (uint64_t)x->ended_ns;
+        if (x->source != GS_CUDA_SOURCE_MEMINFO)
+            continue;
+        end_ns = end_ns > x->created_ns ? end_ns : x->created_ns;
+        all[n++] = (struct change){d, x->created_ns, x->context_bytes, false};
+        all[n++] = (struct change){d, end_ns, x->context_bytes, true};
+    }
+    if (n)
+        qsort(all, n, sizeof(*all), by_change);
+    for (size_t i = 0; i < n; i++) { /* 2^32 contexts of 2^50 bytes are beyond any file */
+        now += all[i].ends ? 0 - all[i].bytes : all[i].bytes;
+        if (now > all[i].device->context_bytes)
+            all[i].device->context_bytes = now;
+    }
+    free(all);
 }
 
 /* What the machine says is of all contexts of the device together: evenly, the rest to the first.
@@ -241,5 +283,6 @@ void gs_cuda_put_contexts(struct gs_cuda_builder *b, const struct gs_cuda_replay
     for (size_t i = 0; i < c->n_contexts; i++)
         if (c->contexts[i].defined)
             put_context(b, end, &c->contexts[i]);
+    sum_meminfo(b);
     share_used(b);
 }

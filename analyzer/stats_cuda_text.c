@@ -33,9 +33,13 @@ static void put_device(const struct gs_text *t, const struct gs_prof_cuda_device
 {
     char *name = gs_fmt_safe(*d->name ? d->name : "?", t->width - 54);
     bool known = d->source != GS_CUDA_SOURCE_UNKNOWN;
-    fprintf(t->out, " %6u %8s %11s %11s %11s  %s\n", d->device, gs_fmt_count(d->n_contexts).s,
-            known ? gs_fmt_bytes(d->context_bytes).s : "?", gs_fmt_bytes(d->allocated_bytes).s,
-            d->used_bytes ? gs_fmt_bytes(d->used_bytes).s : "?", name);
+    char *take =
+        known ? gs_xasprintf("%s%s", d->at_most ? "<=" : "", gs_fmt_bytes(d->context_bytes).s)
+              : gs_xasprintf("?");
+    fprintf(t->out, " %6u %8s %11s %11s %11s  %s\n", d->device, gs_fmt_count(d->n_contexts).s, take,
+            gs_fmt_bytes(d->allocated_bytes).s, d->used_bytes ? gs_fmt_bytes(d->used_bytes).s : "?",
+            name);
+    free(take);
     free(name);
 }
 
@@ -130,11 +134,13 @@ static void put_time(const struct gs_text *t, const struct gs_prof_cuda *c)
                                  gs_fmt_ns(c->sync_ns).s, gs_fmt_ns(c->sync_under_gil_ns).s,
                                  gs_fmt_percent(c->sync_under_gil_ns, c->sync_ns).s,
                                  gs_fmt_ns(c->sync_blamed_ns).s));
-    if (c->n_calls)
-        put_line(t, gs_xasprintf("All calls held the GIL for %s; others waited %s. %s launches "
-                                 "took %s.",
-                                 gs_fmt_ns(c->under_gil_ns).s, gs_fmt_ns(c->blamed_ns).s,
-                                 gs_fmt_count(c->launches).s, gs_fmt_ns(c->launch_ns).s));
+    if (c->under_gil_ns)
+        put_line(t, gs_xasprintf("All calls together held the GIL for %s; others waited %s "
+                                 "meanwhile.",
+                                 gs_fmt_ns(c->under_gil_ns).s, gs_fmt_ns(c->blamed_ns).s));
+    if (c->launches)
+        put_line(t, gs_xasprintf("%s launch%s took %s.", gs_fmt_count(c->launches).s,
+                                 c->launches == 1 ? "" : "es", gs_fmt_ns(c->launch_ns).s));
 }
 
 static void put_held_row(const struct gs_text *t, const struct gs_profile *p,

@@ -174,7 +174,7 @@ class Cuda:
 
     def replay(self):
         state, self.samples, self.ooms, moment = State(), [], [], self.start
-        self.peak, self.peak_stacks, self.peaks = 0, {}, dict.fromkeys(SHOWN, 0)
+        self.peak_ns, self.peak, self.peak_stacks, self.peaks = 0, 0, {}, dict.fromkeys(SHOWN, 0)
         self.allocations, self.context_peaks = {}, {}
         looks = sorted(self.records.get("CUDA_USED", ()), key=lambda f: self.clock.ns(f[0]))
         self.looks = []  # (t, device, used, allocated there then)
@@ -250,8 +250,12 @@ class Cuda:
             mine = [c for c in self.contexts if self.device_of(c) == device]
             looks = [max(0, used - allocated) for t, d, used, allocated in self.looks
                      if d == device and any(self.born(c) <= t < self.died(c) for c in mine)]
-            said = [n for n in map(self.context_bytes, mine) if n is not None]
-            out[device] = (("nvml", min(looks)) if looks else ("meminfo", sum(said)) if said
+            said = [c for c in mine if self.context_bytes(c) is not None]
+            lives = {c: (born, max(born, self.died(c))) for c, born in
+                     ((c, max(self.born(c), self.start)) for c in said)}
+            at_once = [sum(self.context_bytes(c) for c in said if lives[c][0] <= t <= lives[c][1])
+                       for t, _ in lives.values()]
+            out[device] = (("nvml", min(looks)) if looks else ("meminfo", max(at_once)) if said
                            else ("unknown", 0))
         return out
 

@@ -250,8 +250,8 @@ static void the_machine_says_what_contexts_take(void **state)
     CAP_REC(&c, GS_RECORD_CUDA_USED, 90, 0, 5);   /* before there was a context */
     CAP_REC(&c, GS_RECORD_CUDA_USED, 350, 0, 91); /* less 40: the least */
     CAP_REC(&c, GS_RECORD_CUDA_USED, 299, 0, 60);
-    CAP_REC(&c, GS_RECORD_CUDA_USED, 450, 0, 70);
-    CAP_REC(&c, GS_RECORD_CUDA_USED, 600, 0, 1); /* after they ended */
+    CAP_REC(&c, GS_RECORD_CUDA_USED, 400, 0, 70); /* as the block ended: without it */
+    CAP_REC(&c, GS_RECORD_CUDA_USED, 600, 0, 1);  /* after they ended */
     CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 1, 500);
     CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 2, 600);
     cap_end_records(&c);
@@ -315,6 +315,28 @@ static void the_driver_says_it_where_the_machine_does_not(void **state)
     cap_close(&c);
 }
 
+/* Two at once, and a third when they have gone. */
+static void contexts_one_after_another_are_no_sum(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    for (uint64_t i = 1; i <= 3; i++)
+        CAP_REC(&c, GS_RECORD_CUDA_CONTEXT, i, 100 * i, 0, 0, 1, 900, 900 - 100 * i, 1000, 0, 1);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 1, 250);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 2, 260);
+    CAP_REC(&c, GS_RECORD_CUDA_CONTEXT_END, 3, 270); /* before it began */
+    cap_end_records(&c);
+    const struct gs_prof_cuda *u = profile_of(&c, &p);
+    assert_int_equal(u->contexts[0].context_bytes, 100);
+    assert_int_equal(u->contexts[2].context_bytes, 300);
+    assert_int_equal(u->devices[0].context_bytes, 300);
+    assert_int_equal(u->devices[0].n_contexts, 3);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* ---- calls ---- */
 
 static void calls_add_up(void **state)
@@ -368,6 +390,25 @@ static void calls_add_up(void **state)
     for (size_t i = 0; i < p.n_cuda_held_rows; i++)
         held_ns += p.cuda_held_rows[i].held_ns;
     assert_int_equal(held_ns, u->under_gil_ns);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+/* A record's time and its only row's may differ by a ns: that is no call without a row. */
+static void rounding_makes_no_call(void **state)
+{
+    const struct cap_cuda rows[] = {{100, 1, CALL(SYNC, HELD, 7), 0, 1, 0, 1000, 0, 0, 1}};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    cap_cuda_call(&c, 7, GS_CUDA_OP_SYNC, "cuStreamSynchronize",
+                  (const uint64_t[]){9000, 1, 0, 1001, 1, 1001});
+    cap_end_records(&c);
+    cap_cuda(&c, rows, 1);
+    const struct gs_prof_cuda *u = profile_of(&c, &p);
+    assert_int_equal(u->n_held, 1);
+    assert_false(u->held[0].not_sampled);
     gs_profile_free(&p);
     cap_close(&c);
 }
@@ -456,7 +497,9 @@ int main(void)
         cmocka_unit_test(records_count_where_they_are),
         cmocka_unit_test(the_machine_says_what_contexts_take),
         cmocka_unit_test(the_driver_says_it_where_the_machine_does_not),
+        cmocka_unit_test(contexts_one_after_another_are_no_sum),
         cmocka_unit_test(calls_add_up),
+        cmocka_unit_test(rounding_makes_no_call),
         cmocka_unit_test(out_of_memory_tells_who_has_it),
         cmocka_unit_test(nothing_recorded_is_no_cuda),
         cmocka_unit_test(why_there_is_nothing_is_kept),

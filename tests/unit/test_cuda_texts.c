@@ -10,9 +10,10 @@
 #include "analyzer/export.h"
 #include "tests/unit/capture_builder.h"
 
-#define MIB  (UINT64_C(1) << 20)
-#define SEC  UINT64_C(1000000000)
-#define HELD (GS_CUDA_HELD | GS_CUDA_HAD)
+#define MIB   (UINT64_C(1) << 20)
+#define SEC   UINT64_C(1000000000)
+#define ASKED UINT64_MAX
+#define HELD  (GS_CUDA_HELD | GS_CUDA_HAD)
 
 static void begin(struct cap *c, uint64_t key)
 {
@@ -27,8 +28,10 @@ static void begin(struct cap *c, uint64_t key)
 static void put_context(struct cap *c, uint64_t context, uint64_t t, uint64_t used_bytes)
 {
     cap_cuda_device(c, 0, "NVIDIA H100", "0000:1b:00.0", 80 << 10);
-    CAP_REC(c, GS_RECORD_CUDA_CONTEXT, context, t, 0, GS_CUDA_PRIMARY, 50, 0, 0, 0, 0, 1);
-    if (used_bytes)
+    bool asked = used_bytes == ASKED; /* the driver, what is left of 6 GiB */
+    CAP_REC(c, GS_RECORD_CUDA_CONTEXT, context, t, 0, GS_CUDA_PRIMARY, 50, 0,
+            asked ? 1024 * MIB : 0, asked ? 6144 * MIB : 0, 0, 1);
+    if (used_bytes && !asked)
         CAP_REC(c, GS_RECORD_CUDA_USED, t, 0, used_bytes);
 }
 
@@ -99,6 +102,7 @@ static void contexts_of_several_processes_are_told(void **state)
          "8 processes keep 8 contexts on 1 device: 4.0 GiB of contexts; one process would keep "
          "512.0 MiB."},
         {3, 0, 3000, GS_SEV_MEDIUM, "3 processes keep 3 contexts on 1 device."},
+        {3, ASKED, 3000, GS_SEV_MEDIUM, "3 processes keep 3 contexts on 1 device."},
         {1, 512 * MIB, 3000, -1, NULL},
         {8, 512 * MIB, 50, -1, NULL}, /* never two at once */
         {4, 512 * MIB, 150, GS_SEV_MEDIUM,
@@ -117,6 +121,7 @@ static void contexts_of_several_processes_are_told(void **state)
             assert_string_equal(f->claim, cases[i].claim);
         char *text = summary(&p);
         lines_fit(text);
+        assert_int_equal(strstr(text, "<=5.0 GiB") != NULL, cases[i].used_bytes == ASKED);
         assert_int_equal(strstr(text, "\nCUDA of the job\n") != NULL, cases[i].n > 1);
         free(text);
         gs_profile_free(&p);
@@ -226,7 +231,8 @@ static void the_summary_has_a_section(void **state)
         "By kind at most: device 9.0 MiB; at the end: device 9.0 MiB.\n",
         "Out of memory after 200 ns: cuMemAlloc_v2 asked for 80.0 MiB while 9.0 MiB\n",
         "     9.0 MiB     9.0 MiB           1  step (train.py:88) < main\n",
-        "All calls held the GIL for 30 ns; others waited 0 ns. 7 launches took 20 ns.\n",
+        "All calls together held the GIL for 30 ns; others waited 0 ns meanwhile.\n",
+        "\n 7 launches took 20 ns.\n",
         "      0 ns     20 ns         7  launch                   (not sampled)\n",
     };
     struct cap c;
