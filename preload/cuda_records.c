@@ -27,6 +27,7 @@ static struct {
     struct gs_cuda_sums sums[GS_CUDA_CONTEXTS][GS_CUDA_KINDS];
     struct gs_cuda_sums devices;
     struct gs_cuda_row_counts rows;
+    uint64_t untold; /* that lived as the newest segment began, and had no room in it */
 } told;
 
 static struct {
@@ -145,7 +146,7 @@ static void put_state(uint64_t now)
     told.rows = rows;
     told.devices = devices;
     PUT_ALL(begin(GS_RECORD_CUDA_STATE), now, rows.rows, rows.lost, rows.unknown_frees,
-            gs_cuda_untracked(), devices.live_bytes, devices.peak_bytes);
+            gs_cuda_untracked() + told.untold, devices.live_bytes, devices.peak_bytes);
 }
 
 static void put_sums(bool all)
@@ -253,9 +254,13 @@ static void put_live_again(void)
 {
     uint32_t n = 0, most = most_told_again();
     struct gs_cuda_block b;
-    for (uint32_t slot = 0; slot < GS_CUDA_SLOTS && most; slot++) {
+    for (uint32_t slot = 0; slot < GS_CUDA_SLOTS; slot++) {
         if (!gs_cuda_live_read(slot, &b) || b.kind == GS_CUDA_KIND_NONE || !b.seq)
             continue;
+        if (!most) {
+            told.untold++;
+            continue;
+        }
         fill_row(n++, &b);
         most--;
         if (n == GS_CHUNK_MAX_ROWS) {
