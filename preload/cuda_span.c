@@ -177,9 +177,9 @@ static bool wants_stack(const struct gs_cuda_facts *f, CUresult rc, uint64_t tic
            rc != GS_CUDA_SUCCESS || ticks >= long_ticks;
 }
 
-uint32_t gs_cuda_end(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_facts *f)
+static uint32_t end_with_row(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_facts *f,
+                             uint64_t ticks)
 {
-    uint64_t ticks = gs_now() - s->t0;
     bool held = held_all_along(s);
     struct row r = {.t = s->t0, .duration = ticks, .rc = rc};
     add_up(s, rc, ticks, held);
@@ -198,6 +198,11 @@ uint32_t gs_cuda_end(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_f
     return r.stack;
 }
 
+uint32_t gs_cuda_end(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_facts *f)
+{
+    return end_with_row(s, rc, f, gs_now() - s->t0);
+}
+
 void gs_cuda_end_silent(struct gs_cuda_span *s, CUresult rc)
 {
     add_up(s, rc, gs_now() - s->t0, held_all_along(s));
@@ -208,14 +213,17 @@ void gs_cuda_end_silent(struct gs_cuda_span *s, CUresult rc)
 void gs_cuda_end_timed(struct gs_cuda_span *s, CUresult rc, uint64_t bytes)
 {
     uint8_t op = gs_cuda_ops[s->call];
-    bool is_long = gs_now() - s->t0 >= long_ticks;
-    if (op == GS_CUDA_OP_LAUNCH || (!is_long && rc == GS_CUDA_SUCCESS)) {
-        gs_cuda_end_silent(s, rc);
+    uint64_t ticks = gs_now() - s->t0;
+    bool has_row = ticks >= long_ticks || rc != GS_CUDA_SUCCESS;
+    if (op == GS_CUDA_OP_LAUNCH || !has_row) {
+        add_up(s, rc, ticks, held_all_along(s));
+        inside = false;
         return;
     }
-    gs_cuda_end(
+    end_with_row(
         s, rc,
-        &(struct gs_cuda_facts){.op = op, .context = gs_cuda_context_current(), .bytes = bytes});
+        &(struct gs_cuda_facts){.op = op, .context = gs_cuda_context_current(), .bytes = bytes},
+        ticks);
 }
 
 void gs_cuda_also(const struct gs_cuda_span *s, const struct gs_cuda_facts *f)

@@ -75,6 +75,7 @@ def watch(gilscope, tmp_path):
         argv = ["-c", textwrap.dedent(program)] if isinstance(program, str) else program
         result = run_preloaded(gilscope, [PYTHON, *argv], tmp_path / out, timeout=TIMEOUT, env=env)
         assert result.returncode == 0, result.stderr
+        result.capture = tmp_path / out
         return result, cuda_of(gilscope, tmp_path / out)
 
     return go
@@ -180,6 +181,27 @@ def test_torch_memory(torch, watch, setting, kind, which):
     result, cuda = watch(TENSORS, PYTORCH_CUDA_ALLOC_CONF=setting)
     assert cuda.of_kind(kind)[1] == int(result.stdout.split()[which])
     assert cuda.state["unknown"] == 0
+
+
+def test_what_a_context_takes(torch, watch, stats):
+    """What the program's own NVML says it uses, less what PyTorch has reserved: within 5 %."""
+    result, _ = watch("""
+        import os, time, torch
+        torch.zeros(10 << 20, device="cuda").sum().item()
+        torch.cuda.synchronize()
+        time.sleep(2.5)  # the agent looks once a second
+        import subprocess
+        rows = subprocess.run(["nvidia-smi", "--query-compute-apps=pid,used_memory",
+                               "--format=csv,noheader,nounits"], stdout=-1, text=True).stdout
+        used = [int(r.split(",")[1]) for r in rows.splitlines() if int(r.split(",")[0]) == os.getpid()]
+        print(used[0] << 20 if used else -1, torch.cuda.memory_reserved(), flush=True)
+    """)
+    used, reserved = map(int, result.stdout.split())
+    if used < 0:
+        pytest.skip("nvidia-smi does not show this process here")
+    device = stats(result.capture)["processes"][0]["cuda"]["devices"][0]
+    assert device["source"] == "nvml"
+    assert abs(device["context_bytes"] - (used - reserved)) <= 0.05 * (used - reserved)
 
 
 def test_torch_results_are_the_same(torch, watch):

@@ -12,6 +12,7 @@ from conftest import BUILD, ROOT, clean_env
 OVERHEAD = ROOT / "tests" / "bench" / "overhead"
 BILL = ROOT / "tests" / "bench" / "bill"
 ALLOCATIONS = ROOT / "tests" / "bench" / "allocations"
+CUDA_NS = ROOT / "tests" / "bench" / "cuda_ns"
 
 
 def run(*args):
@@ -76,3 +77,14 @@ def test_quick_allocations_have_every_figure(python, gilscope, tmp_path):
         assert not row["failed"] and row["name"] in out
         for tool in ran:
             assert row["rounds"][0][tool]["cpu"] > 0 and row["rounds"][0][tool]["bytes"] > 0
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_cost_of_a_driver_call(python, gilscope):
+    if not (BUILD / "tests" / "cuda" / "libcuda.so.1").exists():
+        pytest.skip("the driver on host memory is not built")
+    out = subprocess.run([sys.executable, str(CUDA_NS), python.path, "3"], stdout=subprocess.PIPE, check=True,
+                         text=True, timeout=120, env=clean_env({"GILSCOPE_BUILD": str(BUILD)})).stdout
+    lines = out.splitlines()
+    assert [line for line in lines if "wrapped" in line] == ["not wrapped", "wrapped"]
+    assert sum(line.startswith("cu") for line in lines) == 6
