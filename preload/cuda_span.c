@@ -214,7 +214,7 @@ void gs_cuda_end_timed(struct gs_cuda_span *s, CUresult rc, uint64_t bytes)
 {
     uint8_t op = gs_cuda_ops[s->call];
     uint64_t ticks = gs_now() - s->t0;
-    bool has_row = ticks >= long_ticks || rc != GS_CUDA_SUCCESS;
+    bool has_row = ticks >= long_ticks || rc != GS_CUDA_SUCCESS || op == GS_CUDA_OP_POOL;
     if (op == GS_CUDA_OP_LAUNCH || !has_row) {
         add_up(s, rc, ticks, held_all_along(s));
         inside = false;

@@ -35,7 +35,7 @@ struct gs_cuda_call_sums {
 
 /* False: not recorded (or the driver calls itself): pass the call on. CTX: wrappers. */
 bool gs_cuda_begin(struct gs_cuda_span *s, enum gs_cuda_call call);
-/* Ends it with no row but that of a call that took long, or failed. */
+/* Ends it with no row but that of a call that took long, or failed, or is about a pool. */
 void gs_cuda_end_timed(struct gs_cuda_span *s, CUresult rc, uint64_t bytes);
 /* Ends it with this row. Returns the stack that was taken. */
 uint32_t gs_cuda_end(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_facts *f);

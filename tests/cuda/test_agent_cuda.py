@@ -179,6 +179,14 @@ def test_out_of_memory_is_told(fake):
     assert sum(s["failed"] for s in r.cuda.live.values()) == n
 
 
+def test_pools(fake):
+    """What a program does with them is told, short calls too."""
+    r = fake("pools.py")
+    assert [row.bytes for row in r.cuda.rows if row.op == of.POOL] == [0, 0, 4096, 0]
+    assert [(row.op, row.kind) for row in r.cuda.rows if row.kind == book.POOL] == [
+        (of.ALLOC, book.POOL), (of.FREE, book.POOL)]
+
+
 def test_contexts(fake):
     r = fake("all_kinds.py", "proc", CONTEXT_MB=300)
     (context,) = r.cuda.contexts.values()
