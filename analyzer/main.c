@@ -4,9 +4,11 @@
 #include "analyzer/cmd.h"
 #include "analyzer/options.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int unknown_command(const char *word)
 {
@@ -33,6 +35,17 @@ static int print_help(void)
     return gs_cmd_flush_stdout(GS_EXIT_OK);
 }
 
+/* Captures are read where they are mapped. */
+static void capture_has_shrunk(int sig)
+{
+    static const char text[] = "gilscope: a capture became shorter while it was read; nothing came "
+                               "of it, try again when nobody writes to it\n";
+    (void)sig;
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof(text) - 1);
+    (void)ignored;
+    _exit(GS_EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -54,5 +67,6 @@ int main(int argc, char **argv)
     const struct gs_cmd *cmd = gs_cmd_find(word);
     if (!cmd)
         return unknown_command(word);
+    signal(SIGBUS, capture_has_shrunk); /* a program that `run` becomes has its own again */
     return cmd->run(argc - 1, argv + 1);
 }
