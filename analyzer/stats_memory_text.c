@@ -167,6 +167,12 @@ static uint64_t size_of(const struct gs_prof_memory *m)
     return last ? last->rss_bytes : m->rss_bytes;
 }
 
+/* Of a recording that ended before the first look there is nothing to say. */
+static bool says_something(const struct gs_prof_memory *m)
+{
+    return m && (size_of(m) || m->alloc || m->no_arenas);
+}
+
 struct ranked {
     size_t process;
     uint64_t bytes;
@@ -187,7 +193,7 @@ void gs_text_memory(const struct gs_text *t, const struct gs_profile *p)
     struct ranked *all = gs_xmalloc(p->n_processes, sizeof(*all));
     size_t n = 0;
     for (size_t i = 0; i < p->n_processes; i++)
-        if (p->processes[i].memory)
+        if (says_something(p->processes[i].memory))
             all[n++] = (struct ranked){i, size_of(p->processes[i].memory)};
     if (n)
         qsort(all, n, sizeof(*all), by_bytes);
