@@ -93,17 +93,37 @@ static int call_named(const char *symbol)
     return -1;
 }
 
+/* Is ours what the caller's RTLD_NEXT comes to first? libc alone tells whose it is. */
+static bool is_next(const void *caller, int call)
+{
+    struct gs_elf_object o;
+    return gs_elf_find_behind(caller, gs_cuda_symbols[call], &o) &&
+           gs_elf_symbol(&o, gs_cuda_symbols[call]) == (uintptr_t)calls[call].wrapper;
+}
+
+/* RTLD_DEFAULT is also what the caller itself was opened with, and that only libc knows: where it
+ * is not in the global scope, a library that was loaded after us may mean the driver it has. */
+static bool may_see_driver(void *handle, const void *caller, int call)
+{
+    struct gs_elf_object o;
+    return handle == RTLD_DEFAULT && gs_elf_find_next(gs_cuda_symbols[call], &o) &&
+           gs_elf_is_behind(caller);
+}
+
 /* Also where there is no driver a search that comes by us finds our export: then there is none. */
-struct gs_dlsym_answer gs_cuda_dlsym(void *handle, const char *name)
+struct gs_dlsym_answer gs_cuda_dlsym(void *handle, const char *name, const void *caller)
 {
     const struct gs_dlsym_answer go_on = {NULL, 0};
-    int call = handle == RTLD_NEXT ? -1 : call_named(name);
     gs_dlsym_fn *next = gs_dlsym_find_real();
-    if (call < 0 || !next)
+    int call = call_named(name);
+    if (call < 0 || !next || (handle == RTLD_NEXT && !is_next(caller, call)))
         return go_on;
     void *real = next(handle, name);
+    bool ours = handle == RTLD_NEXT || real == calls[call].wrapper;
     if (real == calls[call].wrapper)
         real = next(RTLD_NEXT, name); /* behind us */
+    if (!real && (!ours || may_see_driver(handle, caller, call)))
+        return go_on;
     if (!real || gs_agent.state != GS_STATE_ON || !(gs_agent.config.what & GS_WHAT_cuda))
         return (struct gs_dlsym_answer){real, 1};
     learn((enum gs_cuda_call)call, real);
