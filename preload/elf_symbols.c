@@ -143,6 +143,20 @@ bool gs_elf_is_behind(const void *address)
     return dl_iterate_phdr(look_for_place, &s) == 1;
 }
 
+static int look_for_both(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const uintptr_t *places = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
+    return places[0] - o.text_lo < o.text_len && places[1] - o.text_lo < o.text_len;
+}
+
+bool gs_elf_in_one_object(const void *a, const void *b)
+{
+    uintptr_t places[2] = {(uintptr_t)a, (uintptr_t)b};
+    return dl_iterate_phdr(look_for_both, places) == 1;
+}
+
 static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct gs_elf_object *out = arg;

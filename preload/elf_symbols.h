@@ -27,6 +27,8 @@ bool gs_elf_find_behind(const void *address, const char *symbol, struct gs_elf_o
 bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out);
 /* Was the one that holds `address` loaded behind the agent? */
 bool gs_elf_is_behind(const void *address);
+/* Does one loaded object hold the code at both? */
+bool gs_elf_in_one_object(const void *a, const void *b);
 /* The loaded object whose addresses begin at `base` (a link map's l_addr). */
 bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
 /* The same while the process starts: no call of libc's, for a sanitizer's wrapper of

@@ -210,3 +210,15 @@ for name in ("cuMemAlloc_v2", "cuGetProcAddress_v2", "cuInit"):
 def test_not_wanted(fake, tmp_path):
     r = fake("all_kinds.py", "dlsym", env={"GILSCOPE_WHAT": "gil,mem"})
     assert not (r.cuda.rows or r.cuda.calls or r.cuda.state or r.cuda.driver)
+
+
+@ONE_VERSION
+@pytest.mark.parametrize("how", ["dlsym", "proc"])
+@pytest.mark.parametrize("what", ["again", "two"])
+def test_a_driver_that_is_not_the_one_that_was_known(fake, tmp_path, what, how):
+    """Closed and opened elsewhere, or a second one: nobody is sent to where the first one was."""
+    for agent in (False, True):
+        r = fake("driver_again.py", tmp_path, what, how, agent=agent,
+                 env={"GILSCOPE_DRIVER": DRIVER / "libcuda.so.1"})
+        assert r.out == "used\n"
+    assert r.cuda.calls["cuMemAlloc_v2"]["calls"] == (2 if what == "again" else 1)
