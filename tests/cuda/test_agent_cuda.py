@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE))
 
 import cuda_rows_of as of  # noqa: E402
 import fake_book as book  # noqa: E402
-from conftest import BUILD, clean_env, run_bounded  # noqa: E402
+from conftest import BUILD, ROOT, clean_env, run_bounded  # noqa: E402
 
 DRIVER = BUILD / "tests" / "cuda"
 KINDS = range(1, 9)  # whose bytes are asked for; of other processes' memory and of modules they are not
@@ -93,6 +93,20 @@ def test_the_agent_only_asks(fake, tmp_path):
     assert set(more) <= {"cuCtxGetCurrent", "cuCtxGetDevice", "cuDeviceGetName", "cuDeviceGetPCIBusId",
                          "cuDeviceTotalMem_v2", "cuDriverGetVersion", "cuMemGetInfo_v2",
                          "cuModuleGetLoadingMode", "cuDevicePrimaryCtxGetState", "cuGetProcAddress_v2"}
+
+
+@pytest.mark.parametrize("level", ["0", "1"])
+def test_a_driver_that_says_anything(fake, level):
+    """Success and no result, codes that nobody knows, questions that change errno, NULL everywhere."""
+    odd = DRIVER / "odd" / "libcuda.so.1"
+    table = ROOT / "preload" / "cuda_calls.def"
+    for agent in (False, True):
+        r = fake("odd_calls.py", odd, table, agent=agent, env={"GILSCOPE_LEVEL": level})
+        assert int(r.out) == 109
+    assert len(r.cuda.calls) == 107, "all but the two that look up"
+    assert sum(s["live"] for s in r.cuda.live.values()) == 0
+    state = r.cuda.state
+    assert len(r.cuda.rows) + state["lost"] == state["rows"] and (level == "1" or not state["rows"])
 
 
 # ---- nothing is missed ----
