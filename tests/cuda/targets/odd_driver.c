@@ -32,8 +32,8 @@ ODD_API CUresult cuCtxGetCurrent(CUcontext *ctx)
 {
     static unsigned n;
     errno = ODD_ERRNO;
-    *ctx = (void *)(uintptr_t)((1 + __atomic_fetch_add(&n, 1, __ATOMIC_RELAXED) % odd_contexts)
-                               << 4);
+    *ctx =
+        (void *)(uintptr_t)((1 + __atomic_fetch_add(&n, 1, __ATOMIC_RELAXED) % odd_contexts) << 4);
     return 0;
 }
 
