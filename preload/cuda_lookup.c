@@ -111,8 +111,11 @@ static void *wrap(enum gs_cuda_call call, void *real)
 
 /* ---- dlsym() ---- */
 
+/* The driver's go on in upper case: those of cuBLAS and cuDNN, and curl's, are not looked for. */
 static int call_named(const char *symbol)
 {
+    if (symbol[2] < 'A' || symbol[2] > 'Z')
+        return -1;
     for (int i = 0; i < GS_CUDA_CALLS; i++)
         if (gs_same_text(gs_cuda_symbols[i], symbol))
             return i;
