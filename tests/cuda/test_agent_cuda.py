@@ -104,6 +104,7 @@ def test_a_driver_that_says_anything(fake, level):
         r = fake("odd_calls.py", odd, table, agent=agent, env={"GILSCOPE_LEVEL": level})
         assert int(r.out) == 109
     assert len(r.cuda.calls) == 107, "all but the two that look up"
+    assert r.cuda.calls["cuMemAlloc_v2"]["calls"] == 5 + 5001, "not what cuMemAllocManaged() calls"
     assert sum(s["live"] for s in r.cuda.live.values()) == 0
     state = r.cuda.state
     assert len(r.cuda.rows) + state["lost"] == state["rows"] and (level == "1" or not state["rows"])

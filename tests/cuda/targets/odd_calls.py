@@ -36,7 +36,9 @@ for i in range(5001):
 for text in (b"", b"\xff" * 300, b"cuMemAlloc"):
     for version in (-1, 0, 1 << 30):
         pfn = ctypes.c_void_p(7)
-        assert lib.cuGetProcAddress_v2(text, ctypes.byref(pfn), version, ctypes.c_uint64(-1 % 2**64),
+        ctypes.set_errno(5)
+        assert lib.cuGetProcAddress_v2(text, ctypes.byref(pfn), version, ctypes.c_uint64(1),
                                        None) == 0
+        assert (ctypes.get_errno(), bool(pfn.value)) == (5, True), (text, version)
         assert lib.cuGetProcAddress_v2(None, ctypes.byref(pfn), version, ctypes.c_uint64(0), None) == 0
 print(len(names))

@@ -19,8 +19,34 @@ ODD_API unsigned odd_contexts = 1;
     {                                                                                              \
         return odd_result;                                                                         \
     }
+/* These two have more to them, below. */
+#define cuGetProcAddress_v2 odd_get_proc_address
+#define cuMemAllocManaged   odd_alloc_managed
 #include "preload/cuda_calls.def"
 #undef GS_CUDA_CALL
+#undef cuGetProcAddress_v2
+#undef cuMemAllocManaged
+
+/* Asked for a version that no table knows it is as good as for any; the agent asks once more. */
+ODD_API CUresult cuGetProcAddress_v2(const char *symbol, void **pfn, int version, uint64_t flags,
+                                     CUdriverProcAddressQueryResult *status)
+{
+    (void)symbol;
+    (void)flags;
+    (void)status;
+    if (version == 13000)
+        errno = ODD_ERRNO;
+    if (pfn && !odd_result)
+        *pfn = (void *)&odd_result;
+    return odd_result;
+}
+
+/* By the name that it exports: whoever is before it in the order of loading comes in between. */
+ODD_API CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytes, unsigned flags)
+{
+    (void)flags;
+    return cuMemAlloc_v2(dptr, bytes);
+}
 
 ODD_API CUresult cuInit(unsigned flags)
 {
