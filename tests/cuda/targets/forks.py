@@ -50,6 +50,7 @@ for n in range(6):
 driver, stop = cu.Driver("dlsym"), threading.Event()
 workers = [threading.Thread(target=work, args=(driver, stop)) for _ in range(6)]
 driver.start()
+driver.allocate(12345)
 for worker in workers:
     worker.start()
 end, n = time.monotonic() + float(sys.argv[1]), 0
