@@ -16,7 +16,7 @@
 
 #define THREADS  8
 #define ROUNDS   100
-#define STEPS    2000000
+#define STEPS    5000000
 #define NAMES    4 /* a thread's */
 #define CONTEXT  9
 #define NAME_GAP UINT64_C(512)
