@@ -12,12 +12,15 @@ static struct gs_cuda_context contexts[GS_CUDA_CONTEXTS];
 static struct gs_cuda_device devices[GS_CUDA_DEVICES];
 static struct gs_cuda_driver driver;
 static uint32_t n_contexts, driver_state; /* 0 unknown, 1 being asked, 2 known */
+static uint32_t last;                     /* the context that was asked for last */
+static bool more_contexts;
 
 void gs_cuda_contexts_forget(void)
 {
     memset(contexts, 0, sizeof(contexts));
     memset(devices, 0, sizeof(devices));
-    n_contexts = driver_state = 0;
+    n_contexts = driver_state = last = 0;
+    more_contexts = false;
 }
 
 /* ---- the driver ---- */
@@ -90,13 +93,12 @@ static void changed(struct gs_cuda_context *c)
 
 uint32_t gs_cuda_n_contexts(void)
 {
-    uint32_t n = __atomic_load_n(&n_contexts, __ATOMIC_ACQUIRE);
-    return n < GS_CUDA_CONTEXTS ? n : GS_CUDA_CONTEXTS - 1;
+    return __atomic_load_n(&n_contexts, __ATOMIC_ACQUIRE);
 }
 
 bool gs_cuda_has_more_contexts(void)
 {
-    return __atomic_load_n(&n_contexts, __ATOMIC_RELAXED) >= GS_CUDA_CONTEXTS;
+    return __atomic_load_n(&more_contexts, __ATOMIC_RELAXED);
 }
 
 struct gs_cuda_context *gs_cuda_context_at(uint32_t context)
@@ -110,24 +112,51 @@ static bool is_live(uint32_t context, const void *handle)
            !contexts[context].ended;
 }
 
+static uint32_t newest_up_to(uint32_t i, const void *handle)
+{
+    while (i && !is_live(i, handle))
+        i--;
+    return i;
+}
+
 /* Mostly the one that was asked for last time. */
 uint32_t gs_cuda_context_of(const void *handle)
 {
-    static uint32_t last;
     uint32_t i = __atomic_load_n(&last, __ATOMIC_RELAXED);
-    if (i && is_live(i, handle))
-        return i;
-    for (i = gs_cuda_n_contexts(); i && !is_live(i, handle); i--)
-        ;
+    if (!handle || (i && is_live(i, handle)))
+        return handle ? i : 0;
+    i = newest_up_to(gs_cuda_n_contexts(), handle);
     __atomic_store_n(&last, i, __ATOMIC_RELAXED);
     return i;
 }
 
-uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda_birth *birth)
+/* The next index becomes the handle's; 0: there is none left. Whoever finds an index taken looks
+ * whose it is, so that of two threads that meet a stranger only one adds it. */
+static uint32_t claim(void *handle, bool or_known, bool *mine)
 {
-    uint32_t i = __atomic_add_fetch(&n_contexts, 1, __ATOMIC_ACQ_REL);
-    if (i >= GS_CUDA_CONTEXTS)
-        return 0; /* told by the drain thread */
+    uint32_t n = gs_cuda_n_contexts(), known = or_known ? newest_up_to(n, handle) : 0;
+    for (uint32_t i = n + 1; !known && i < GS_CUDA_CONTEXTS; i++) {
+        void *holder = NULL;
+        *mine = __atomic_compare_exchange_n(&contexts[i].handle, &holder, handle, false,
+                                            __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        uint32_t before = i - 1;
+        __atomic_compare_exchange_n(&n_contexts, &before, i, false, __ATOMIC_RELEASE,
+                                    __ATOMIC_RELAXED);
+        if (*mine || (or_known && holder == handle))
+            return i;
+    }
+    if (!known)
+        __atomic_store_n(&more_contexts, true, __ATOMIC_RELAXED); /* told by the drain thread */
+    return known;
+}
+
+uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda_birth *birth,
+                             bool or_known)
+{
+    bool mine = false;
+    uint32_t i = handle ? claim(handle, or_known, &mine) : 0;
+    if (!mine)
+        return i;
     struct gs_cuda_context *c = &contexts[i];
     learn_driver();
     learn_device(device);
@@ -138,7 +167,7 @@ uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda
     c->born_t = birth->t;
     c->duration = birth->duration;
     c->free_before_bytes = birth->free_before_bytes;
-    __atomic_store_n(&c->handle, handle, __ATOMIC_RELEASE);
+    __atomic_store_n(&last, i, __ATOMIC_RELAXED); /* an older one of that handle may be ending */
     changed(c);
     return i;
 }
@@ -151,7 +180,7 @@ static uint32_t add_stranger(void *handle)
     CUdevice device = 0;
     if (!ask->cuCtxGetDevice || ask->cuCtxGetDevice(&device) != GS_CUDA_SUCCESS)
         return 0;
-    return gs_cuda_context_add(handle, device, &unknown);
+    return gs_cuda_context_add(handle, device, &unknown, true);
 }
 
 uint32_t gs_cuda_context_current(void)

@@ -46,7 +46,9 @@ struct gs_cuda_birth {
     uint64_t t, duration, free_before_bytes;
     uint32_t thread, stack, flags;
 };
-uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda_birth *birth);
+/* `or_known`: if another thread is just adding this handle, that one is it, and no new one. */
+uint32_t gs_cuda_context_add(void *handle, CUdevice device, const struct gs_cuda_birth *birth,
+                             bool or_known);
 /* Once, when it is current to the calling thread: asks what is free on its device now. */
 void gs_cuda_context_measure(uint32_t context);
 /* What is free on `device`, if a context of it is current; else 0. */

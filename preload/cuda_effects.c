@@ -20,6 +20,10 @@ void gs_cuda_end_alloc(struct gs_cuda_span *s, CUresult rc, enum gs_cuda_space s
         gs_cuda_end(s, rc, &f);
         return;
     }
+    if (!name) { /* which no call can free */
+        gs_cuda_end_silent(s, rc);
+        return;
+    }
     gs_cuda_sum_alloc(context, kind, bytes);
     uint32_t stack = gs_cuda_end(s, rc, &f);
     const struct gs_cuda_block b = {.t = s->t0,

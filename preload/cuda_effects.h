@@ -26,6 +26,9 @@ bool gs_cuda_begin_free(struct gs_cuda_freeing *f, enum gs_cuda_call call, enum 
                         enum gs_cuda_kind kind, uint64_t name);
 void gs_cuda_end_free(struct gs_cuda_freeing *f, CUresult rc);
 
+/* What a call wrote there. That it has succeeded is the driver's word only. */
+#define GS_CUDA_AT(p) ((p) ? (uint64_t) * (p) : 0)
+
 /* The bodies of wrappers; errno is the driver's business. What `name` and `bytes` say of results is
  * evaluated where the call has succeeded. */
 #define GS_CUDA_ALLOCATES(symbol, args, space, kind, name, bytes)                                  \

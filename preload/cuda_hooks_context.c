@@ -18,13 +18,15 @@ static void end_create(struct gs_cuda_span *s, CUresult rc, CUcontext *ctx, CUde
                                         .thread = gs_cuda_thread_index(s),
                                         .stack = gs_cuda_stack(s),
                                         .flags = flags};
-    bool retained = rc == GS_CUDA_SUCCESS && gs_cuda_context_of(*ctx);
-    uint32_t made = rc || retained ? 0 : gs_cuda_context_add(*ctx, device, &birth);
+    bool primary = flags & GS_CUDA_PRIMARY, made_one = rc == GS_CUDA_SUCCESS && ctx;
+    /* the handle of one that another thread is just ending may be a new one's */
+    bool retained = made_one && primary && gs_cuda_context_of(*ctx);
+    uint32_t made = made_one && !retained ? gs_cuda_context_add(*ctx, device, &birth, primary) : 0;
     if (retained) {
         gs_cuda_end_timed(s, rc, 0);
         return;
     }
-    if (made && !(flags & GS_CUDA_PRIMARY))
+    if (made && !primary)
         gs_cuda_context_measure(made);
     gs_cuda_end(s, rc, &(struct gs_cuda_facts){.op = GS_CUDA_OP_CONTEXT, .context = made});
 }
@@ -196,8 +198,10 @@ static void *ask_again_v2(const char *name, int version, uint64_t flags)
 static void hand_out(void **pfn, void *real, CUresult rc, const char *symbol, int version,
                      uint64_t flags, void *(*again)(const char *, int, uint64_t))
 {
-    bool wrap = rc == GS_CUDA_SUCCESS && real && wants_wrappers();
+    int saved = errno; /* the driver may be asked once more */
+    bool wrap = rc == GS_CUDA_SUCCESS && real && symbol && wants_wrappers();
     *pfn = wrap ? gs_cuda_wrapper_of(symbol, version, flags, real, again) : real;
+    errno = saved;
 }
 
 CUresult cuGetProcAddress(const char *symbol, void **pfn, int version, uint64_t flags)

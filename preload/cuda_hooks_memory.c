@@ -9,20 +9,21 @@
 
 CUresult cuMemAlloc_v2(CUdeviceptr *dptr, size_t bytes)
 {
-    GS_CUDA_ALLOCATES(cuMemAlloc_v2, (dptr, bytes), GS_SPACE_DEVICE, DEVICE, *dptr, bytes);
+    GS_CUDA_ALLOCATES(cuMemAlloc_v2, (dptr, bytes), GS_SPACE_DEVICE, DEVICE, GS_CUDA_AT(dptr),
+                      bytes);
 }
 
 CUresult cuMemAllocPitch_v2(CUdeviceptr *dptr, size_t *pitch, size_t width, size_t height,
                             unsigned element)
 {
     GS_CUDA_ALLOCATES(cuMemAllocPitch_v2, (dptr, pitch, width, height, element), GS_SPACE_DEVICE,
-                      DEVICE, *dptr, (rc ? width : *pitch) * height);
+                      DEVICE, GS_CUDA_AT(dptr), (rc ? width : GS_CUDA_AT(pitch)) * height);
 }
 
 CUresult cuMemAllocManaged(CUdeviceptr *dptr, size_t bytes, unsigned flags)
 {
-    GS_CUDA_ALLOCATES(cuMemAllocManaged, (dptr, bytes, flags), GS_SPACE_DEVICE, MANAGED, *dptr,
-                      bytes);
+    GS_CUDA_ALLOCATES(cuMemAllocManaged, (dptr, bytes, flags), GS_SPACE_DEVICE, MANAGED,
+                      GS_CUDA_AT(dptr), bytes);
 }
 
 CUresult cuMemFree_v2(CUdeviceptr dptr)
@@ -34,27 +35,28 @@ CUresult cuMemFree_v2(CUdeviceptr dptr)
 
 CUresult cuMemAllocAsync(CUdeviceptr *dptr, size_t bytes, CUstream stream)
 {
-    GS_CUDA_ALLOCATES(cuMemAllocAsync, (dptr, bytes, stream), GS_SPACE_DEVICE, POOL, *dptr, bytes);
+    GS_CUDA_ALLOCATES(cuMemAllocAsync, (dptr, bytes, stream), GS_SPACE_DEVICE, POOL,
+                      GS_CUDA_AT(dptr), bytes);
 }
 
 CUresult cuMemAllocAsync_ptsz(CUdeviceptr *dptr, size_t bytes, CUstream stream)
 {
-    GS_CUDA_ALLOCATES(cuMemAllocAsync_ptsz, (dptr, bytes, stream), GS_SPACE_DEVICE, POOL, *dptr,
-                      bytes);
+    GS_CUDA_ALLOCATES(cuMemAllocAsync_ptsz, (dptr, bytes, stream), GS_SPACE_DEVICE, POOL,
+                      GS_CUDA_AT(dptr), bytes);
 }
 
 CUresult cuMemAllocFromPoolAsync(CUdeviceptr *dptr, size_t bytes, CUmemoryPool pool,
                                  CUstream stream)
 {
     GS_CUDA_ALLOCATES(cuMemAllocFromPoolAsync, (dptr, bytes, pool, stream), GS_SPACE_DEVICE, POOL,
-                      *dptr, bytes);
+                      GS_CUDA_AT(dptr), bytes);
 }
 
 CUresult cuMemAllocFromPoolAsync_ptsz(CUdeviceptr *dptr, size_t bytes, CUmemoryPool pool,
                                       CUstream stream)
 {
     GS_CUDA_ALLOCATES(cuMemAllocFromPoolAsync_ptsz, (dptr, bytes, pool, stream), GS_SPACE_DEVICE,
-                      POOL, *dptr, bytes);
+                      POOL, GS_CUDA_AT(dptr), bytes);
 }
 
 CUresult cuMemFreeAsync(CUdeviceptr dptr, CUstream stream)
@@ -71,12 +73,12 @@ CUresult cuMemFreeAsync_ptsz(CUdeviceptr dptr, CUstream stream)
 
 CUresult cuMemAllocHost_v2(void **p, size_t bytes)
 {
-    GS_CUDA_ALLOCATES(cuMemAllocHost_v2, (p, bytes), GS_SPACE_HOST, HOST, *p, bytes);
+    GS_CUDA_ALLOCATES(cuMemAllocHost_v2, (p, bytes), GS_SPACE_HOST, HOST, GS_CUDA_AT(p), bytes);
 }
 
 CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags)
 {
-    GS_CUDA_ALLOCATES(cuMemHostAlloc, (p, bytes, flags), GS_SPACE_HOST, HOST, *p, bytes);
+    GS_CUDA_ALLOCATES(cuMemHostAlloc, (p, bytes, flags), GS_SPACE_HOST, HOST, GS_CUDA_AT(p), bytes);
 }
 
 CUresult cuMemFreeHost(void *p)
@@ -104,12 +106,14 @@ CUresult cuMemHostUnregister(void *p)
 
 CUresult cuIpcOpenMemHandle(CUdeviceptr *dptr, CUipcMemHandle handle, unsigned flags)
 {
-    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle, (dptr, handle, flags), GS_SPACE_DEVICE, IPC, *dptr, 0);
+    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle, (dptr, handle, flags), GS_SPACE_DEVICE, IPC,
+                      GS_CUDA_AT(dptr), 0);
 }
 
 CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *dptr, CUipcMemHandle handle, unsigned flags)
 {
-    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle_v2, (dptr, handle, flags), GS_SPACE_DEVICE, IPC, *dptr, 0);
+    GS_CUDA_ALLOCATES(cuIpcOpenMemHandle_v2, (dptr, handle, flags), GS_SPACE_DEVICE, IPC,
+                      GS_CUDA_AT(dptr), 0);
 }
 
 CUresult cuIpcCloseMemHandle(CUdeviceptr dptr)
@@ -157,16 +161,17 @@ static uint64_t mipmap_bytes(const CUDA_ARRAY3D_DESCRIPTOR *d, unsigned levels)
 CUresult cuArrayCreate_v2(CUarray *array, const CUDA_ARRAY_DESCRIPTOR *desc)
 {
     GS_CUDA_ALLOCATES(
-        cuArrayCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, *array,
-        rc ? 0 : array_bytes(desc->Width, desc->Height, 1, desc->Format, desc->NumChannels));
+        cuArrayCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, GS_CUDA_AT(array),
+        rc || !desc ? 0
+                    : array_bytes(desc->Width, desc->Height, 1, desc->Format, desc->NumChannels));
 }
 
 CUresult cuArray3DCreate_v2(CUarray *array, const CUDA_ARRAY3D_DESCRIPTOR *desc)
 {
-    GS_CUDA_ALLOCATES(
-        cuArray3DCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, *array,
-        rc ? 0
-           : array_bytes(desc->Width, desc->Height, desc->Depth, desc->Format, desc->NumChannels));
+    GS_CUDA_ALLOCATES(cuArray3DCreate_v2, (array, desc), GS_SPACE_ARRAY, ARRAY, GS_CUDA_AT(array),
+                      rc || !desc ? 0
+                                  : array_bytes(desc->Width, desc->Height, desc->Depth,
+                                                desc->Format, desc->NumChannels));
 }
 
 CUresult cuArrayDestroy(CUarray array)
@@ -177,8 +182,8 @@ CUresult cuArrayDestroy(CUarray array)
 CUresult cuMipmappedArrayCreate(CUmipmappedArray *array, const CUDA_ARRAY3D_DESCRIPTOR *desc,
                                 unsigned levels)
 {
-    GS_CUDA_ALLOCATES(cuMipmappedArrayCreate, (array, desc, levels), GS_SPACE_ARRAY, ARRAY, *array,
-                      rc ? 0 : mipmap_bytes(desc, levels));
+    GS_CUDA_ALLOCATES(cuMipmappedArrayCreate, (array, desc, levels), GS_SPACE_ARRAY, ARRAY,
+                      GS_CUDA_AT(array), rc || !desc ? 0 : mipmap_bytes(desc, levels));
 }
 
 CUresult cuMipmappedArrayDestroy(CUmipmappedArray array)
@@ -190,27 +195,27 @@ CUresult cuMipmappedArrayDestroy(CUmipmappedArray array)
 
 CUresult cuModuleLoad(CUmodule *module, const char *path)
 {
-    GS_CUDA_ALLOCATES(cuModuleLoad, (module, path), GS_SPACE_MODULE, MODULE, *module,
+    GS_CUDA_ALLOCATES(cuModuleLoad, (module, path), GS_SPACE_MODULE, MODULE, GS_CUDA_AT(module),
                       gs_cuda_file_bytes(path));
 }
 
 CUresult cuModuleLoadData(CUmodule *module, const void *image)
 {
-    GS_CUDA_ALLOCATES(cuModuleLoadData, (module, image), GS_SPACE_MODULE, MODULE, *module,
-                      gs_cuda_image_bytes(image));
+    GS_CUDA_ALLOCATES(cuModuleLoadData, (module, image), GS_SPACE_MODULE, MODULE,
+                      GS_CUDA_AT(module), gs_cuda_image_bytes(image));
 }
 
 CUresult cuModuleLoadDataEx(CUmodule *module, const void *image, unsigned n, CUjit_option *options,
                             void **values)
 {
     GS_CUDA_ALLOCATES(cuModuleLoadDataEx, (module, image, n, options, values), GS_SPACE_MODULE,
-                      MODULE, *module, gs_cuda_image_bytes(image));
+                      MODULE, GS_CUDA_AT(module), gs_cuda_image_bytes(image));
 }
 
 CUresult cuModuleLoadFatBinary(CUmodule *module, const void *image)
 {
-    GS_CUDA_ALLOCATES(cuModuleLoadFatBinary, (module, image), GS_SPACE_MODULE, MODULE, *module,
-                      gs_cuda_image_bytes(image));
+    GS_CUDA_ALLOCATES(cuModuleLoadFatBinary, (module, image), GS_SPACE_MODULE, MODULE,
+                      GS_CUDA_AT(module), gs_cuda_image_bytes(image));
 }
 
 CUresult cuModuleUnload(CUmodule module)
@@ -224,7 +229,7 @@ CUresult cuLibraryLoadData(CUlibrary *library, const void *image, CUjit_option *
 {
     GS_CUDA_ALLOCATES(cuLibraryLoadData,
                       (library, image, jit, jit_values, n_jit, options, values, n), GS_SPACE_MODULE,
-                      MODULE, *library, gs_cuda_image_bytes(image));
+                      MODULE, GS_CUDA_AT(library), gs_cuda_image_bytes(image));
 }
 
 CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *path, CUjit_option *jit,
@@ -233,7 +238,7 @@ CUresult cuLibraryLoadFromFile(CUlibrary *library, const char *path, CUjit_optio
 {
     GS_CUDA_ALLOCATES(cuLibraryLoadFromFile,
                       (library, path, jit, jit_values, n_jit, options, values, n), GS_SPACE_MODULE,
-                      MODULE, *library, gs_cuda_file_bytes(path));
+                      MODULE, GS_CUDA_AT(library), gs_cuda_file_bytes(path));
 }
 
 CUresult cuLibraryUnload(CUlibrary library)

@@ -44,7 +44,7 @@ CUresult cuMemCreate(CUmemGenericAllocationHandle *handle, size_t bytes,
     CUresult rc = GS_CUDA_REAL(cuMemCreate)(handle, bytes, prop, flags);
     int saved = errno;
     if (on)
-        end_create(&s, rc, rc ? 0 : *handle, bytes);
+        end_create(&s, rc, rc ? 0 : GS_CUDA_AT(handle), bytes);
     errno = saved;
     return rc;
 }
@@ -66,7 +66,7 @@ CUresult cuMemRetainAllocationHandle(CUmemGenericAllocationHandle *handle, void 
     struct gs_cuda_span s;
     bool on = gs_cuda_begin(&s, GS_CUDA_cuMemRetainAllocationHandle);
     CUresult rc = GS_CUDA_REAL(cuMemRetainAllocationHandle)(handle, addr);
-    if (on && rc == GS_CUDA_SUCCESS)
+    if (on && rc == GS_CUDA_SUCCESS && handle)
         note_retained(*handle, addr);
     if (on)
         gs_cuda_end_silent(&s, rc);
@@ -176,7 +176,7 @@ CUresult cuGraphAddMemAllocNode(CUgraphNode *node, CUgraph graph, const CUgraphN
                                 CUDA_MEM_ALLOC_NODE_PARAMS *params)
 {
     GS_CUDA_ALLOCATES(cuGraphAddMemAllocNode, (node, graph, deps, n, params), GS_SPACE_DEVICE,
-                      GRAPH, params->dptr, rc ? 0 : params->bytesize);
+                      GRAPH, params ? params->dptr : 0, rc || !params ? 0 : params->bytesize);
 }
 
 CUresult cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,
@@ -189,18 +189,20 @@ CUresult cuGraphAddMemFreeNode(CUgraphNode *node, CUgraph graph, const CUgraphNo
 /* A node of any kind. */
 static void end_add_node(struct gs_cuda_span *s, CUresult rc, const CUgraphNodeParams *p)
 {
+    int saved = errno;
     struct gs_cuda_freeing f = {.span = *s,
                                 .space = GS_SPACE_DEVICE,
                                 .kind = GS_CUDA_KIND_GRAPH,
                                 .name = p ? p->free.dptr : 0};
-    if (rc == GS_CUDA_SUCCESS && p->type == GS_CUDA_GRAPH_NODE_ALLOC) {
+    if (rc == GS_CUDA_SUCCESS && p && p->type == GS_CUDA_GRAPH_NODE_ALLOC) {
         gs_cuda_end_alloc(s, rc, GS_SPACE_DEVICE, GS_CUDA_KIND_GRAPH, p->alloc.dptr,
                           p->alloc.bytesize);
-    } else if (rc == GS_CUDA_SUCCESS && p->type == GS_CUDA_GRAPH_NODE_FREE) {
+    } else if (rc == GS_CUDA_SUCCESS && p && p->type == GS_CUDA_GRAPH_NODE_FREE) {
         f.known = gs_cuda_live_take(GS_SPACE_DEVICE, f.name, &f.block);
         gs_cuda_end_free(&f, rc);
     } else
         gs_cuda_end_timed(s, rc, 0);
+    errno = saved;
 }
 
 CUresult cuGraphAddNode(CUgraphNode *node, CUgraph graph, const CUgraphNode *deps, size_t n,

@@ -110,12 +110,15 @@ struct gs_cuda_block *gs_cuda_live_find(enum gs_cuda_space space, uint64_t name)
 
 bool gs_cuda_live_read(uint32_t slot, struct gs_cuda_block *out)
 {
+    /* The same name may come again in its place meanwhile; a seq does not. */
+    uint64_t seq = __atomic_load_n(&l->blocks[slot].seq, __ATOMIC_ACQUIRE);
     uint64_t key = __atomic_load_n(&l->keys[slot], __ATOMIC_ACQUIRE);
     if (key <= BUSY)
         return false;
     *out = l->blocks[slot];
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return key == __atomic_load_n(&l->keys[slot], __ATOMIC_RELAXED);
+    return key == __atomic_load_n(&l->keys[slot], __ATOMIC_ACQUIRE) && seq == out->seq &&
+           seq == __atomic_load_n(&l->blocks[slot].seq, __ATOMIC_RELAXED);
 }
 
 /* ---- blocks that more than one name keeps ---- */

@@ -62,11 +62,12 @@ static inline void *gs_cuda_real(enum gs_cuda_call call)
 const struct gs_cuda_questions *gs_cuda_ask(void);
 
 /* What dlsym() answers, if it is about the driver; else `answered` is 0, and dlsym() goes on as if
- * we were not there. CTX: the program's own call of dlsym(). */
+ * we were not there. `caller` is where it returns to. CTX: the program's own call of dlsym(). */
 struct gs_dlsym_answer {
     void *symbol;
     uint64_t answered;
-} gs_cuda_dlsym(void *handle, const char *name) __attribute__((visibility("hidden")));
+} gs_cuda_dlsym(void *handle, const char *name, const void *caller)
+    __attribute__((visibility("hidden")));
 
 /* What cuGetProcAddress(name, ..., version, flags), which gave `real`, is to give. `ask_again`
  * asks it the same for another version. CTX: hooks of CUDA. */

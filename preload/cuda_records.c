@@ -28,6 +28,7 @@ static struct {
     struct gs_cuda_sums devices;
     struct gs_cuda_row_counts rows;
     uint64_t untold; /* that lived as the newest segment began, and had no room in it */
+    uint64_t untracked;
 } told;
 
 static struct {
@@ -140,13 +141,15 @@ static void put_state(uint64_t now)
 {
     struct gs_cuda_row_counts rows = gs_cuda_row_counts();
     struct gs_cuda_sums devices = *gs_cuda_sums_of_devices();
-    if (!memcmp(&rows, &told.rows, sizeof(rows)) &&
+    uint64_t untracked = gs_cuda_untracked() + told.untold;
+    if (!memcmp(&rows, &told.rows, sizeof(rows)) && untracked == told.untracked &&
         !memcmp(&devices, &told.devices, sizeof(devices)))
         return;
     told.rows = rows;
     told.devices = devices;
-    PUT_ALL(begin(GS_RECORD_CUDA_STATE), now, rows.rows, rows.lost, rows.unknown_frees,
-            gs_cuda_untracked() + told.untold, devices.live_bytes, devices.peak_bytes);
+    told.untracked = untracked;
+    PUT_ALL(begin(GS_RECORD_CUDA_STATE), now, rows.rows, rows.lost, rows.unknown_frees, untracked,
+            devices.live_bytes, devices.peak_bytes);
 }
 
 static void put_sums(bool all)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/cuda_span.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "preload/agent.h"
@@ -103,9 +104,9 @@ static bool held_all_along(const struct gs_cuda_span *s)
 static void bump(uint64_t *to, uint64_t n, bool shared)
 {
     if (shared)
-        __atomic_fetch_add(to, n, __ATOMIC_RELAXED);
+        __atomic_fetch_add(to, n, __ATOMIC_RELEASE);
     else
-        __atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
+        __atomic_store_n(to, *to + n, __ATOMIC_RELEASE);
 }
 
 static void add_up(const struct gs_cuda_span *s, CUresult rc, uint64_t ticks, bool held)
@@ -113,14 +114,14 @@ static void add_up(const struct gs_cuda_span *s, CUresult rc, uint64_t ticks, bo
     struct gs_thread *t = s->thread;
     bool own = t && (t->cuda || map_calls(&t->cuda));
     struct gs_cuda_call_sums *c = &(own ? t->cuda : strangers)->of[s->call];
-    bump(&c->calls, 1, !own);
     bump(&c->ticks, ticks, !own);
     if (rc != GS_CUDA_SUCCESS)
         bump(&c->failed, 1, !own);
-    if (!held)
-        return;
-    bump(&c->held_calls, 1, !own);
-    bump(&c->held_ticks, ticks, !own);
+    if (held) {
+        bump(&c->held_calls, 1, !own);
+        bump(&c->held_ticks, ticks, !own);
+    }
+    bump(&c->calls, 1, !own); /* last: the drain thread tells what it has not told by it */
 }
 
 uint64_t gs_cuda_next_seq(void)
@@ -177,24 +178,35 @@ static bool wants_stack(const struct gs_cuda_facts *f, CUresult rc, uint64_t tic
            rc != GS_CUDA_SUCCESS || ticks >= long_ticks;
 }
 
+static void put_row(struct gs_cuda_span *s, struct row *r, const struct gs_cuda_facts *f)
+{
+    if (gs_agent.level == 0) {
+        if (s->seq) /* it was greater as the call began */
+            __atomic_fetch_add(&counts.lost, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (!s->seq)
+        s->seq = gs_cuda_next_seq();
+    r->seq = s->seq;
+    if (wants_stack(f, r->rc, r->duration))
+        r->stack = gs_cuda_stack(s);
+    if (f->flags & GS_CUDA_UNKNOWN)
+        __atomic_fetch_add(&counts.unknown_frees, 1, __ATOMIC_RELAXED);
+    put(s, r, f);
+}
+
 static uint32_t end_with_row(struct gs_cuda_span *s, CUresult rc, const struct gs_cuda_facts *f,
                              uint64_t ticks)
 {
     bool held = held_all_along(s);
-    struct row r = {.t = s->t0, .duration = ticks, .rc = rc};
+    struct row r = {.t = s->t0,
+                    .duration = ticks,
+                    .rc = rc,
+                    .flags =
+                        (uint16_t)((held ? GS_CUDA_HELD : 0) | (s->had_gil ? GS_CUDA_HAD : 0))};
     add_up(s, rc, ticks, held);
-    inside = false;
-    if (gs_agent.level == 0)
-        return GS_STACK_NONE;
-    if (!s->seq)
-        s->seq = gs_cuda_next_seq();
-    r.seq = s->seq;
-    r.flags = (uint16_t)((held ? GS_CUDA_HELD : 0) | (s->had_gil ? GS_CUDA_HAD : 0));
-    if (wants_stack(f, rc, ticks))
-        r.stack = gs_cuda_stack(s);
-    if (f->flags & GS_CUDA_UNKNOWN)
-        __atomic_fetch_add(&counts.unknown_frees, 1, __ATOMIC_RELAXED);
-    put(s, &r, f);
+    put_row(s, &r, f);
+    inside = false; /* a signal's handler meanwhile would come between the halves of a row */
     return r.stack;
 }
 
@@ -220,17 +232,20 @@ void gs_cuda_end_timed(struct gs_cuda_span *s, CUresult rc, uint64_t bytes)
         inside = false;
         return;
     }
+    int saved = errno;
     end_with_row(
         s, rc,
         &(struct gs_cuda_facts){.op = op, .context = gs_cuda_context_current(), .bytes = bytes},
         ticks);
+    errno = saved;
 }
 
 void gs_cuda_also(const struct gs_cuda_span *s, const struct gs_cuda_facts *f)
 {
+    if (gs_agent.level == 0)
+        return;
     const struct row r = {.t = gs_now(), .seq = gs_cuda_next_seq()};
-    if (gs_agent.level > 0)
-        put(s, &r, f);
+    put(s, &r, f);
 }
 
 /* ---- for the drain thread ---- */
@@ -239,7 +254,7 @@ static void add_sums(struct gs_cuda_call_sums *to, const struct gs_cuda_calls *f
 {
     if (!from)
         return;
-    to->calls += from->of[call].calls;
+    to->calls += __atomic_load_n(&from->of[call].calls, __ATOMIC_ACQUIRE);
     to->failed += from->of[call].failed;
     to->ticks += from->of[call].ticks;
     to->held_calls += from->of[call].held_calls;

@@ -71,7 +71,8 @@ static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) * d)
 struct search {
     const char *symbol;
     struct gs_elf_object *out;
-    bool behind_us, passed_us;
+    uintptr_t behind; /* an address in the last one that is not looked into, or 0 */
+    bool passed;
 };
 
 static struct gs_elf_object object_of(const struct dl_phdr_info *info)
@@ -98,8 +99,8 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
     struct search *s = arg;
     struct gs_elf_object o = object_of(info);
     (void)size;
-    if (s->behind_us && !s->passed_us) {
-        s->passed_us = (uintptr_t)look_into - o.text_lo < o.text_len;
+    if (s->behind && !s->passed) {
+        s->passed = s->behind - o.text_lo < o.text_len;
         return 0;
     }
     if (!gs_elf_symbol(&o, s->symbol))
@@ -114,10 +115,46 @@ bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out)
     return dl_iterate_phdr(look_into, &s) == 1;
 }
 
+bool gs_elf_find_behind(const void *address, const char *symbol, struct gs_elf_object *out)
+{
+    struct search s = {.symbol = symbol, .out = out, .behind = (uintptr_t)address};
+    return dl_iterate_phdr(look_into, &s) == 1;
+}
+
 bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out)
 {
-    struct search s = {.symbol = symbol, .out = out, .behind_us = true};
-    return dl_iterate_phdr(look_into, &s) == 1;
+    return gs_elf_find_behind((const void *)look_into, symbol, out);
+}
+
+static int look_for_place(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *s = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
+    if (s->behind - o.text_lo < o.text_len)
+        return s->passed ? 1 : -1;
+    s->passed |= (uintptr_t)look_into - o.text_lo < o.text_len;
+    return 0;
+}
+
+bool gs_elf_is_behind(const void *address)
+{
+    struct search s = {.behind = (uintptr_t)address};
+    return dl_iterate_phdr(look_for_place, &s) == 1;
+}
+
+static int look_for_both(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const uintptr_t *places = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
+    return places[0] - o.text_lo < o.text_len && places[1] - o.text_lo < o.text_len;
+}
+
+bool gs_elf_in_one_object(const void *a, const void *b)
+{
+    uintptr_t places[2] = {(uintptr_t)a, (uintptr_t)b};
+    return dl_iterate_phdr(look_for_both, places) == 1;
 }
 
 static int look_at(struct dl_phdr_info *info, size_t size, void *arg)

@@ -22,8 +22,13 @@ struct gs_elf_object {
 
 /* The first loaded object that defines `symbol`; false when none does. */
 bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out);
-/* The same among those loaded behind the agent. */
+/* The same among those loaded behind the one that holds `address`, and behind the agent. */
+bool gs_elf_find_behind(const void *address, const char *symbol, struct gs_elf_object *out);
 bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out);
+/* Was the one that holds `address` loaded behind the agent? */
+bool gs_elf_is_behind(const void *address);
+/* Does one loaded object hold the code at both? */
+bool gs_elf_in_one_object(const void *a, const void *b);
 /* The loaded object whose addresses begin at `base` (a link map's l_addr). */
 bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
 /* The same while the process starts: no call of libc's, for a sanitizer's wrapper of

@@ -14,7 +14,7 @@ sys.path.insert(0, str(HERE))
 
 import cuda_rows_of as of  # noqa: E402
 import fake_book as book  # noqa: E402
-from conftest import BUILD, clean_env, run_bounded  # noqa: E402
+from conftest import BUILD, ROOT, clean_env, run_bounded  # noqa: E402
 
 DRIVER = BUILD / "tests" / "cuda"
 KINDS = range(1, 9)  # whose bytes are asked for; of other processes' memory and of modules they are not
@@ -93,6 +93,21 @@ def test_the_agent_only_asks(fake, tmp_path):
     assert set(more) <= {"cuCtxGetCurrent", "cuCtxGetDevice", "cuDeviceGetName", "cuDeviceGetPCIBusId",
                          "cuDeviceTotalMem_v2", "cuDriverGetVersion", "cuMemGetInfo_v2",
                          "cuModuleGetLoadingMode", "cuDevicePrimaryCtxGetState", "cuGetProcAddress_v2"}
+
+
+@pytest.mark.parametrize("level", ["0", "1"])
+def test_a_driver_that_says_anything(fake, level):
+    """Success and no result, codes that nobody knows, questions that change errno, NULL everywhere."""
+    odd = DRIVER / "odd" / "libcuda.so.1"
+    table = ROOT / "preload" / "cuda_calls.def"
+    for agent in (False, True):
+        r = fake("odd_calls.py", odd, table, agent=agent, env={"GILSCOPE_LEVEL": level})
+        assert int(r.out) == 109
+    assert len(r.cuda.calls) == 107, "all but the two that look up"
+    assert r.cuda.calls["cuMemAlloc_v2"]["calls"] == 5 + 5001, "not what cuMemAllocManaged() calls"
+    assert sum(s["live"] for s in r.cuda.live.values()) == 0
+    state = r.cuda.state
+    assert len(r.cuda.rows) + state["lost"] == state["rows"] and (level == "1" or not state["rows"])
 
 
 # ---- nothing is missed ----
@@ -218,3 +233,15 @@ for name in ("cuMemAlloc_v2", "cuGetProcAddress_v2", "cuInit"):
 def test_not_wanted(fake, tmp_path):
     r = fake("all_kinds.py", "dlsym", env={"GILSCOPE_WHAT": "gil,mem"})
     assert not (r.cuda.rows or r.cuda.calls or r.cuda.state or r.cuda.driver)
+
+
+@ONE_VERSION
+@pytest.mark.parametrize("how", ["dlsym", "proc"])
+@pytest.mark.parametrize("what", ["again", "two"])
+def test_a_driver_that_is_not_the_one_that_was_known(fake, tmp_path, what, how):
+    """Closed and opened elsewhere, or a second one: nobody is sent to where the first one was."""
+    for agent in (False, True):
+        r = fake("driver_again.py", tmp_path, what, how, agent=agent,
+                 env={"GILSCOPE_DRIVER": DRIVER / "libcuda.so.1"})
+        assert r.out == "used\n"
+    assert r.cuda.calls["cuMemAlloc_v2"]["calls"] == (2 if what == "again" else 1)
