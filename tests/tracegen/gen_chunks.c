@@ -15,6 +15,14 @@ static struct gs_encode_scratch scratch;
 static uint8_t *encoded;
 static size_t encoded_room;
 
+static void make_columns(struct gen_columns *s)
+{
+    unsigned n_cols = gs_stream_desc(s->stream)->n_cols;
+    s->cols[0] = gen_alloc((size_t)n_cols * s->room, sizeof(uint64_t));
+    for (unsigned k = 1; k < n_cols; k++)
+        s->cols[k] = s->cols[0] + (size_t)k * s->room;
+}
+
 void gen_chunks_open(struct gen_chunks *c, const struct gen_options *o, uint64_t key)
 {
     *c = (struct gen_chunks){.o = o, .key = key};
@@ -22,6 +30,7 @@ void gen_chunks_open(struct gen_chunks *c, const struct gen_options *o, uint64_t
         struct gen_columns *s = &c->streams[stream];
         s->stream = stream;
         s->room = stream == GS_STREAM_SLICE ? GS_CHUNK_MAX_ROWS : GEN_SMALL_ROWS;
+        make_columns(s);
     }
     c->records = gen_alloc(RECORDS_ROOM, 1);
     gs_record_writer_init(&c->w, c->records + GS_CHUNK_HDR_LEN,
@@ -94,25 +103,6 @@ void gen_chunks_flush(struct gen_chunks *c, uint8_t stream)
     if (c->truth)
         gen_truth_chunk(c->truth, s, survives);
     s->n = 0;
-}
-
-static void make_columns(struct gen_columns *s)
-{
-    unsigned n_cols = gs_stream_desc(s->stream)->n_cols;
-    s->cols[0] = gen_alloc((size_t)n_cols * s->room, sizeof(uint64_t));
-    for (unsigned k = 1; k < n_cols; k++)
-        s->cols[k] = s->cols[0] + (size_t)k * s->room;
-}
-
-void gen_row(struct gen_chunks *c, uint8_t stream, const uint64_t *values)
-{
-    struct gen_columns *s = &c->streams[stream];
-    if (!s->cols[0])
-        make_columns(s);
-    for (unsigned k = 0; k < gs_stream_desc(stream)->n_cols; k++)
-        s->cols[k][s->n] = values[k];
-    if (++s->n == s->room)
-        gen_chunks_flush(c, stream);
 }
 
 /* ---- records ---- */

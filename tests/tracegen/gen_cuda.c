@@ -53,7 +53,7 @@ struct kind_sums {
 struct gen_cuda {
     struct gen_process *p;
     struct gen_rng rng;
-    uint64_t seq, next_address, live, peak;
+    uint64_t seq, next_address, live, peak, end;
     struct block blocks[MAX_BLOCKS];
     uint32_t n_blocks;
     struct call_sums calls[N_CALLS];
@@ -95,6 +95,11 @@ void gen_cuda_close(struct gen_cuda *c)
     free(c);
 }
 
+uint64_t gen_cuda_end(const struct gen_cuda *c)
+{
+    return c->end;
+}
+
 struct gen_cuda_sums gen_cuda_sums(const struct gen_cuda *c)
 {
     struct gen_cuda_sums s = {.live_bytes = c->live, .peak_bytes = c->peak};
@@ -124,6 +129,7 @@ static void put_row(struct gen_cuda *c, const struct gen_turn *t, const struct r
     bool held = at + r->duration <= t->acq + t->hold;
     uint64_t flags = held ? GS_CUDA_HELD | GS_CUDA_HAD : GS_CUDA_HAD;
     struct call_sums *s = &c->calls[r->call];
+    c->end = at + r->duration > c->end ? at + r->duration : c->end;
     s->calls++;
     s->failed += r->result != 0;
     s->ticks += r->duration;

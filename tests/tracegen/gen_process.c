@@ -318,6 +318,8 @@ static void put_forks(struct gen_process *p, uint64_t t)
 static void end(struct gen_process *p)
 {
     uint64_t t = p->gil.free_at + p->gil.ms;
+    if (p->cuda && t < gen_cuda_end(p->cuda))
+        t = gen_cuda_end(p->cuda);
     put_sched(p, t);
     if (p->memory)
         gen_memory_look(p->memory, t, true);

@@ -87,9 +87,19 @@ void gen_chunks_close(struct gen_chunks *c);
 void gen_chunks_flush(struct gen_chunks *c, uint8_t stream);
 void gen_records_flush(struct gen_chunks *c);
 
-/* values: one for each column of the stream. */
-void gen_row(struct gen_chunks *c, uint8_t stream, const uint64_t *values);
-#define GEN_ROW(c, stream, ...) gen_row(c, stream, (const uint64_t[]){__VA_ARGS__})
+/* One value for each column of the stream. */
+static inline void gen_row(struct gen_chunks *c, uint8_t stream, const uint64_t *values,
+                           unsigned n_values)
+{
+    struct gen_columns *s = &c->streams[stream];
+    for (unsigned k = 0; k < n_values; k++)
+        s->cols[k][s->n] = values[k];
+    if (++s->n == s->room)
+        gen_chunks_flush(c, stream);
+}
+#define GEN_ROW(c, stream, ...)                                                                    \
+    gen_row(c, stream, (const uint64_t[]){__VA_ARGS__},                                            \
+            sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
 
 /* A record: begin, gs_record_put_*(&c->w), end; or of numbers only. */
 void gen_record_end(struct gen_chunks *c);
@@ -183,6 +193,7 @@ struct gen_cuda *gen_cuda_open(struct gen_process *p, uint64_t t);
 void gen_cuda_close(struct gen_cuda *c);
 void gen_cuda_call(struct gen_cuda *c, const struct gen_turn *t);
 void gen_cuda_state(struct gen_cuda *c, uint64_t t);
+uint64_t gen_cuda_end(const struct gen_cuda *c); /* of the last call */
 struct gen_cuda_sums gen_cuda_sums(const struct gen_cuda *c);
 
 /* ---- gen_process.c ---- */
