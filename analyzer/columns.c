@@ -131,6 +131,7 @@ static void count_losses(struct gs_recording *r, const struct gs_chunk_ref *chun
         if (is_deleted(r, &chunks[i]))
             continue;
         r->dropped_rows += h->lost_before;
+        r->unsound_chunks += chunks[i].state == GS_CHUNK_DAMAGED;
         if (chunks[i].state == GS_CHUNK_DAMAGED && h->stream != GS_STREAM_RECORDS)
             r->damaged_rows += h->n_rows;
     }
@@ -166,11 +167,16 @@ static void describe_detail(struct gs_recording *r)
     name_ended_threads(r);
 }
 
+bool gs_recording_is_whole(const struct gs_recording *r)
+{
+    return !r->lost_chunks && !r->unsound_chunks && !r->damaged_chunks && !r->damaged_records;
+}
+
 /* An interpreter that starts takes its GIL at once; one whose turns nobody saw looks like a program
  * without trouble. Not said where the GIL's record may be what is missing. */
 static void note_unseen_gil(struct gs_recording *r)
 {
-    bool whole = !r->lost_chunks && !r->damaged_chunks && !r->damaged_records;
+    bool whole = gs_recording_is_whole(r);
     bool long_enough = r->ended || r->end_ns - r->start_ns >= GIL_SEEN_WITHIN_NS;
     if (r->python_hex && !r->free_threaded && !r->n_gils && whole && long_enough)
         gs_recording_note(r, "no turn of the GIL was seen: this process did not start its Python, "

@@ -95,6 +95,7 @@ struct gs_recording {
     uint64_t dropped_rows; /* sum of the chunks' lost_before: the same losses as lost_slots */
     uint64_t damaged_rows;
     uint64_t damaged_records, damaged_chunks;
+    uint64_t unsound_chunks; /* the reader stepped over them; it counts them for all processes */
     uint64_t overhead_ns, process_cpu_ns;
     char *notes;
 
@@ -127,6 +128,8 @@ struct gs_rec_totals *gs_recording_totals(struct gs_recording *r, uint32_t threa
 void gs_recording_note(struct gs_recording *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void gs_recording_saw(struct gs_recording *r, uint64_t t_ns);
+/* Nothing that was written is missing or damaged; what was never written is not known. */
+bool gs_recording_is_whole(const struct gs_recording *r);
 uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor);
 uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor);
 

@@ -337,8 +337,7 @@ static void describe_process(struct gs_recording *r, struct gs_prof_process *out
     out->level = r->level;
     out->level_end = r->level_end;
     out->ended = r->ended;
-    out->complete =
-        r->ended && r->has_process && !r->lost_chunks && !r->damaged_chunks && !r->damaged_records;
+    out->complete = r->ended && r->has_process && gs_recording_is_whole(r);
     if (!r->has_process)
         gs_recording_note(r, "the record that describes the process is missing");
     take_string(&out->exe, &r->exe);
