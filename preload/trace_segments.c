@@ -116,11 +116,13 @@ static uint64_t kept_bytes(uint32_t from)
     return bytes;
 }
 
-/* How many of the oldest go, so that the newest may grow. */
+/* How many of the oldest go, so that the newest may grow, and have a flush on top: on a busy machine
+ * one may be a third of a share. */
 static uint32_t surplus(void)
 {
     uint32_t n = 0;
-    while (s->n - n > 2 && (kept_bytes(n) + segment_bytes() > gs_agent.config.max_size_bytes))
+    uint64_t room = segment_bytes() + segment_bytes() / 4;
+    while (s->n - n > 2 && kept_bytes(n) + room > gs_agent.config.max_size_bytes)
         n++;
     return n;
 }
