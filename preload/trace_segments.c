@@ -116,8 +116,8 @@ static uint64_t kept_bytes(uint32_t from)
     return bytes;
 }
 
-/* How many of the oldest go, so that the newest may grow, and have a flush on top: on a busy machine
- * one may be a third of a share. */
+/* How many of the oldest go, so that the newest may grow, and have a flush on top: on a busy
+ * machine one may be a third of a share. */
 static uint32_t surplus(void)
 {
     uint32_t n = 0;
