@@ -68,7 +68,7 @@ PROGRAM = [sys.executable, "-c", "import os, busy; busy.contend(0.03); print(os.
 def spawn():
     """posix_spawn: libc's vfork."""
     path = os.path.dirname(os.path.abspath(busy.__file__))
-    wait(os.posix_spawn(PROGRAM[0], ["python", "-c", PROGRAM[2].replace("print(os.getpid())", "")],
+    wait(os.posix_spawn(PROGRAM[0], [PROGRAM[0], "-c", PROGRAM[2].replace("print(os.getpid())", "")],
                         dict(os.environ, PYTHONPATH=path)))
 
 
