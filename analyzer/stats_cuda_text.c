@@ -13,20 +13,6 @@
 #define MAX_DEVICES   8
 #define MAX_OOMS      3
 
-static void put_line(const struct gs_text *t, char *line)
-{
-    fputc(' ', t->out);
-    gs_text_wrapped(t, line, 1, 1);
-    free(line);
-}
-
-static void put_why(const struct gs_text *t, const char *what, const char *why)
-{
-    char *safe = gs_fmt_safe(why, 0);
-    put_line(t, gs_xasprintf("%s: %s", what, safe));
-    free(safe);
-}
-
 /* ---- devices ---- */
 
 static void put_device(const struct gs_text *t, const struct gs_prof_cuda_device *d)
@@ -59,7 +45,7 @@ static void put_devices(const struct gs_text *t, const struct gs_prof_cuda *c)
     if (shown > MAX_DEVICES)
         fprintf(t->out, " … and %zu more: see stats --json\n", shown - MAX_DEVICES);
     if (c->no_nvml)
-        put_why(t, "what the process uses is not known", c->no_nvml);
+        gs_text_why(t, "what the process uses is not known", c->no_nvml);
 }
 
 /* ---- memory ---- */
@@ -83,9 +69,9 @@ static void put_oom(const struct gs_text *t, const struct gs_prof_cuda *c,
                     const struct gs_prof_cuda_oom *oom)
 {
     char *call = gs_cuda_call_text(c, oom->call), *safe = gs_fmt_safe(call, 40);
-    put_line(t, gs_xasprintf("Out of memory after %s: %s asked for %s while %s lived.",
-                             gs_fmt_ns(oom->t_ns).s, safe, gs_fmt_bytes(oom->asked_bytes).s,
-                             gs_fmt_bytes(oom->live_bytes).s));
+    gs_text_line(t, gs_xasprintf("Out of memory after %s: %s asked for %s while %s lived.",
+                                 gs_fmt_ns(oom->t_ns).s, safe, gs_fmt_bytes(oom->asked_bytes).s,
+                                 gs_fmt_bytes(oom->live_bytes).s));
     free(call);
     free(safe);
 }
@@ -95,12 +81,12 @@ static void put_memory(const struct gs_text *t, const struct gs_prof_cuda *c)
     if (!c->allocations && !c->failed && !c->peak_bytes)
         return;
     char *live = kinds_text(c->by_kind), *peak = kinds_text(c->peak_by_kind);
-    put_line(t, gs_xasprintf("Memory of devices: at most %s (after %s), %s at the end; %s "
-                             "allocations, %s frees, %s failed.",
-                             gs_fmt_bytes(c->peak_bytes).s, gs_fmt_ns(c->peak_t_ns).s,
-                             gs_fmt_bytes(c->live_bytes).s, gs_fmt_count(c->allocations).s,
-                             gs_fmt_count(c->frees).s, gs_fmt_count(c->failed).s));
-    put_line(t, gs_xasprintf("By kind at most: %s; at the end: %s.", peak, live));
+    gs_text_line(t, gs_xasprintf("Memory of devices: at most %s (after %s), %s at the end; %s "
+                                 "allocations, %s frees, %s failed.",
+                                 gs_fmt_bytes(c->peak_bytes).s, gs_fmt_ns(c->peak_t_ns).s,
+                                 gs_fmt_bytes(c->live_bytes).s, gs_fmt_count(c->allocations).s,
+                                 gs_fmt_count(c->frees).s, gs_fmt_count(c->failed).s));
+    gs_text_line(t, gs_xasprintf("By kind at most: %s; at the end: %s.", peak, live));
     free(live);
     free(peak);
     for (size_t i = 0; i < c->n_ooms && i < MAX_OOMS; i++)
@@ -129,18 +115,19 @@ static void put_stacks(const struct gs_text *t, const struct gs_profile *p, size
 static void put_time(const struct gs_text *t, const struct gs_prof_cuda *c)
 {
     if (c->sync_ns)
-        put_line(t, gs_xasprintf("Waited %s for devices, %s of it (%s) with the GIL held; other "
-                                 "threads waited %s meanwhile.",
-                                 gs_fmt_ns(c->sync_ns).s, gs_fmt_ns(c->sync_under_gil_ns).s,
-                                 gs_fmt_percent(c->sync_under_gil_ns, c->sync_ns).s,
-                                 gs_fmt_ns(c->sync_blamed_ns).s));
+        gs_text_line(t,
+                     gs_xasprintf("Waited %s for devices, %s of it (%s) with the GIL held; other "
+                                  "threads waited %s meanwhile.",
+                                  gs_fmt_ns(c->sync_ns).s, gs_fmt_ns(c->sync_under_gil_ns).s,
+                                  gs_fmt_percent(c->sync_under_gil_ns, c->sync_ns).s,
+                                  gs_fmt_ns(c->sync_blamed_ns).s));
     if (c->under_gil_ns)
-        put_line(t, gs_xasprintf("All calls together held the GIL for %s; others waited %s "
-                                 "meanwhile.",
-                                 gs_fmt_ns(c->under_gil_ns).s, gs_fmt_ns(c->blamed_ns).s));
+        gs_text_line(t, gs_xasprintf("All calls together held the GIL for %s; others waited %s "
+                                     "meanwhile.",
+                                     gs_fmt_ns(c->under_gil_ns).s, gs_fmt_ns(c->blamed_ns).s));
     if (c->launches)
-        put_line(t, gs_xasprintf("%s launch%s took %s.", gs_fmt_count(c->launches).s,
-                                 c->launches == 1 ? "" : "es", gs_fmt_ns(c->launch_ns).s));
+        gs_text_line(t, gs_xasprintf("%s launch%s took %s.", gs_fmt_count(c->launches).s,
+                                     c->launches == 1 ? "" : "es", gs_fmt_ns(c->launch_ns).s));
 }
 
 static void put_held_row(const struct gs_text *t, const struct gs_profile *p,
@@ -174,14 +161,14 @@ static void put_held(const struct gs_text *t, const struct gs_profile *p,
 static void put_job(const struct gs_text *t, const struct gs_cuda_totals *job)
 {
     gs_text_heading(t, "CUDA of the job");
-    put_line(t,
-             gs_xasprintf("%s processes have %s contexts on %s device%s, which take %s; memory "
-                          "of devices at most %s in sum, %s at the end; others waited %s for the "
-                          "GIL while calls held it.",
-                          gs_fmt_count(job->processes).s, gs_fmt_count(job->contexts).s,
-                          gs_fmt_count(job->devices).s, job->devices == 1 ? "" : "s",
-                          gs_fmt_bytes(job->context_bytes).s, gs_fmt_bytes(job->peak_bytes).s,
-                          gs_fmt_bytes(job->live_bytes).s, gs_fmt_ns(job->blamed_ns).s));
+    gs_text_line(
+        t, gs_xasprintf("%s processes have %s contexts on %s device%s, which take %s; memory "
+                        "of devices at most %s in sum, %s at the end; others waited %s for the "
+                        "GIL while calls held it.",
+                        gs_fmt_count(job->processes).s, gs_fmt_count(job->contexts).s,
+                        gs_fmt_count(job->devices).s, job->devices == 1 ? "" : "s",
+                        gs_fmt_bytes(job->context_bytes).s, gs_fmt_bytes(job->peak_bytes).s,
+                        gs_fmt_bytes(job->live_bytes).s, gs_fmt_ns(job->blamed_ns).s));
 }
 
 static void put_process(const struct gs_text *t, const struct gs_profile *p, size_t process)
@@ -191,7 +178,7 @@ static void put_process(const struct gs_text *t, const struct gs_profile *p, siz
     gs_text_heading(t, heading);
     free(heading);
     if (c->no_cuda)
-        put_why(t, "not recorded", c->no_cuda);
+        gs_text_why(t, "not recorded", c->no_cuda);
     put_devices(t, c);
     put_memory(t, c);
     put_stacks(t, p, process);

@@ -11,20 +11,6 @@
 #define MAX_PROCESSES 3
 #define MAX_CLASSES   5
 
-static void put_line(const struct gs_text *t, char *line)
-{
-    fputc(' ', t->out);
-    gs_text_wrapped(t, line, 1, 1);
-    free(line);
-}
-
-static void put_why(const struct gs_text *t, const char *what, const char *why)
-{
-    char *safe = gs_fmt_safe(why, 0);
-    put_line(t, gs_xasprintf("%s: %s", what, safe));
-    free(safe);
-}
-
 /* ---- what is resident ---- */
 
 static void put_part(const struct gs_text *t, const char *sign, uint64_t bytes, uint64_t of,
@@ -40,10 +26,11 @@ static void put_resident(const struct gs_text *t, const struct gs_prof_memory *m
     int64_t rest = m->unexplained_bytes;
     if (!m->has_maps)
         return;
-    put_line(t, gs_xasprintf("%s resident after %s; %s with shared pages counted in part (PSS), "
-                             "%s of its own (USS).",
-                             gs_fmt_bytes(m->rss_bytes).s, gs_fmt_ns(m->maps_t_ns).s,
-                             gs_fmt_bytes(m->pss_bytes).s, gs_fmt_bytes(m->uss_bytes).s));
+    gs_text_line(t,
+                 gs_xasprintf("%s resident after %s; %s with shared pages counted in part (PSS), "
+                              "%s of its own (USS).",
+                              gs_fmt_bytes(m->rss_bytes).s, gs_fmt_ns(m->maps_t_ns).s,
+                              gs_fmt_bytes(m->pss_bytes).s, gs_fmt_bytes(m->uss_bytes).s));
     fprintf(t->out, " %s%11s %6s  what is resident%s\n", gs_text_style(t, DIM), "size", "share",
             gs_text_style(t, RESET));
     for (size_t i = 0; i < GS_N_EXPLAINED; i++)
@@ -53,7 +40,7 @@ static void put_resident(const struct gs_text *t, const struct gs_prof_memory *m
         put_part(t, rest < 0 ? "-" : "", rest < 0 ? 0 - (uint64_t)rest : (uint64_t)rest,
                  m->rss_bytes, rest < 0 ? "unexplained: less is resident" : "unexplained");
     if (m->swap_bytes)
-        put_line(t, gs_xasprintf("%s more are swapped out.", gs_fmt_bytes(m->swap_bytes).s));
+        gs_text_line(t, gs_xasprintf("%s more are swapped out.", gs_fmt_bytes(m->swap_bytes).s));
 }
 
 /* ---- arenas ---- */
@@ -62,17 +49,18 @@ static void put_arenas(const struct gs_text *t, const struct gs_prof_memory *m)
 {
     const struct gs_prof_memory_sample *s = gs_memory_last(m);
     if (m->no_arenas)
-        put_why(t, "no arenas", m->no_arenas);
+        gs_text_why(t, "no arenas", m->no_arenas);
     if (!s || !s->arenas)
         return;
-    put_line(t, gs_xasprintf("%s arena%s of %s after %s (at most %s): %s in use, %s free beside "
-                             "them, %s (%s) free but pinned.",
-                             gs_fmt_count(s->arenas).s, s->arenas == 1 ? "" : "s",
-                             gs_fmt_bytes(s->arena_bytes).s, gs_fmt_ns(s->t_ns).s,
-                             gs_fmt_bytes(m->samples[m->peak].arena_bytes).s,
-                             gs_fmt_bytes(s->pool_used_bytes).s, gs_fmt_bytes(s->pool_free_bytes).s,
-                             gs_fmt_bytes(s->pinned_free_bytes).s,
-                             gs_fmt_percent(s->pinned_free_bytes, s->arena_bytes).s));
+    gs_text_line(
+        t, gs_xasprintf("%s arena%s of %s after %s (at most %s): %s in use, %s free beside "
+                        "them, %s (%s) free but pinned.",
+                        gs_fmt_count(s->arenas).s, s->arenas == 1 ? "" : "s",
+                        gs_fmt_bytes(s->arena_bytes).s, gs_fmt_ns(s->t_ns).s,
+                        gs_fmt_bytes(m->samples[m->peak].arena_bytes).s,
+                        gs_fmt_bytes(s->pool_used_bytes).s, gs_fmt_bytes(s->pool_free_bytes).s,
+                        gs_fmt_bytes(s->pinned_free_bytes).s,
+                        gs_fmt_percent(s->pinned_free_bytes, s->arena_bytes).s));
 }
 
 static uint64_t free_bytes(const struct gs_prof_size_class *c)
@@ -115,7 +103,7 @@ static void put_alloc(const struct gs_text *t, const struct gs_profile *p, size_
     if (!a)
         return;
     if (a->no_allocs)
-        put_why(t, "no samples of allocations", a->no_allocs);
+        gs_text_why(t, "no samples of allocations", a->no_allocs);
     struct gs_prof_alloc_row *rows = gs_memory_top_pinners(p, process, &n);
     if (n)
         fprintf(t->out, " %s%11s %6s %11s  allocated at%s\n", gs_text_style(t, DIM), "pins",
@@ -128,9 +116,9 @@ static void put_alloc(const struct gs_text *t, const struct gs_profile *p, size_
     }
     free(rows);
     if (a->lost_allocs || a->lost_frees)
-        put_line(t, gs_xasprintf("Of %s samples %s were lost, and %s times that one was freed.",
-                                 gs_fmt_count(a->samples).s, gs_fmt_count(a->lost_allocs).s,
-                                 gs_fmt_count(a->lost_frees).s));
+        gs_text_line(t, gs_xasprintf("Of %s samples %s were lost, and %s times that one was freed.",
+                                     gs_fmt_count(a->samples).s, gs_fmt_count(a->lost_allocs).s,
+                                     gs_fmt_count(a->lost_frees).s));
 }
 
 /* ---- all ---- */
@@ -138,15 +126,16 @@ static void put_alloc(const struct gs_text *t, const struct gs_profile *p, size_
 static void put_job(const struct gs_text *t, const struct gs_memory_totals *job)
 {
     gs_text_heading(t, "Memory of the job");
-    put_line(t, gs_xasprintf("%s processes: %s resident in sum; %s with shared pages counted "
-                             "once (PSS), %s of single ones (USS); %s in arenas, of which %s in "
-                             "use and %s (%s) free but "
-                             "pinned.",
-                             gs_fmt_count(job->processes).s, gs_fmt_bytes(job->rss_bytes).s,
-                             gs_fmt_bytes(job->pss_bytes).s, gs_fmt_bytes(job->uss_bytes).s,
-                             gs_fmt_bytes(job->arena_bytes).s, gs_fmt_bytes(job->pool_used_bytes).s,
-                             gs_fmt_bytes(job->pinned_free_bytes).s,
-                             gs_fmt_percent(job->pinned_free_bytes, job->arena_bytes).s));
+    gs_text_line(
+        t, gs_xasprintf("%s processes: %s resident in sum; %s with shared pages counted "
+                        "once (PSS), %s of single ones (USS); %s in arenas, of which %s in "
+                        "use and %s (%s) free but "
+                        "pinned.",
+                        gs_fmt_count(job->processes).s, gs_fmt_bytes(job->rss_bytes).s,
+                        gs_fmt_bytes(job->pss_bytes).s, gs_fmt_bytes(job->uss_bytes).s,
+                        gs_fmt_bytes(job->arena_bytes).s, gs_fmt_bytes(job->pool_used_bytes).s,
+                        gs_fmt_bytes(job->pinned_free_bytes).s,
+                        gs_fmt_percent(job->pinned_free_bytes, job->arena_bytes).s));
 }
 
 static void put_process(const struct gs_text *t, const struct gs_profile *p, size_t process)

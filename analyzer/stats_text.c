@@ -151,6 +151,20 @@ static char *frame_text(const struct gs_prof_frame *f, size_t room)
     return out;
 }
 
+void gs_text_line(const struct gs_text *t, char *line)
+{
+    fputc(' ', t->out);
+    gs_text_wrapped(t, line, 1, 1);
+    free(line);
+}
+
+void gs_text_why(const struct gs_text *t, const char *what, const char *why)
+{
+    char *safe = gs_fmt_safe(why, 0);
+    gs_text_line(t, gs_xasprintf("%s: %s", what, safe));
+    free(safe);
+}
+
 void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t node, size_t room)
 {
     char *text = frame_text(&p->frames[p->nodes[node].frame], room);

@@ -24,6 +24,10 @@ const char *gs_text_style(const struct gs_text *t, const char *code); /* "" with
 void gs_text_heading(const struct gs_text *t, const char *s);
 /* Words of `s` in lines of the terminal's width; `first` columns of the first one are taken. */
 void gs_text_wrapped(const struct gs_text *t, const char *s, unsigned first, unsigned indent);
+/* The same for a line of its own; frees it. */
+void gs_text_line(const struct gs_text *t, char *line);
+/* "what: why", `why` from a capture. */
+void gs_text_why(const struct gs_text *t, const char *what, const char *why);
 /* The innermost frame in full, its callers by name as room allows; and the line's end. */
 void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t node, size_t room);
 
