@@ -11,12 +11,11 @@
 #include "preload/gil.h"
 #include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
+#include "preload/trace_segments.h"
 #include "preload/trace_writer.h"
 
-#define SILENT_LOOKS   10u /* with turns of the GIL and without allocations, until it is told */
-#define BYTES_PER_ROW  16u /* about, as written */
-#define SEGMENT_SHARE  20u /* of the limit: a quarter of a segment */
-#define MAX_TOLD_AGAIN 65536u
+#define SILENT_LOOKS  10u /* with turns of the GIL and without allocations, until it is told */
+#define BYTES_PER_ROW 16u /* about, as written */
 
 static struct {
     uint64_t turns, samples;
@@ -107,16 +106,10 @@ static void fill_row(uint32_t n, uintptr_t address, const struct gs_alloc_sample
         gs_writer_column(i)[n] = fields[i];
 }
 
-static uint32_t most_told_again(void)
-{
-    uint64_t rows = gs_agent.config.max_size_bytes / SEGMENT_SHARE / BYTES_PER_ROW;
-    return rows < MAX_TOLD_AGAIN ? (uint32_t)rows : MAX_TOLD_AGAIN;
-}
-
 /* With the stacks they had: those of segments that are kept are known, others are not. */
 void gs_alloc_records_again(void)
 {
-    uint32_t n = 0, told = 0, most = most_told_again();
+    uint32_t n = 0, told = 0, most = gs_segments_rows_again(BYTES_PER_ROW);
     uintptr_t address;
     struct gs_alloc_sample s;
     if (!gs_agent.config.alloc || gs_alloc_why_not())

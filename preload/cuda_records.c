@@ -12,14 +12,13 @@
 #include "preload/nvml.h"
 #include "preload/trace/trace_format.h"
 #include "preload/trace_records.h"
+#include "preload/trace_segments.h"
 #include "preload/trace_writer.h"
 
-#define FIRST_LOOK_NS  50000000u /* of NVML; then twice as long each time, up to */
-#define LOOKS_NS       1000000000u
-#define BUDGET         100u /* of these looks: one part in this of the time */
-#define BYTES_PER_ROW  32u  /* about, as written */
-#define SEGMENT_SHARE  20u  /* of the limit: a quarter of a segment */
-#define MAX_TOLD_AGAIN 65536u
+#define FIRST_LOOK_NS 50000000u /* of NVML; then twice as long each time, up to */
+#define LOOKS_NS      1000000000u
+#define BUDGET        100u /* of these looks: one part in this of the time */
+#define BYTES_PER_ROW 32u  /* about, as written */
 
 static struct {
     bool driver, no_memory, more_contexts, device[GS_CUDA_DEVICES];
@@ -246,16 +245,10 @@ static void fill_row(uint32_t n, const struct gs_cuda_block *b)
         gs_writer_column(i)[n] = fields[i];
 }
 
-static uint32_t most_told_again(void)
-{
-    uint64_t rows = gs_agent.config.max_size_bytes / SEGMENT_SHARE / BYTES_PER_ROW;
-    return rows < MAX_TOLD_AGAIN ? (uint32_t)rows : MAX_TOLD_AGAIN;
-}
-
 /* With the stacks they had: those of segments that are kept are known, others are not. */
 static void put_live_again(void)
 {
-    uint32_t n = 0, most = most_told_again();
+    uint32_t n = 0, most = gs_segments_rows_again(BYTES_PER_ROW);
     struct gs_cuda_block b;
     for (uint32_t slot = 0; slot < GS_CUDA_SLOTS; slot++) {
         if (!gs_cuda_live_read(slot, &b) || b.kind == GS_CUDA_KIND_NONE || !b.seq)

@@ -23,6 +23,7 @@
 #define MAX_NAMES      64u /* tried, where names are taken */
 #define MAX_NAME_NO    999999u
 #define ENDED_BYTES    1024u
+#define MAX_TOLD_AGAIN 65536u
 #define SEGMENT_SUFFIX ".seg000000.gsc"
 
 /* Threads that ended while a segment was written, summed up. */
@@ -106,6 +107,12 @@ static void add_words(void *into, const void *from, size_t bytes)
 static uint32_t segment_bytes(void)
 {
     return (uint32_t)(gs_agent.config.max_size_bytes / SHARES);
+}
+
+uint32_t gs_segments_rows_again(uint32_t row_bytes)
+{
+    uint64_t rows = gs_agent.config.max_size_bytes / SHARES / 4 / row_bytes;
+    return rows < MAX_TOLD_AGAIN ? (uint32_t)rows : MAX_TOLD_AGAIN;
 }
 
 static uint64_t kept_bytes(uint32_t from)

@@ -24,6 +24,8 @@ enum gs_segments_step {
 } gs_segments_step(void);
 /* A thread has ended: what its records say is forgotten with this segment. */
 void gs_segments_bury(const struct gs_thread *t);
+/* Rows of about so many bytes that may be told again as a segment begins: a quarter of it. */
+uint32_t gs_segments_rows_again(uint32_t row_bytes);
 void gs_segments_forget(void); /* forked child */
 
 #endif
