@@ -211,7 +211,7 @@ def test_an_embedder_may_begin_again(python, gilscope, tmp_path, compile_c):
 
 @pytest.mark.pythons(per_minor=True)
 def test_python_that_does_not_use_them(python, record_memory, targets):
-    _, memory = record_memory([python, targets / "busy.py"], env={"PYTHONMALLOC": "malloc"})
+    _, memory = record_memory([python, targets / "busy.py", 1.5], env={"PYTHONMALLOC": "malloc"})
     assert not memory.arenas and not memory.rows["pools"]
     assert ["none was made" in text for text in memory.why_no_arenas()] == [True]
     assert memory.last("MEMORY")[1] > 5 << 20  # resident bytes all the same

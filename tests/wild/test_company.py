@@ -223,15 +223,36 @@ def test_mode_of_the_interpreter(mode, python, gilscope, program, stats, tmp_pat
     check(stats(tmp_path / "x.gsc"))
 
 
+DUMPED_LATER = """
+import faulthandler, sys, threading, time
+ready, stop = threading.Barrier(4), threading.Event()
+def work():
+    ready.wait()
+    while not stop.is_set():
+        sum(range(1000))
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads: t.start()
+ready.wait()  # from here on the four threads live, until the dump has ended with the oldest
+with open(sys.argv[1], "w+") as dump:
+    faulthandler.dump_traceback_later(0.1, file=dump)
+    while "in <module>" not in open(sys.argv[1]).read():
+        time.sleep(0.01)
+    stop.set()
+    for t in threads: t.join()
+print("done")
+"""
+
+
 @pytest.mark.pythons(per_minor=True)
 def test_faulthandler_dumps_later(python, gilscope, script, tmp_path):
-    """Its watchdog thread has no Python state; the dump names the same functions."""
-    code = WORK.replace("threads =", "import faulthandler; faulthandler.dump_traceback_later(0.1)\nthreads =")
-    argv = [python, script(code)]
-    plain, watched = run_plain(argv), run_preloaded(gilscope, argv, tmp_path / "x.gsc")
-    names = [set(re.findall(r" in (\w+)", r.stderr)) for r in (plain, watched)]
-    assert watched.stdout == plain.stdout and "work" in names[0] & names[1]
-    assert plain.stderr.count("Thread 0x") == watched.stderr.count("Thread 0x"), "our thread is none of Python's"
+    """Its watchdog thread has no Python state; the dump has the program's threads, and none of ours."""
+    argv = [python, script(DUMPED_LATER)]
+    plain = run_plain([*argv, tmp_path / "plain"])
+    watched = run_preloaded(gilscope, [*argv, tmp_path / "watched"], tmp_path / "x.gsc")
+    dumps = [(tmp_path / name).read_text() for name in ("plain", "watched")]
+    assert (watched.stdout, watched.stderr) == (plain.stdout, plain.stderr) == ("done\n", "")
+    assert [dump.count("Thread 0x") for dump in dumps] == [4, 4]
+    assert [dump.count(" in work") for dump in dumps] == [3, 3]
 
 
 # ---- hosts ----
