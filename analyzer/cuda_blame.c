@@ -208,7 +208,7 @@ static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stac
 {
     struct gs_decoder d;
     struct gs_window_rows rows = {0};
-    gs_decoder_open(&d, r, stacks, w->n_rows);
+    gs_decoder_open(&d, r, stacks, w->size);
     for (size_t k = 0; k < w->n; k++) {
         gs_window_load(w, k, &d, &rows);
         for (size_t i = 0; i < rows.n; i++)

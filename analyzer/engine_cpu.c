@@ -40,7 +40,7 @@ static void open_worker(struct gs__worker *w, const struct gs_engine_job *job,
                         const struct gs_bins *bins)
 {
     size_t n_threads = job->rows->threads.n;
-    gs_decoder_open(&w->d, job->r, job->stacks, job->rows->n_rows);
+    gs_decoder_open(&w->d, job->r, job->stacks, job->rows->size);
     w->bins = gs_bins_like(bins);
     w->pair_width = n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG;
     w->chain_width = job->rows->chains.holders.n;

@@ -191,7 +191,7 @@ static enum gs_status reference_run(struct gs_engine *e, const struct gs_engine_
     struct gs_decoder d;
     struct gs_window_rows rows = {0};
     (void)err;
-    gs_decoder_open(&d, job->r, job->stacks, job->rows->n_rows);
+    gs_decoder_open(&d, job->r, job->stacks, job->rows->size);
     gs_windows_load_raw(job->rows, &d, &rows);
     struct work w = {.e = e,
                      .d = &d,

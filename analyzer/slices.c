@@ -23,17 +23,18 @@ struct gs_actor_slot {
 #define STEPS_OF_CHUNK 65536u
 
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
-                     const struct gs_stacks *stacks, uint64_t n_rows)
+                     const struct gs_stacks *stacks, struct gs_decoder_size size)
 {
     size_t slots = CACHE_SLOTS_MIN;
-    while (slots < CACHE_SLOTS_MAX && slots < n_rows)
+    while (slots < CACHE_SLOTS_MAX && slots < size.rows)
         slots *= 2;
     memset(d, 0, sizeof(*d));
     d->r = r;
     d->stacks = stacks;
     d->cache = gs_xcalloc(slots, sizeof(*d->cache));
     d->cache_mask = slots - 1;
-    d->columns = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*d->columns));
+    d->stride = size.chunk_rows;
+    d->columns = gs_xmalloc(GS_CHUNK_MAX_COLS * d->stride, sizeof(*d->columns));
 }
 
 void gs_decoder_close(struct gs_decoder *d)
@@ -47,7 +48,7 @@ void gs_decoder_close(struct gs_decoder *d)
 
 static uint64_t *column(struct gs_decoder *d, unsigned k)
 {
-    return d->columns + (size_t)k * GS_CHUNK_MAX_ROWS;
+    return d->columns + k * d->stride;
 }
 
 static uint32_t to_u32(uint64_t v)
@@ -83,7 +84,7 @@ static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(c->hdr.stream);
     d->n = c->hdr.n_rows;
-    if (!desc || d->n == 0 || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS)
+    if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS)
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++)
         if (gs_chunk_decode_column(c->data, &c->hdr, k, column(d, k)) != GS_OK)

@@ -47,15 +47,19 @@ struct gs_decoder {
     struct gs_idmap actors; /* thread id, node */
     struct gs_actor_slot *cache;
     size_t cache_mask;
-    uint64_t *columns; /* of the chunk last decoded; times are ns */
-    size_t n;
+    uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns */
+    size_t stride, n;
     bool by_holder;
     struct gs_holder_sample *samples; /* see gs_decoder_samples() */
     size_t n_samples, cap_samples;
 };
-/* n_rows: about so many will be decoded. */
+/* What it will have to decode. */
+struct gs_decoder_size {
+    uint64_t rows;       /* in all, about */
+    uint32_t chunk_rows; /* of a chunk, at most */
+};
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
-                     const struct gs_stacks *stacks, uint64_t n_rows);
+                     const struct gs_stacks *stacks, struct gs_decoder_size size);
 void gs_decoder_close(struct gs_decoder *d);
 static inline uint32_t gs_actor_thread(const struct gs_idmap *actors, uint32_t actor)
 {
@@ -83,7 +87,7 @@ enum gs_slice_column {
 };
 static inline const uint64_t *gs_decoded_column(const struct gs_decoder *d, enum gs_slice_column k)
 {
-    return d->columns + (size_t)k * GS_CHUNK_MAX_ROWS;
+    return d->columns + k * d->stride;
 }
 
 /* Adds those of a HOLDER_SAMPLE chunk whose seq is in [lo, last] to d->samples. false as above. */

@@ -254,6 +254,16 @@ static void drop_survey(struct gs_windows *w)
     w->min_ns = UINT64_MAX;
 }
 
+static void add_size(struct gs_decoder_size *size, const struct gs_chunk_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        uint32_t n = list->at[i]->hdr.n_rows;
+        n = n < GS_CHUNK_MAX_ROWS ? n : GS_CHUNK_MAX_ROWS;
+        size->rows += n;
+        size->chunk_rows = n > size->chunk_rows ? n : size->chunk_rows;
+    }
+}
+
 void gs_windows_open(struct gs_windows *w, const struct gs_chunk_list *slices,
                      const struct gs_chunk_list *samples, const struct gs_recording *r,
                      const struct gs_stacks *stacks, size_t rows, unsigned jobs)
@@ -261,6 +271,8 @@ void gs_windows_open(struct gs_windows *w, const struct gs_chunk_list *slices,
     memset(w, 0, sizeof(*w));
     w->slices = slices;
     w->sample_list = samples;
+    add_size(&w->size, slices);
+    add_size(&w->size, samples);
     drop_survey(w);
     for (rows = plan(w, rows ? rows : WINDOW_ROWS); w->n; rows = plan(w, 4 * rows)) {
         gs__survey(w, r, stacks, jobs);

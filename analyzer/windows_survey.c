@@ -277,21 +277,13 @@ static void close_worker(struct worker *me)
     free(me->last);
 }
 
-static uint64_t claimed_rows(const struct gs_chunk_list *list)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < list->n; i++)
-        n += list->at[i]->hdr.n_rows;
-    return n;
-}
-
 void gs__survey(struct gs_windows *w, const struct gs_recording *r, const struct gs_stacks *stacks,
                 unsigned jobs)
 {
     unsigned n = gs_parallel_workers(jobs, w->n);
     struct survey s = {w, gs_xcalloc(n, sizeof(*s.workers))};
     for (unsigned i = 0; i < n; i++) {
-        gs_decoder_open(&s.workers[i].d, r, stacks, claimed_rows(w->slices));
+        gs_decoder_open(&s.workers[i].d, r, stacks, w->size);
         s.workers[i].min_ns = UINT64_MAX;
     }
     gs_parallel(n, w->n, survey_window, &s);
