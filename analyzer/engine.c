@@ -34,10 +34,30 @@ static uint64_t pair_hash(uint64_t key)
     return v ^ v >> 31;
 }
 
-static int by_value(const void *pa, const void *pb)
+/* The value that would stand at `rank`, were v[n] sorted; v is reordered (Hoare's selection). */
+static uint64_t value_of_rank(uint64_t *v, size_t n, size_t rank)
 {
-    const uint64_t *a = pa, *b = pb;
-    return *a < *b ? -1 : *a > *b;
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        uint64_t pivot = v[lo + (hi - lo) / 2];
+        size_t i = lo, k = hi;
+        for (;; i++, k--) {
+            while (v[i] < pivot)
+                i++;
+            while (v[k] > pivot)
+                k--;
+            if (i >= k)
+                break;
+            uint64_t swap = v[i];
+            v[i] = v[k];
+            v[k] = swap;
+        }
+        if (rank <= k)
+            hi = k;
+        else
+            lo = k + 1;
+    }
+    return v[rank];
 }
 
 static uint64_t greatest_kept(const struct gs_pairs *p)
@@ -46,8 +66,7 @@ static uint64_t greatest_kept(const struct gs_pairs *p)
     uint64_t *hashes = gs_xmalloc(n, sizeof(*hashes));
     for (size_t i = 0; i < n; i++)
         hashes[i] = pair_hash(p->sums.map.keys[i]);
-    qsort(hashes, n, sizeof(*hashes), by_value);
-    uint64_t limit = hashes[GS_PAIRS_MAX - 1];
+    uint64_t limit = value_of_rank(hashes, n, p->max - 1);
     free(hashes);
     return limit;
 }
@@ -56,7 +75,7 @@ static uint64_t greatest_kept(const struct gs_pairs *p)
 static void limit_pairs(struct gs_pairs *p)
 {
     struct gs_summap kept = {0};
-    if (p->sums.map.n <= GS_PAIRS_MAX)
+    if (p->sums.map.n <= p->max)
         return;
     p->limit = greatest_kept(p);
     p->is_limited = true;
@@ -73,11 +92,19 @@ void gs_pairs_add(struct gs_pairs *p, uint32_t waiter, uint32_t holder, uint64_t
     if (p->is_limited && pair_hash(key) > p->limit)
         return;
     gs_summap_add(&p->sums, key, ns, count);
-    if (p->sums.map.n >= 2 * (size_t)GS_PAIRS_MAX)
+    if (p->sums.map.n >= 2 * p->max)
         limit_pairs(p);
 }
 
 /* ---- results ---- */
+
+/* Few rows cannot make many pairs worth telling apart: memory follows the rows. */
+void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows)
+{
+    uint64_t plausible = 64 * rows->size.rows + 4096;
+    memset(r, 0, sizeof(*r));
+    r->pairs.max = plausible < GS_PAIRS_MAX ? (size_t)plausible : GS_PAIRS_MAX;
+}
 
 void gs_gil_result_free(struct gs_gil_result *r)
 {

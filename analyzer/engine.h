@@ -48,6 +48,7 @@ struct gs_bins { /* of the process's timeline; shared by its GILs */
 #define GS_PAIRS_MAX (1u << 20)
 struct gs_pairs {
     struct gs_summap sums; /* thread ids */
+    size_t max;
     bool is_limited;
     uint64_t limit;   /* hashes above it are left out */
     uint64_t rest_ns; /* blamed, of no pair */
@@ -79,7 +80,8 @@ struct gs_engine_ops {
     const char *name;
     /* NULL-safe close; one engine serves many GILs, one after another */
     enum gs_status (*open)(struct gs_engine **out, struct gs_error *err);
-    /* Lays the GIL's rows into the result (zeroed by the caller) and the bins (added to). */
+    /* Lays the GIL's rows into the result (to be freed whatever comes of it) and the bins (added
+     * to). */
     enum gs_status (*run)(struct gs_engine *e, const struct gs_engine_job *job,
                           const struct gs_bins *bins, struct gs_gil_result *out,
                           struct gs_error *err);
@@ -93,6 +95,7 @@ enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **o
                                 struct gs_error *err);
 
 /* ---- for engines ---- */
+void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows);
 void gs_gil_result_free(struct gs_gil_result *r);
 /* Room, zeroed, for actors 0 to n - 1. */
 void gs_gil_result_reserve(struct gs_gil_result *r, size_t n);

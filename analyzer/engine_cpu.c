@@ -41,6 +41,7 @@ static void open_worker(struct gs__worker *w, const struct gs_engine_job *job,
 {
     size_t n_threads = job->rows->threads.n;
     gs_decoder_open(&w->d, job->r, job->stacks, job->rows->size);
+    gs_gil_result_open(&w->out, job->rows);
     w->bins = gs_bins_like(bins);
     w->pair_width = n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG;
     w->chain_width = job->rows->chains.holders.n;
@@ -118,6 +119,7 @@ static enum gs_status cpu_run(struct gs_engine *e, const struct gs_engine_job *j
     unsigned n = gs_parallel_workers(job->jobs, job->rows->n);
     enum gs_status status = GS_OK;
     (void)e;
+    gs_gil_result_open(out, job->rows);
     if (!job->rows->n)
         return GS_OK;
     struct crew crew = {job->rows, gs_xcalloc(n, sizeof(*crew.workers))};

@@ -201,6 +201,7 @@ static enum gs_status reference_run(struct gs_engine *e, const struct gs_engine_
                      .out = out,
                      .rows = rows.at,
                      .n = rows.n};
+    gs_gil_result_open(out, job->rows);
     sort_rows(&w);
     gs_sort_samples(&d);
     gs_gil_result_reserve(out, d.actors.n);

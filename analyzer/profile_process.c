@@ -101,7 +101,6 @@ static enum gs_status run_gils(struct gs_process_builder *b, const struct gs_eng
     enum gs_status s = GS_OK;
     struct gs_gil_result *res = gs_xmalloc(1, sizeof(*res));
     for (size_t i = 0; i < b->r->n_gils && s == GS_OK; i++) {
-        memset(res, 0, sizeof(*res));
         struct gs_engine_job job = {b->r, b->stacks, &b->r->gils[i].rows, b->r->jobs};
         s = ops->run(engine, &job, &b->bins, res, err);
         if (s == GS_OK)

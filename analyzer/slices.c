@@ -20,7 +20,7 @@ struct gs_actor_slot {
  * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
  * all, those that saw more than STEPS_PER_ROW are blamed on the holders alone. */
 #define STEPS_PER_ROW  512u
-#define STEPS_OF_CHUNK 65536u
+#define STEPS_OF_CHUNK 8192u
 
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
                      const struct gs_stacks *stacks, struct gs_decoder_size size)
