@@ -36,111 +36,11 @@ static uint32_t to_u32(uint64_t v)
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
-/* Rows of a chunk repeat few threads and stacks. Direct-mapped caches in front of the hash maps,
- * for one chunk; the key 0 is stored as 1 + key, so that empty entries match nothing. */
-#define CACHE_SLOTS 1024u
-struct cache {
-    struct {
-        uint64_t key_plus_1;
-        uint32_t value;
-    } slot[CACHE_SLOTS];
-};
-
-static uint32_t thread_of(struct decoder *d, struct cache *cache, uint64_t id64)
-{
-    uint32_t id = to_u32(id64);
-    size_t at = id % CACHE_SLOTS;
-    if (cache->slot[at].key_plus_1 != (uint64_t)id + 1) {
-        cache->slot[at].value = gs_recording_thread(d->r, id);
-        cache->slot[at].key_plus_1 = (uint64_t)id + 1;
-    }
-    return cache->slot[at].value;
-}
-
-static uint32_t actor_of(struct decoder *d, struct gs_gil_columns *g, struct cache *cache,
-                         uint32_t thread, uint64_t stack)
-{
-    uint64_t key = gs_pack32(thread, to_u32(stack));
-    size_t at = (stack * 31 + thread) % CACHE_SLOTS;
-    if (cache->slot[at].key_plus_1 != key + 1) {
-        uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, stack);
-        cache->slot[at].value = gs_idmap_add(&g->actors, gs_pack32(thread, node));
-        cache->slot[at].key_plus_1 = key + 1;
-    }
-    return cache->slot[at].value;
-}
-
 static struct gs_gil_columns *gil_of(struct decoder *d)
 {
     uint32_t id = d->c->hdr.gil == GS_NO_GIL ? 0 : d->c->hdr.gil;
-    uint32_t idx = gs_recording_gil(d->r, id); /* may move gils[] */
-    struct gs_gil_columns *g = &d->r->gils[idx];
-    g->no_stack = d->stacks->no_stack;
-    return g;
-}
-
-enum slice_col {
-    S_SEQ,
-    S_T_ACQ,
-    S_THREAD,
-    S_FLAGS,
-    S_HOLD,
-    S_HOLD_STACK,
-    S_WAIT,
-    S_WAIT_DS,
-    S_WAIT_STACK
-};
-
-static void slice_times(struct decoder *d, size_t i, struct gs_slice *s)
-{
-    uint64_t t = col(d, S_T_ACQ)[i];
-    s->acq_ns = to_ns(d, t);
-    s->rel_ns = s->acq_ns;
-    s->begin_ns = s->acq_ns;
-    if (s->flags & GS_SLICE_TURN)
-        s->rel_ns = to_ns(d, gs_add_sat(t, col(d, S_HOLD)[i]));
-    if (s->flags & GS_SLICE_WAIT)
-        s->begin_ns = to_ns(d, sub_sat(t, col(d, S_WAIT)[i]));
-    gs_recording_saw(d->r, s->rel_ns);
-}
-
-/* A row whose halves the row before has given already would be dropped when halves are merged. A
- * chunk of 200 bytes can hold 4096 of them: they must not take memory until then. */
-static bool is_said(const struct gs_gil_columns *g, const struct gs_slice *s)
-{
-    if (g->n_slices == 0)
-        return false;
-    const struct gs_slice *last = &g->slices[g->n_slices - 1];
-    return last->seq == s->seq && (s->flags & ~last->flags & (GS_SLICE_TURN | GS_SLICE_WAIT)) == 0;
-}
-
-static void keep_slice(struct gs_gil_columns *g, const struct gs_slice *s)
-{
-    if (is_said(g, s))
-        return;
-    GS_RESERVE(g->slices, g->n_slices + 1, g->cap_slices);
-    g->slices[g->n_slices++] = *s;
-}
-
-static void on_slices(struct decoder *d)
-{
-    struct gs_gil_columns *g = gil_of(d);
-    struct cache *actors = gs_xcalloc(2, sizeof(*actors)), *threads = actors + 1;
-    for (size_t i = 0; i < d->n; i++) {
-        struct gs_slice s = {.seq = col(d, S_SEQ)[i], .flags = (uint32_t)col(d, S_FLAGS)[i]};
-        s.thread = thread_of(d, threads, col(d, S_THREAD)[i]);
-        if ((s.flags & (GS_SLICE_TURN | GS_SLICE_WAIT)) == 0)
-            continue;
-        slice_times(d, i, &s);
-        s.hold_actor = actor_of(d, g, actors, s.thread,
-                                s.flags & GS_SLICE_TURN ? col(d, S_HOLD_STACK)[i] : GS_STACK_NONE);
-        if (s.flags & GS_SLICE_WAIT) {
-            s.wait_actor = actor_of(d, g, actors, s.thread, col(d, S_WAIT_STACK)[i]);
-            s.ds = to_u32(col(d, S_WAIT_DS)[i]);
-        }
-        keep_slice(g, &s);
-    }
-    free(actors);
+    uint32_t at = gs_recording_gil(d->r, id); /* may move gils[] */
+    return &d->r->gils[at];
 }
 
 enum hold_col { H_T_REL, H_THREAD, H_HOLD, H_WEIGHT, H_STACK };
@@ -154,34 +54,6 @@ static void on_hold_samples(struct decoder *d)
         gs_summap_add(&g->weights, gs_pack32(thread, node), 0, to_u32(col(d, H_WEIGHT)[i]));
         gs_recording_saw(d->r, to_ns(d, col(d, H_T_REL)[i]));
     }
-}
-
-enum holder_col { P_SEQ, P_T, P_THREAD, P_KIND, P_STACK };
-
-/* The same sample again says nothing, and might fill memory as above. */
-static void keep_sample(struct gs_gil_columns *g, const struct gs_holder_sample *s)
-{
-    const struct gs_holder_sample *last = g->n_samples ? &g->samples[g->n_samples - 1] : NULL;
-    if (last && last->seq == s->seq && last->t_ns == s->t_ns && last->actor == s->actor &&
-        last->kind == s->kind)
-        return;
-    GS_PUSH(g->samples, g->n_samples, g->cap_samples, *s);
-}
-
-static void on_holder_samples(struct decoder *d)
-{
-    struct gs_gil_columns *g = gil_of(d);
-    struct cache *actors = gs_xcalloc(2, sizeof(*actors)), *threads = actors + 1;
-    for (size_t i = 0; i < d->n; i++) {
-        struct gs_holder_sample s = {.seq = col(d, P_SEQ)[i], .kind = to_u32(col(d, P_KIND)[i])};
-        if (col(d, P_STACK)[i] == GS_STACK_NONE)
-            continue; /* the walk failed: it says nothing */
-        s.t_ns = to_ns(d, col(d, P_T)[i]);
-        s.actor =
-            actor_of(d, g, actors, thread_of(d, threads, col(d, P_THREAD)[i]), col(d, P_STACK)[i]);
-        keep_sample(g, &s);
-    }
-    free(actors);
 }
 
 enum edge_col { E_T_WAKE, E_BLOCKED, E_WAKEE, E_WAKER };
@@ -303,13 +175,17 @@ static bool decode(struct decoder *d)
     return true;
 }
 
+/* Rows that stay where they are: windows.h. */
+static void list_chunk(struct gs_chunk_list *list, const struct gs_chunk_ref *c)
+{
+    GS_PUSH(list->at, list->n, list->cap, c);
+}
+
 void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
                        const struct gs_chunk_ref *c, uint64_t *scratch)
 {
     static void (*const table[])(struct decoder *) = {
-        [GS_STREAM_SLICE] = on_slices,
         [GS_STREAM_HOLD_SAMPLE] = on_hold_samples,
-        [GS_STREAM_HOLDER_SAMPLE] = on_holder_samples,
         [GS_STREAM_EDGE] = on_edges,
         [GS_STREAM_SCHED] = on_sched,
         [GS_STREAM_POOLS] = on_pools,
@@ -318,6 +194,10 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         [GS_STREAM_CUDA] = on_cuda,
     };
     struct decoder d = {.r = r, .stacks = s, .c = c, .scratch = scratch};
+    if (c->hdr.stream == GS_STREAM_SLICE)
+        list_chunk(&gil_of(&d)->slice_chunks, c);
+    if (c->hdr.stream == GS_STREAM_HOLDER_SAMPLE)
+        list_chunk(&gil_of(&d)->sample_chunks, c);
     if (c->hdr.stream >= sizeof(table) / sizeof(*table) || !table[c->hdr.stream])
         return;
     if (decode(&d)) {

@@ -110,6 +110,19 @@ static void build_lone_points(struct gs_clock *c)
         qsort(c->segments, c->n_segments, sizeof(*c->segments), segment_order);
 }
 
+/* Let M = magic + 1 and e = M * d_ticks - frac * 2^64, so 0 < e <= d_ticks. dt * M / 2^64 is too
+ * great by dt * e / (d_ticks * 2^64); that changes no floor while it is below 1 / d_ticks, which
+ * holds for dt * d_ticks < 2^64. */
+static void set_quick(struct gs_clock_segment *s, const struct gs_clock_segment *next)
+{
+    uint64_t limit = UINT64_MAX / s->d_ticks, room = (NS_MAX / 4) / (s->whole + 1);
+    s->quick_ticks = limit < room ? limit : room;
+    if (s->ns0 >= NS_MAX / 2)
+        s->quick_ticks = 0;
+    if (next && next->epoch == s->epoch && next->t0 - s->t0 < s->quick_ticks)
+        s->quick_ticks = next->t0 - s->t0;
+}
+
 void gs_clock_build(struct gs_clock *c, bool ticks_are_ns, uint64_t tick_hz)
 {
     c->identity = ticks_are_ns;
@@ -126,6 +139,8 @@ void gs_clock_build(struct gs_clock *c, bool ticks_are_ns, uint64_t tick_hz)
         c->dur_ns = tick_hz ? 1000000000u : 1;
     }
     build_lone_points(c);
+    for (size_t i = 0; i < c->n_segments; i++)
+        set_quick(&c->segments[i], i + 1 < c->n_segments ? &c->segments[i + 1] : NULL);
 }
 
 static uint64_t saturate(u128 v)
@@ -189,6 +204,31 @@ uint64_t gs_clock_ns_hint(const struct gs_clock *c, uint32_t epoch, uint64_t tic
     if (!is_inside(c, *hint, epoch, ticks))
         *hint = find_segment(c, epoch, ticks);
     return by_segment(&c->segments[*hint], ticks);
+}
+
+/* As long as ticks are inside the segment's quick part. Returns how many were converted. */
+static size_t convert_quick(const struct gs_clock_segment *s, uint64_t *ticks, size_t n)
+{
+    uint64_t magic = s->frac ? s->magic + 1 : 0;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        uint64_t dt = ticks[i] - s->t0; /* wraps before t0: not quick */
+        if (dt >= s->quick_ticks)
+            break;
+        ticks[i] = s->ns0 + dt * s->whole + (uint64_t)(((u128)dt * magic) >> 64);
+    }
+    return i;
+}
+
+void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
+{
+    size_t hint = 0;
+    for (size_t i = 0; i < n;) {
+        ticks[i] = gs_clock_ns_hint(c, epoch, ticks[i], &hint);
+        i++;
+        if (!c->identity && c->n_segments && c->segments[hint].epoch == epoch)
+            i += convert_quick(&c->segments[hint], ticks + i, n - i);
+    }
 }
 
 uint64_t gs_clock_ns(const struct gs_clock *c, uint32_t epoch, uint64_t ticks)

@@ -21,6 +21,7 @@ struct gs_clock_segment { /* holds for ticks >= t0, up to the next segment's t0 
     uint64_t t0, ns0;
     uint64_t d_ticks, d_ns;      /* slope; d_ticks > 0 */
     uint64_t whole, frac, magic; /* d_ns = whole * d_ticks + frac; magic = frac * 2^64 / d_ticks */
+    uint64_t quick_ticks;        /* below it one multiplication by magic + 1 is exact, and inside */
     uint32_t epoch;
 };
 struct gs_clock {
@@ -45,5 +46,7 @@ void gs_clock_free(struct gs_clock *c);
 
 /* The segment for a tick, to convert many neighbours: *hint is kept by the caller, starts at 0. */
 uint64_t gs_clock_ns_hint(const struct gs_clock *c, uint32_t epoch, uint64_t ticks, size_t *hint);
+/* The same for n ticks of one epoch, in place: quickest where they are near each other. */
+void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n);
 
 #endif

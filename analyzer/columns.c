@@ -43,16 +43,6 @@ struct gs_rec_totals *gs_recording_totals(struct gs_recording *r, uint32_t threa
     return &r->totals[at];
 }
 
-uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor)
-{
-    return (uint32_t)(g->actors.keys[actor] >> 32);
-}
-
-uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor)
-{
-    return (uint32_t)g->actors.keys[actor];
-}
-
 void gs_recording_saw(struct gs_recording *r, uint64_t t_ns)
 {
     if (t_ns > r->end_ns)
@@ -192,6 +182,21 @@ static void note_missing_segments(struct gs_recording *r, size_t n_chunks)
                              "read again");
 }
 
+static void survey_gil(struct gs_recording *r, const struct gs_stacks *stacks,
+                       struct gs_gil_columns *g)
+{
+    struct gs_windows *w = &g->rows;
+    gs_windows_open(w, &g->slice_chunks, &g->sample_chunks, r, stacks, r->window_rows, r->jobs);
+    r->damaged_chunks += w->damaged_chunks;
+    r->damaged_rows += w->damaged_rows;
+    for (size_t i = 0; i < w->threads.n; i++)
+        gs_recording_thread(r, (uint32_t)w->threads.keys[i]);
+    if (w->n_rows) {
+        gs_recording_saw(r, w->min_ns);
+        gs_recording_saw(r, w->max_ns);
+    }
+}
+
 void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n)
 {
@@ -204,6 +209,8 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
         if (is_sound(r, &chunks[i], false))
             gs__chunk_columns(r, stacks, &chunks[i], scratch);
     free(scratch);
+    for (size_t i = 0; i < r->n_gils; i++)
+        survey_gil(r, stacks, &r->gils[i]);
     if (r->in_exec)
         gs_recording_note(r, "exec: %s", r->exec_path);
     if (r->failed_execs)
@@ -230,10 +237,9 @@ static void free_strings(char **list, size_t n)
 
 static void free_gil(struct gs_gil_columns *g)
 {
-    free(g->slices);
-    free(g->samples);
-    free(g->typical);
-    gs_idmap_free(&g->actors);
+    gs_windows_close(&g->rows);
+    free(g->slice_chunks.at);
+    free(g->sample_chunks.at);
     gs_summap_free(&g->weights);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * One recorded process as the engines see it: times in ns, threads and stacks as dense indexes, one
- * table of rows per GIL. Built from the process's chunks in the order of their numbers.
+ * One recorded process: times in ns, threads and stacks as dense indexes. Built from the process's
+ * chunks in the order of their numbers; the rows of its GILs, of which there may be more than there
+ * is memory, stay where they are (windows.h).
  */
 #ifndef GS_COLUMNS_H
 #define GS_COLUMNS_H
@@ -15,40 +16,15 @@
 #include "analyzer/profile.h"
 #include "analyzer/stacks.h"
 #include "analyzer/trace_reader.h"
-
-/* An actor is a stack in a thread: what holds, waits and is blamed. Dense per GIL. */
-
-/* One row of SLICE, in file order. */
-struct gs_slice {
-    uint64_t seq;
-    uint64_t acq_ns;     /* as the clock says; order comes from seq */
-    uint64_t rel_ns;     /* TURN: >= acq_ns; else acq_ns */
-    uint64_t begin_ns;   /* WAIT: <= acq_ns; else acq_ns */
-    uint64_t a_ns;       /* set by the engine: acq_ns made monotone in order of seq */
-    uint32_t hold_actor; /* always valid; its node is no_stack when the stack is not known */
-    uint32_t wait_actor; /* WAIT */
-    uint32_t ds;         /* WAIT */
-    uint32_t flags;      /* enum gs_slice_flag */
-    uint32_t thread;
-};
-struct gs_holder_sample {
-    uint64_t seq, t_ns;
-    uint32_t actor;
-    uint32_t kind;
-};
+#include "analyzer/windows.h"
 
 struct gs_gil_columns {
     uint32_t id;
     bool defined; /* a GIL record was there */
     int64_t interpreter;
-    uint32_t no_stack; /* node of an unknown stack */
-    struct gs_slice *slices;
-    size_t n_slices, cap_slices;
-    struct gs_holder_sample *samples;
-    size_t n_samples, cap_samples;
-    struct gs_typical *typical; /* by actor, or NULL: set by the engine, see turns.h */
-    struct gs_idmap actors;     /* thread, node */
-    struct gs_summap weights;   /* thread, node -> points in uncontended holds (count) */
+    struct gs_chunk_list slice_chunks, sample_chunks;
+    struct gs_windows rows;   /* of them */
+    struct gs_summap weights; /* thread, node -> points in uncontended holds (count) */
 };
 
 struct gs_rec_thread {
@@ -74,6 +50,8 @@ struct gs_rec_totals {
 
 struct gs_recording {
     uint64_t key;
+    unsigned jobs;      /* threads that read it, 0 for all cores */
+    size_t window_rows; /* 0 for the default: no result depends on it */
     /* The last SEGMENT: chunks 1 to first_chunk - 1 are deleted, whether or not they are here. */
     uint64_t segment, first_segment, first_chunk, first_ticks;
     uint64_t detail_ns; /* when first_segment began; 0: nothing is deleted */
@@ -130,8 +108,6 @@ void gs_recording_note(struct gs_recording *r, const char *format, ...)
 void gs_recording_saw(struct gs_recording *r, uint64_t t_ns);
 /* Nothing that was written is missing or damaged; what was never written is not known. */
 bool gs_recording_is_whole(const struct gs_recording *r);
-uint32_t gs_actor_thread(const struct gs_gil_columns *g, uint32_t actor);
-uint32_t gs_actor_node(const struct gs_gil_columns *g, uint32_t actor);
 
 /* records.c: one RECORDS chunk, the passes over them. */
 void gs__records_segments(struct gs_recording *r, const struct gs_chunk_ref *c);

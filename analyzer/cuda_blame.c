@@ -45,8 +45,9 @@ uint32_t *gs_cuda_gils(const struct gs_recording *r)
         *gil = t->gil;
     }
     for (size_t g = 0; g < r->n_gils && r->n_gils > 1; g++) /* no totals: killed early */
-        for (size_t i = 0; i < r->gils[g].n_slices; i++) {
-            uint32_t *gil = &gils[r->gils[g].slices[i].thread];
+        for (size_t i = 0; i < r->gils[g].rows.threads.n; i++) {
+            uint32_t id = (uint32_t)r->gils[g].rows.threads.keys[i];
+            uint32_t *gil = &gils[gs_idmap_find(&r->thread_map, id)];
             if (*gil == GS_IDMAP_NONE)
                 *gil = (uint32_t)g;
         }
@@ -178,13 +179,6 @@ static bool is_wait(const struct gs_slice *s)
     return (s->flags & GS_SLICE_WAIT) && s->begin_ns < s->acq_ns;
 }
 
-static void lay_all(const struct gs_gil_columns *g, struct table *t)
-{
-    for (size_t i = 0; i < g->n_slices; i++)
-        if (is_wait(&g->slices[i]))
-            lay(t, g->slices[i].begin_ns, g->slices[i].acq_ns);
-}
-
 /* Of rows in order of thread, where those of `thread` and of the threads after it begin. */
 static size_t first_of_thread(const struct table *t, uint64_t thread)
 {
@@ -199,34 +193,52 @@ static size_t first_of_thread(const struct table *t, uint64_t thread)
     return lo;
 }
 
-static void lay_own(const struct gs_gil_columns *g, const struct table *all)
+static void lay_own(const struct gs_recording *r, const struct gs_slice *s, const struct table *all)
 {
-    for (size_t i = 0; i < g->n_slices; i++) {
-        const struct gs_slice *s = &g->slices[i];
-        if (!is_wait(s))
-            continue;
-        size_t from = first_of_thread(all, s->thread);
-        size_t to = first_of_thread(all, (uint64_t)s->thread + 1);
-        struct table own = {all->at + from, all->sums + from, to - from};
-        lay(&own, s->begin_ns, s->acq_ns);
+    uint32_t thread = gs_idmap_find(&r->thread_map, s->thread);
+    if (thread == GS_IDMAP_NONE)
+        return;
+    size_t from = first_of_thread(all, thread), to = first_of_thread(all, (uint64_t)thread + 1);
+    struct table own = {all->at + from, all->sums + from, to - from};
+    lay(&own, s->begin_ns, s->acq_ns);
+}
+
+static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stacks,
+                      const struct gs_windows *w, struct table *by_time, struct table *by_owner)
+{
+    struct gs_decoder d;
+    struct gs_window_rows rows = {0};
+    gs_decoder_open(&d, r, stacks, w->size);
+    for (size_t k = 0; k < w->n; k++) {
+        gs_window_load(w, k, &d, &rows);
+        for (size_t i = 0; i < rows.n; i++)
+            if (is_wait(&rows.at[i])) {
+                lay(by_time, rows.at[i].begin_ns, rows.at[i].acq_ns);
+                lay_own(r, &rows.at[i], by_owner);
+            }
     }
+    gs_window_rows_free(&rows);
+    gs_decoder_close(&d);
 }
 
-/* The rows of one GIL: by time here, by thread afterwards. */
-static void blame_gil(const struct gs_recording *r, struct held *at, size_t n, u128 *blamed)
+/* The rows of one GIL, in order of time. */
+static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stacks,
+                      const struct held *at, size_t n, u128 *blamed)
 {
-    const struct gs_gil_columns *g = &r->gils[at[0].gil];
-    struct table all = {at, gs_xcalloc(n, sizeof(*all.sums)), n};
-    lay_all(g, &all);
-    sum_up(&all, blamed, false);
-    qsort(at, n, sizeof(*at), by_thread);
-    memset(all.sums, 0, n * sizeof(*all.sums));
-    lay_own(g, &all);
-    sum_up(&all, blamed, true); /* differences end within a thread's rows: one walk will do */
-    free(all.sums);
+    struct held *sorted = gs_xmalloc(n, sizeof(*sorted));
+    memcpy(sorted, at, n * sizeof(*sorted));
+    qsort(sorted, n, sizeof(*sorted), by_thread);
+    struct table by_time = {at, gs_xcalloc(n, sizeof(*by_time.sums)), n};
+    struct table by_owner = {sorted, gs_xcalloc(n, sizeof(*by_owner.sums)), n};
+    lay_waits(r, stacks, &r->gils[at[0].gil].rows, &by_time, &by_owner);
+    sum_up(&by_time, blamed, false);
+    sum_up(&by_owner, blamed, true); /* differences end within a thread's rows: one walk will do */
+    free(by_time.sums);
+    free(by_owner.sums);
+    free(sorted);
 }
 
-uint64_t *gs_cuda_blame(const struct gs_recording *r)
+uint64_t *gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks)
 {
     uint64_t *out = gs_xcalloc(r->cuda.n_rows, sizeof(*out));
     u128 *blamed = gs_xcalloc(r->cuda.n_rows, sizeof(*blamed));
@@ -238,7 +250,7 @@ uint64_t *gs_cuda_blame(const struct gs_recording *r)
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i; end < n && all[end].gil == all[i].gil;)
             end++;
-        blame_gil(r, all + i, end - i, blamed);
+        blame_gil(r, stacks, all + i, end - i, blamed);
     }
     for (size_t i = 0; i < r->cuda.n_rows; i++)
         out[i] = blamed[i] < UINT64_MAX ? (uint64_t)blamed[i] : UINT64_MAX;

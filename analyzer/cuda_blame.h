@@ -12,9 +12,8 @@
 
 #include "analyzer/columns.h"
 
-/* One number for each row of r->cuda.rows, 0 for those without HELD; the caller frees. The GILs'
- * rows as an engine leaves them: each seq once. */
-uint64_t *gs_cuda_blame(const struct gs_recording *r);
+/* One number for each row of r->cuda.rows, 0 for those without HELD; the caller frees. */
+uint64_t *gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks);
 /* Dense index of the GIL that a thread (an id) takes; GS_IDMAP_NONE: not known. A thread of several
  * has the one it took most often. A process's only GIL is everybody's. The caller frees. */
 uint32_t *gs_cuda_gils(const struct gs_recording *r); /* by dense thread */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/xalloc.h"
+
 static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_reference};
 
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
@@ -21,68 +23,208 @@ enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **o
                         name);
 }
 
-void gs_gil_result_free(struct gs_gil_result *r)
+/* ---- pairs ---- */
+
+/* The same in every run. */
+static uint64_t pair_hash(uint64_t key)
 {
-    free(r->actors);
-    gs_summap_free(&r->pairs.sums);
-    gs_summap_free(&r->wait_hists);
-    memset(r, 0, sizeof(*r));
+    uint64_t v = key + 0x9e3779b97f4a7c15u;
+    v = (v ^ v >> 30) * 0xbf58476d1ce4e5b9u;
+    v = (v ^ v >> 27) * 0x94d049bb133111ebu;
+    return v ^ v >> 31;
 }
 
-/* Few rows cannot make many pairs worth telling apart: memory follows the rows. */
-void gs_pairs_open(struct gs_pairs *p, size_t n_rows, size_t max_pairs)
+/* The value that would stand at `rank`, were v[n] sorted; v is reordered (Hoare's selection). */
+static uint64_t value_of_rank(uint64_t *v, size_t n, size_t rank)
 {
-    size_t plausible = 64 * n_rows + 4096;
-    p->max_pairs = max_pairs < plausible ? max_pairs : plausible;
-    p->steps_left = GS_STEPS_PER_WAIT * (uint64_t)n_rows;
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        uint64_t pivot = v[lo + (hi - lo) / 2];
+        size_t i = lo, k = hi;
+        for (;; i++, k--) {
+            while (v[i] < pivot)
+                i++;
+            while (v[k] > pivot)
+                k--;
+            if (i >= k)
+                break;
+            uint64_t swap = v[i];
+            v[i] = v[k];
+            v[k] = swap;
+        }
+        if (rank <= k)
+            hi = k;
+        else
+            lo = k + 1;
+    }
+    return v[rank];
 }
 
-static bool is_full(const struct gs_pairs *p)
+static uint64_t greatest_kept(const struct gs_pairs *p)
 {
-    return p->sums.map.n >= p->max_pairs;
+    size_t n = p->sums.map.n;
+    uint64_t *hashes = gs_xmalloc(n, sizeof(*hashes));
+    for (size_t i = 0; i < n; i++)
+        hashes[i] = pair_hash(p->sums.map.keys[i]);
+    uint64_t limit = value_of_rank(hashes, n, p->max - 1);
+    free(hashes);
+    return limit;
 }
 
-/* A step in a map that is full misses the processor's caches, and most often finds nothing. */
-bool gs_pairs_take(struct gs_pairs *p, uint64_t steps)
+/* A pair that is left out stays so: the limit only falls. One that is kept was always kept. */
+static void limit_pairs(struct gs_pairs *p)
 {
-    if (is_full(p))
-        steps *= 8;
-    if (steps > p->steps_left)
-        return false;
-    p->steps_left -= steps;
-    return true;
+    struct gs_summap kept = {0};
+    if (p->sums.map.n <= p->max)
+        return;
+    p->limit = greatest_kept(p);
+    p->is_limited = true;
+    for (size_t i = 0; i < p->sums.map.n; i++)
+        if (pair_hash(p->sums.map.keys[i]) <= p->limit)
+            gs_summap_add(&kept, p->sums.map.keys[i], p->sums.sums[i].ns, p->sums.sums[i].count);
+    gs_summap_free(&p->sums);
+    p->sums = kept;
 }
 
 void gs_pairs_add(struct gs_pairs *p, uint32_t waiter, uint32_t holder, uint64_t ns, uint64_t count)
 {
     uint64_t key = gs_pack32(waiter, holder);
-    if (is_full(p) && gs_idmap_find(&p->sums.map, key) == GS_IDMAP_NONE)
+    if (p->is_limited && pair_hash(key) > p->limit)
         return;
     gs_summap_add(&p->sums, key, ns, count);
+    if (p->sums.map.n >= 2 * p->max)
+        limit_pairs(p);
 }
 
-void gs_pairs_close(struct gs_gil_result *r)
+/* ---- results ---- */
+
+/* Few rows cannot make many pairs worth telling apart: memory follows the rows. */
+void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows)
+{
+    uint64_t plausible = 64 * rows->size.rows + 4096;
+    memset(r, 0, sizeof(*r));
+    r->pairs.max = plausible < GS_PAIRS_MAX ? (size_t)plausible : GS_PAIRS_MAX;
+}
+
+void gs_gil_result_free(struct gs_gil_result *r)
+{
+    gs_idmap_free(&r->map);
+    free(r->actors);
+    gs_summap_free(&r->pairs.sums);
+    gs_summap_free(&r->chains);
+    gs_summap_free(&r->wait_hists);
+    memset(r, 0, sizeof(*r));
+}
+
+void gs_gil_result_reserve(struct gs_gil_result *r, size_t n)
+{
+    size_t old = r->cap_actors;
+    GS_RESERVE(r->actors, n, r->cap_actors);
+    if (r->cap_actors > old)
+        memset(r->actors + old, 0, (r->cap_actors - old) * sizeof(*r->actors));
+}
+
+static void add_sums(struct gs_actor_sums *into, const struct gs_actor_sums *from)
+{
+    into->hold_ns += from->hold_ns;
+    into->blamed_ns += from->blamed_ns;
+    into->wait_ns += from->wait_ns;
+    into->hold_count += from->hold_count;
+    into->wait_count += from->wait_count;
+    if (from->wait_max_ns > into->wait_max_ns)
+        into->wait_max_ns = from->wait_max_ns;
+    into->long_ns += from->long_ns;
+    into->long_count += from->long_count;
+    into->acquires += from->acquires;
+    into->releases += from->releases;
+    into->forced += from->forced;
+}
+
+static void add_map(struct gs_summap *into, const struct gs_summap *from)
+{
+    for (size_t i = 0; i < from->map.n; i++)
+        gs_summap_add(into, from->map.keys[i], from->sums[i].ns, from->sums[i].count);
+}
+
+void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from)
+{
+    for (size_t i = 0; i < from->map.n; i++) {
+        uint32_t actor = gs_idmap_add(&into->map, from->map.keys[i]);
+        gs_gil_result_reserve(into, into->map.n);
+        add_sums(&into->actors[actor], &from->actors[i]);
+    }
+    for (size_t i = 0; i < from->pairs.sums.map.n; i++) {
+        uint64_t key = from->pairs.sums.map.keys[i];
+        gs_pairs_add(&into->pairs, (uint32_t)(key >> 32), (uint32_t)key,
+                     from->pairs.sums.sums[i].ns, from->pairs.sums.sums[i].count);
+    }
+    add_map(&into->chains, &from->chains);
+    add_map(&into->wait_hists, &from->wait_hists);
+    for (size_t i = 0; i < GS_HIST_BUCKETS; i++) {
+        into->wait_hist[i] += from->wait_hist[i];
+        into->hold_hist[i] += from->hold_hist[i];
+    }
+    into->wait_ns += from->wait_ns;
+    into->unknown_holder_ns += from->unknown_holder_ns;
+}
+
+void gs_gil_result_close(struct gs_gil_result *r)
 {
     uint64_t rest = 0;
-    for (size_t i = 0; i < r->n_actors; i++)
+    limit_pairs(&r->pairs);
+    for (size_t i = 0; i < r->map.n; i++)
         rest += r->actors[i].blamed_ns;
     for (size_t i = 0; i < r->pairs.sums.map.n; i++)
         rest -= r->pairs.sums.sums[i].ns;
     r->pairs.rest_ns = rest;
 }
 
+/* ---- bins ---- */
+
+struct gs_bins gs_bins_like(const struct gs_bins *b)
+{
+    struct gs_bins out = *b;
+    out.hold_ns = gs_xcalloc(b->n, sizeof(*out.hold_ns));
+    out.wait_ns = gs_xcalloc(b->n, sizeof(*out.wait_ns));
+    return out;
+}
+
+void gs_bins_add_all(const struct gs_bins *into, const struct gs_bins *from)
+{
+    for (size_t i = 0; i < into->n; i++) {
+        into->hold_ns[i] += from->hold_ns[i];
+        into->wait_ns[i] += from->wait_ns[i];
+    }
+}
+
+void gs_bins_free(struct gs_bins *b)
+{
+    free(b->hold_ns);
+    free(b->wait_ns);
+    memset(b, 0, sizeof(*b));
+}
+
+/* offset / bin_ns: by doubles it is at most one off, and quicker than a division. */
+static size_t bin_of(const struct gs_bins *b, uint64_t offset_ns)
+{
+    size_t i = (size_t)((double)offset_ns * b->bins_per_ns);
+    while (i > 0 && b->bin_ns * i > offset_ns)
+        i--;
+    while (b->bin_ns * (i + 1) <= offset_ns)
+        i++;
+    return i;
+}
+
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns)
 {
-    if (b->n == 0)
-        return;
     uint64_t limit = b->origin_ns + b->bin_ns * b->n;
     if (from_ns < b->origin_ns)
         from_ns = b->origin_ns;
     if (to_ns > limit)
         to_ns = limit;
-    if (from_ns >= to_ns)
+    if (b->n == 0 || from_ns >= to_ns)
         return;
-    for (size_t i = (from_ns - b->origin_ns) / b->bin_ns; from_ns < to_ns; i++) {
+    for (size_t i = bin_of(b, from_ns - b->origin_ns); from_ns < to_ns; i++) {
         uint64_t end = b->origin_ns + (i + 1) * b->bin_ns;
         if (end > to_ns)
             end = to_ns;
@@ -90,6 +232,8 @@ void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint
         from_ns = end;
     }
 }
+
+/* ---- rows ---- */
 
 /* Hold time goes to the stacks of the turn, cut to [acquire, release]. */
 void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,

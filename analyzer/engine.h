@@ -9,14 +9,17 @@
  * to it exactly. A turn that has no row makes "unknown holder" time: from the end of the last known
  * turn before it (its release) to the next known acquire. Inside a turn the time is split among the
  * stacks seen in it: see turns.h.
+ *
+ * All results are sums, maxima, or sets: they do not depend on the order of the work, and results
+ * of parts can be merged in any order.
  */
 #ifndef GS_ENGINE_H
 #define GS_ENGINE_H
 
-#include "analyzer/columns.h"
 #include "analyzer/hist.h"
 #include "analyzer/idmap.h"
 #include "analyzer/turns.h"
+#include "analyzer/windows.h"
 
 struct gs_actor_sums {
     uint64_t hold_ns, blamed_ns, wait_ns;
@@ -34,30 +37,42 @@ struct gs_bins { /* of the process's timeline; shared by its GILs */
     uint64_t origin_ns, bin_ns;
     size_t n;
     uint64_t *hold_ns, *wait_ns;
+    double bins_per_ns;
 };
 
-/* Who waited for whom: waiting actor, holding actor -> ns, number of stretches. The one thing that
- * may cost more than the rows: a wait over k stretches takes k steps, and every actor may have
- * waited for every other. So there is a limit to both, in order of seq and the same in all engines,
- * which no plausible recording meets; what lies past it is blamed all the same, on the holder
- * alone. */
+/* Which thread waited for which: waiting, holding -> ns, number of stretches. The one thing that
+ * may cost more than the rows, as every thread may have waited for every other. So there is a limit
+ * (and one to steps, see slices.c), which no plausible recording meets. Past it the pairs are kept
+ * whose hashes are least: the same in all engines, whatever the order of the work. What the others
+ * waited is blamed all the same, on the holder alone. */
+#define GS_PAIRS_MAX (1u << 20)
 struct gs_pairs {
-    struct gs_summap sums;
-    size_t max_pairs;
-    uint64_t steps_left;
+    struct gs_summap sums; /* thread ids */
+    size_t max;
+    bool is_limited;
+    uint64_t limit;   /* hashes above it are left out */
     uint64_t rest_ns; /* blamed, of no pair */
 };
-#define GS_PAIRS_MAX      (1u << 20) /* of a process */
-#define GS_STEPS_PER_WAIT 512u       /* on average */
 
 struct gs_gil_result {
-    struct gs_actor_sums *actors; /* one for each of columns->actors */
-    size_t n_actors;
+    struct gs_idmap map;          /* thread id, node -> actors[] */
+    struct gs_actor_sums *actors; /* map.n of them */
+    size_t cap_actors;
     struct gs_pairs pairs;
-    struct gs_summap wait_hists; /* thread * 1024 + bucket -> count */
+    struct gs_summap chains;     /* waiting node, holding node -> ns, stretches: chain_stacks.h */
+    struct gs_summap wait_hists; /* thread id << 10 | bucket -> count */
     uint64_t wait_hist[GS_HIST_BUCKETS], hold_hist[GS_HIST_BUCKETS];
     uint64_t wait_ns, unknown_holder_ns;
-    uint64_t duplicate_rows; /* halves that were there already: ignored */
+};
+
+struct gs_recording;
+struct gs_stacks;
+/* One GIL of a recording. */
+struct gs_engine_job {
+    const struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    const struct gs_windows *rows;
+    unsigned jobs; /* threads, 0 for all cores */
 };
 
 struct gs_engine;
@@ -65,10 +80,11 @@ struct gs_engine_ops {
     const char *name;
     /* NULL-safe close; one engine serves many GILs, one after another */
     enum gs_status (*open)(struct gs_engine **out, struct gs_error *err);
-    /* Lays the GIL's rows into the result (zeroed by the caller, pairs opened) and the bins (added
-     * to). Reorders g->slices and g->samples. */
-    enum gs_status (*run)(struct gs_engine *e, struct gs_gil_columns *g, struct gs_bins *bins,
-                          struct gs_gil_result *out, struct gs_error *err);
+    /* Lays the GIL's rows into the result (to be freed whatever comes of it) and the bins (added
+     * to). */
+    enum gs_status (*run)(struct gs_engine *e, const struct gs_engine_job *job,
+                          const struct gs_bins *bins, struct gs_gil_result *out,
+                          struct gs_error *err);
     void (*close)(struct gs_engine *e);
 };
 
@@ -77,20 +93,28 @@ extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu;
 /* "auto" and NULL: cpu. GS_ERR_USAGE for a name that is none. */
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err);
-void gs_gil_result_free(struct gs_gil_result *r);
 
-/* max_pairs: what the GILs before left of GS_PAIRS_MAX. */
-void gs_pairs_open(struct gs_pairs *p, size_t n_rows, size_t max_pairs);
-/* Whether a wait over so many stretches is still told apart by holder. */
-bool gs_pairs_take(struct gs_pairs *p, uint64_t steps);
+/* ---- for engines ---- */
+void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows);
+void gs_gil_result_free(struct gs_gil_result *r);
+/* Room, zeroed, for actors 0 to n - 1. */
+void gs_gil_result_reserve(struct gs_gil_result *r, size_t n);
+/* Of a worker: its actors' names, then into the whole. */
+void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from);
+/* At the end of it all: keeps the pairs that are to be kept, and sets rest_ns. */
+void gs_gil_result_close(struct gs_gil_result *r);
+
+/* Thread ids. */
 void gs_pairs_add(struct gs_pairs *p, uint32_t waiter, uint32_t holder, uint64_t ns,
                   uint64_t count);
-/* At the end: sets rest_ns from what was blamed in all. */
-void gs_pairs_close(struct gs_gil_result *r);
 
+/* Bins like these, empty; and their sums added to them. */
+struct gs_bins gs_bins_like(const struct gs_bins *b);
+void gs_bins_add_all(const struct gs_bins *into, const struct gs_bins *from);
+void gs_bins_free(struct gs_bins *b);
 /* Adds [from, to) to the bins; what lies outside is cut off. */
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns);
-/* What both engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
+/* What engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
 void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
                    const struct gs_segment *segments, size_t n, bool expired);
 /* Returns the bucket of the thread's histogram, which the engine keeps in its own way. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * The definition of every number: sort, then for each wait walk the turns it lay over. Slow where
- * waits are long, and without a bound where they are made to be; nothing is precomputed, so that it
- * can be read beside engine.h.
+ * The definition of every number: all rows at once, sorted; then for each wait walk the turns it
+ * lay over. Slow where waits are long, and without a bound where they are made to be; nothing is
+ * precomputed, so that it can be read beside engine.h.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "analyzer/engine.h"
-#include "analyzer/turns.h"
 #include "analyzer/xalloc.h"
 
 struct gs_engine {
@@ -31,12 +30,14 @@ static void reference_close(struct gs_engine *e)
 
 struct work {
     struct gs_engine *e;
-    struct gs_gil_columns *g;
-    struct gs_bins *bins;
+    struct gs_decoder *d; /* actors, samples */
+    const struct gs_typicals *typicals;
+    const struct gs_chain_stacks *chains;
+    const struct gs_bins *bins;
     struct gs_gil_result *out;
-    size_t n;         /* rows after the halves were merged */
-    uint64_t *pieces; /* before row i: pieces of the periods, unknown ones too */
-    bool by_holder;   /* the wait in hand: pairs are counted */
+    struct gs_slice *rows;
+    size_t n;
+    bool by_holder; /* the wait in hand: pairs are counted */
 };
 
 static int by_seq(const void *pa, const void *pb)
@@ -50,59 +51,40 @@ static int by_seq(const void *pa, const void *pb)
 /* A stable sort: of two rows with one seq, the earlier in the file is merged into. */
 static void sort_rows(struct work *w)
 {
-    struct gs_slice *rows = w->g->slices;
-    for (size_t i = 0; i < w->g->n_slices; i++)
-        rows[i].a_ns = i;
-    if (w->g->n_slices)
-        qsort(rows, w->g->n_slices, sizeof(*rows), by_seq);
-    w->n = 0;
-    for (size_t i = 0; i < w->g->n_slices; i++) {
-        if (w->n > 0 && rows[w->n - 1].seq == rows[i].seq)
-            w->out->duplicate_rows += gs_merge_halves(&rows[w->n - 1], &rows[i]);
+    size_t kept = 0;
+    for (size_t i = 0; i < w->n; i++)
+        w->rows[i].a_ns = i;
+    if (w->n)
+        qsort(w->rows, w->n, sizeof(*w->rows), by_seq);
+    for (size_t i = 0; i < w->n; i++) {
+        if (kept > 0 && w->rows[kept - 1].seq == w->rows[i].seq)
+            gs_merge_halves(&w->rows[kept - 1], &w->rows[i]);
         else
-            rows[w->n++] = rows[i];
+            w->rows[kept++] = w->rows[i];
     }
-    w->g->n_slices = w->n;
-    gs_make_monotone(rows, w->n);
+    w->n = kept;
+    gs_make_monotone(w->rows, w->n, 0);
 }
 
-static size_t first_sample(const struct gs_gil_columns *g, uint64_t seq)
+static size_t samples_of(const struct work *w, uint64_t seq, size_t *from)
 {
-    size_t lo = 0, hi = g->n_samples;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (g->samples[mid].seq < seq)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
+    size_t n = 0;
+    *from = gs_first_sample(w->d, seq);
+    while (*from + n < w->d->n_samples && w->d->samples[*from + n].seq == seq)
+        n++;
+    return n;
 }
 
 /* Segments of row i into e->segments. */
 static size_t segments_of(struct work *w, size_t i)
 {
-    const struct gs_slice *t = &w->g->slices[i];
-    size_t from = first_sample(w->g, t->seq), n = 0;
-    while (from + n < w->g->n_samples && w->g->samples[from + n].seq == t->seq)
-        n++;
-    if (n + GS_TYPICAL_MAX > w->e->cap) {
-        w->e->cap = 2 * n + 16;
-        w->e->segments = gs_xrealloc(w->e->segments, w->e->cap, sizeof(*w->e->segments));
-    }
-    const struct gs_holder_sample *at = w->g->samples ? w->g->samples + from : NULL;
-    return gs_turn_segments(w->g, t, at, n, w->e->segments);
-}
-
-static void count_pieces(struct work *w)
-{
-    const struct gs_slice *rows = w->g->slices;
-    uint64_t sum = 0;
-    w->pieces = gs_xmalloc(w->n, sizeof(*w->pieces));
-    for (size_t i = 0; i < w->n; i++) {
-        w->pieces[i] = sum;
-        sum += (i == 0 || rows[i - 1].seq != rows[i].seq - 1) + segments_of(w, i);
-    }
+    const struct gs_slice *t = &w->rows[i];
+    size_t from, n = samples_of(w, t->seq, &from);
+    struct gs_typical typical = gs_typical_find(w->typicals, w->d, t->hold_actor);
+    gs_gil_result_reserve(w->out, w->d->actors.n);
+    GS_RESERVE(w->e->segments, n + GS_TYPICAL_MAX, w->e->cap);
+    const struct gs_holder_sample *at = w->d->samples ? w->d->samples + from : NULL;
+    return gs_turn_segments(t, at, n, &typical, w->e->segments);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -113,31 +95,37 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 /* Hold time of row i, split among its stacks. */
 static void count_hold(struct work *w, size_t i)
 {
-    const struct gs_slice *t = &w->g->slices[i];
+    const struct gs_slice *t = &w->rows[i];
     bool expired = false;
-    size_t n = segments_of(w, i);
-    for (size_t k = first_sample(w->g, t->seq); k < w->g->n_samples; k++) {
-        if (w->g->samples[k].seq != t->seq)
-            break;
-        expired |= w->g->samples[k].kind == GS_HOLDER_AT_EXPIRY;
-    }
-    gs_count_hold(w->out, w->bins, t, w->e->segments, n, expired);
+    size_t n_segments = segments_of(w, i), from, n = samples_of(w, t->seq, &from);
+    for (size_t k = from; k < from + n; k++)
+        expired |= w->d->samples[k].kind == GS_HOLDER_AT_EXPIRY;
+    gs_count_hold(w->out, w->bins, t, w->e->segments, n_segments, expired);
 }
 
 static void blame(struct work *w, const struct gs_slice *wait, uint32_t holder, uint64_t ns)
 {
+    const struct gs_idmap *actors = &w->d->actors;
+    uint32_t waiter = wait->wait_actor;
+    uint32_t waiting = gs_actor_node(actors, waiter), holding = gs_actor_node(actors, holder);
     if (ns == 0)
         return;
     w->out->actors[holder].blamed_ns += ns;
-    if (w->by_holder)
-        gs_pairs_add(&w->out->pairs, wait->wait_actor, holder, ns, 1);
+    if (!w->by_holder)
+        return;
+    gs_pairs_add(&w->out->pairs, gs_actor_thread(actors, waiter), gs_actor_thread(actors, holder),
+                 ns, 1);
+    if (gs_chain_index(&w->chains->waiters, waiting) != GS_CHAIN_NONE &&
+        gs_chain_index(&w->chains->holders, holding) != GS_CHAIN_NONE)
+        gs_summap_add(&w->out->chains, gs_pack32(waiting, holding), ns, 1);
 }
 
 /* The part of `wait` that lies in the period of row j, from `cur` on. Returns its end. */
 static uint64_t blame_turn(struct work *w, const struct gs_slice *wait, size_t j, uint64_t cur)
 {
-    const struct gs_slice *turn = &w->g->slices[j], *next = j + 1 < w->n ? turn + 1 : NULL;
-    uint64_t end = gs_period_end(turn, next);
+    const struct gs_slice *turn = &w->rows[j];
+    bool is_last = j + 1 == w->n;
+    uint64_t end = gs_period_end(turn, is_last ? 0 : turn[1].seq, is_last ? 0 : turn[1].a_ns);
     size_t n = segments_of(w, j);
     for (size_t k = 0; k < n; k++) {
         uint64_t seg_end = min_u64(w->e->segments[k].end_ns, end);
@@ -162,13 +150,13 @@ static uint64_t blame_unknown(struct work *w, uint64_t cur, uint64_t end)
 /* Lays the wait of row i over the periods seq - ds .. seq - 1. */
 static void blame_wait(struct work *w, size_t i)
 {
-    const struct gs_slice *rows = w->g->slices, *wait = &rows[i];
-    uint64_t ds = min_u64(wait->ds, wait->seq), covered = wait->seq - ds; /* next seq to explain */
+    const struct gs_slice *rows = w->rows, *wait = &rows[i];
+    uint64_t covered = wait->seq - wait->ds; /* next seq to explain */
     uint64_t cur = wait->begin_ns;
     size_t j = i;
     while (j > 0 && rows[j - 1].seq >= covered)
         j--;
-    w->by_holder = gs_pairs_take(&w->out->pairs, w->pieces[i] - w->pieces[j]);
+    w->by_holder = wait->flags & GS_ROW_BY_HOLDER;
     for (; j < i; j++) {
         if (rows[j].seq != covered)
             cur = blame_unknown(w, cur, rows[j].a_ns);
@@ -178,35 +166,53 @@ static void blame_wait(struct work *w, size_t i)
     blame_unknown(w, cur, wait->a_ns);
 }
 
-static enum gs_status reference_run(struct gs_engine *e, struct gs_gil_columns *g,
-                                    struct gs_bins *bins, struct gs_gil_result *out,
+static void count_row(struct work *w, size_t i)
+{
+    const struct gs_slice *t = &w->rows[i];
+    struct gs_actor_sums *a = &w->out->actors[t->hold_actor];
+    a->acquires++;
+    a->releases += (t->flags & GS_SLICE_TURN) != 0;
+    a->forced += (t->flags & GS_SLICE_FORCED) != 0;
+    if (t->flags & GS_SLICE_TURN)
+        count_hold(w, i);
+    if (t->flags & GS_SLICE_WAIT) {
+        unsigned bucket = gs_count_wait(w->out, t);
+        uint64_t thread = gs_actor_thread(&w->d->actors, t->wait_actor);
+        gs_summap_add(&w->out->wait_hists, thread << 10 | bucket, 0, 1);
+        gs_bins_add(w->bins, w->bins->wait_ns, t->begin_ns, t->a_ns);
+        blame_wait(w, i);
+    }
+}
+
+static enum gs_status reference_run(struct gs_engine *e, const struct gs_engine_job *job,
+                                    const struct gs_bins *bins, struct gs_gil_result *out,
                                     struct gs_error *err)
 {
-    struct work w = {.e = e, .g = g, .bins = bins, .out = out};
+    struct gs_decoder d;
+    struct gs_window_rows rows = {0};
     (void)err;
-    out->n_actors = g->actors.n;
-    out->actors = gs_xcalloc(g->actors.n, sizeof(*out->actors));
+    gs_decoder_open(&d, job->r, job->stacks, job->rows->size);
+    gs_windows_load_raw(job->rows, &d, &rows);
+    struct work w = {.e = e,
+                     .d = &d,
+                     .typicals = &job->rows->typicals,
+                     .chains = &job->rows->chains,
+                     .bins = bins,
+                     .out = out,
+                     .rows = rows.at,
+                     .n = rows.n};
+    gs_gil_result_open(out, job->rows);
     sort_rows(&w);
-    gs_sort_samples(g);
-    gs_learn_typical(g);
-    count_pieces(&w);
-    for (size_t i = 0; i < w.n; i++) {
-        const struct gs_slice *t = &g->slices[i];
-        struct gs_actor_sums *a = &out->actors[t->hold_actor];
-        a->acquires++;
-        a->releases += (t->flags & GS_SLICE_TURN) != 0;
-        a->forced += (t->flags & GS_SLICE_FORCED) != 0;
-        if (t->flags & GS_SLICE_TURN)
-            count_hold(&w, i);
-        if (t->flags & GS_SLICE_WAIT) {
-            unsigned bucket = gs_count_wait(out, t);
-            gs_summap_add(&out->wait_hists, (uint64_t)t->thread << 10 | bucket, 0, 1);
-            gs_bins_add(bins, bins->wait_ns, t->begin_ns, t->a_ns);
-            blame_wait(&w, i);
-        }
-    }
-    gs_pairs_close(out);
-    free(w.pieces);
+    gs_sort_samples(&d);
+    gs_gil_result_reserve(out, d.actors.n);
+    for (size_t i = 0; i < w.n; i++)
+        count_row(&w, i);
+    gs_gil_result_reserve(out, d.actors.n);
+    out->map = d.actors;
+    d.actors = (struct gs_idmap){0};
+    gs_gil_result_close(out);
+    gs_window_rows_free(&rows);
+    gs_decoder_close(&d);
     return GS_OK;
 }
 

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/idmap.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "analyzer/xalloc.h"
 
+/* One for all threads, whoever asks first. */
 static uint64_t seed(void)
 {
-    static uint64_t value;
-    if (!value) {
-        if (getrandom(&value, sizeof(value), GRND_NONBLOCK) != sizeof(value))
-            value = (uint64_t)(uintptr_t)&value;
-        value |= 1;
-    }
-    return value;
+    static _Atomic uint64_t value;
+    uint64_t v = atomic_load_explicit(&value, memory_order_relaxed), made;
+    if (v)
+        return v;
+    if (getrandom(&made, sizeof(made), GRND_NONBLOCK) != sizeof(made))
+        made = (uint64_t)(uintptr_t)&made;
+    made |= 1;
+    return atomic_compare_exchange_strong(&value, &v, made) ? made : v;
 }
 
 static inline uint64_t mix(uint64_t v)

@@ -49,6 +49,7 @@ static struct process_chunks **open_processes(const struct gs_captures *c, size_
 }
 
 static enum gs_status build_processes(struct process_chunks **all, size_t n,
+                                      const struct gs_load_options *options,
                                       const struct gs_engine_ops *ops, struct gs_stacks *stacks,
                                       struct gs_profile *out, struct gs_error *err)
 {
@@ -59,6 +60,8 @@ static enum gs_status build_processes(struct process_chunks **all, size_t n,
     out->processes = gs_xcalloc(n, sizeof(*out->processes));
     for (size_t i = 0; i < n && s == GS_OK; i++) {
         out->n_processes = i + 1;
+        all[i]->rec.jobs = options->jobs;
+        all[i]->rec.window_rows = options->window_rows;
         gs_recording_read(&all[i]->rec, stacks, all[i]->chunks, all[i]->n);
         out->damaged_chunks += all[i]->rec.damaged_chunks + all[i]->rec.damaged_records;
         s = gs_process_build(&all[i]->rec, stacks, ops, engine, out, &out->processes[i], err);
@@ -105,8 +108,9 @@ static void sum_processes(struct gs_profile *p)
         p->duration_ns = __builtin_sub_overflow(last, first, &span) ? INT64_MAX : (uint64_t)span;
 }
 
-static enum gs_status build(const struct gs_captures *c, const struct gs_engine_ops *ops,
-                            struct gs_profile *out, struct gs_error *err)
+static enum gs_status build(const struct gs_captures *c, const struct gs_load_options *options,
+                            const struct gs_engine_ops *ops, struct gs_profile *out,
+                            struct gs_error *err)
 {
     struct gs_stacks stacks;
     size_t n;
@@ -118,7 +122,7 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_engine_
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
     gs_stacks_init(&stacks);
-    enum gs_status s = build_processes(all, n, ops, &stacks, out, err);
+    enum gs_status s = build_processes(all, n, options, ops, &stacks, out, err);
     close_processes(all, n);
     gs_stacks_move(&stacks, out);
     if (s != GS_OK)
@@ -135,11 +139,14 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_engine_
 enum gs_status gs_profile_build(const struct gs_captures *c, const struct gs_load_options *options,
                                 struct gs_profile *out, struct gs_error *err)
 {
+    static const struct gs_load_options defaults = {0};
     const struct gs_engine_ops *ops;
     memset(out, 0, sizeof(*out));
-    enum gs_status s = gs_engine_select(options ? options->engine : NULL, &ops, err);
+    if (!options)
+        options = &defaults;
+    enum gs_status s = gs_engine_select(options->engine, &ops, err);
     if (s == GS_OK)
-        s = build(c, ops, out, err);
+        s = build(c, options, ops, out, err);
     if (s != GS_OK)
         gs_profile_free(out);
     return s;

@@ -105,7 +105,7 @@ static struct gs_prof_cuda_held *held_at(struct held_table *t, const struct gs_c
 static void add_rows(struct gs_cuda_builder *b, struct held_table *t, struct gs_summap *by_op)
 {
     const struct gs_cuda_rows *c = &b->r->cuda;
-    uint64_t *blamed = gs_cuda_blame(b->r);
+    uint64_t *blamed = gs_cuda_blame(b->r, b->stacks);
     for (size_t i = 0; i < c->n_rows; i++) {
         const struct gs_cuda_row *row = &c->rows[i];
         if (!(row->flags & (GS_CUDA_HELD | GS_CUDA_HAD)))

@@ -12,10 +12,11 @@ static uint64_t max_u64(uint64_t a, uint64_t b)
 }
 
 static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor,
-                      const struct gs_actor_sums *a)
+                      const struct gs_gil_result *res)
 {
-    const struct gs_gil_columns *g = &b->r->gils[gil];
-    uint32_t at = gs_builder_thread(b, gs_actor_thread(g, actor), gil);
+    const struct gs_actor_sums *a = &res->actors[actor];
+    uint32_t thread = gs_recording_thread(b->r, gs_actor_thread(&res->map, actor));
+    uint32_t at = gs_builder_thread(b, thread, gil);
     struct gs_prof_thread *t = &b->threads[at];
     t->acquisitions += a->acquires;
     t->releases += a->releases;
@@ -27,7 +28,7 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     t->wait_max_ns = max_u64(t->wait_max_ns, a->wait_max_ns);
     if (!(a->hold_ns | a->blamed_ns | a->wait_ns | a->hold_count | a->wait_count))
         return;
-    struct gs_prof_row *row = gs_row_at(&b->rows, at, gs_actor_node(g, actor));
+    struct gs_prof_row *row = gs_row_at(&b->rows, at, gs_actor_node(&res->map, actor));
     row->hold_ns += a->hold_ns;
     row->blamed_ns += a->blamed_ns;
     row->wait_ns += a->wait_ns;
@@ -37,25 +38,14 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     row->long_holds += a->long_count;
 }
 
-static void add_pairs(struct gs_process_builder *b, uint32_t gil, const struct gs_pairs *of_gil)
+static void add_map(struct gs_summap *into, const struct gs_summap *from)
 {
-    const struct gs_gil_columns *g = &b->r->gils[gil];
-    const struct gs_summap *pairs = &of_gil->sums;
-    b->n_pairs += pairs->map.n;
-    b->pairs_rest_ns += of_gil->rest_ns;
-    for (size_t i = 0; i < pairs->map.n; i++) {
-        uint32_t w = (uint32_t)(pairs->map.keys[i] >> 32), h = (uint32_t)pairs->map.keys[i];
-        uint32_t wt = b->r->threads[gs_actor_thread(g, w)].id;
-        uint32_t ht = b->r->threads[gs_actor_thread(g, h)].id;
-        const struct gs_sum *s = &pairs->sums[i];
-        gs_summap_add(&b->pairs, gs_pack32(wt, ht), s->ns, s->count);
-        gs_summap_add(&b->chains, gs_pack32(gs_actor_node(g, w), gs_actor_node(g, h)), s->ns,
-                      s->count);
-    }
+    for (size_t i = 0; i < from->map.n; i++)
+        gs_summap_add(into, from->map.keys[i], from->sums[i].ns, from->sums[i].count);
 }
 
 struct thread_bucket {
-    uint64_t key, count; /* dense thread * 1024 + bucket */
+    uint64_t key, count; /* thread id * 1024 + bucket */
 };
 
 static int by_key(const void *pa, const void *pb)
@@ -85,7 +75,8 @@ static void add_percentiles(struct gs_process_builder *b, uint32_t gil, const st
     for (size_t i = 0, end; i < n; i = end) {
         for (end = i; end < n && all[end].key >> 10 == all[i].key >> 10;)
             end++;
-        uint32_t at = gs_builder_thread(b, (uint32_t)(all[i].key >> 10), gil);
+        uint32_t thread = gs_recording_thread(b->r, (uint32_t)(all[i].key >> 10));
+        uint32_t at = gs_builder_thread(b, thread, gil);
         set_percentiles(&b->threads[at], all + i, end - i);
     }
     free(all);
@@ -94,21 +85,16 @@ static void add_percentiles(struct gs_process_builder *b, uint32_t gil, const st
 /* ---- TOTALS ---- */
 
 /* The rows may be newer than the last TOTALS (the process was killed): what was open then may have
- * been closed since. closed[i] belongs to open[i]. */
-static void find_closed(const struct gs_gil_columns *g, const struct gs_idmap *open,
-                        const struct gs_rec_totals *const *totals, bool *closed)
+ * been closed since. */
+static bool is_closed(const struct gs_process_builder *b, const struct gs_rec_totals *t)
 {
-    for (size_t i = 0; i < g->n_slices; i++) {
-        const struct gs_slice *s = &g->slices[i];
-        uint32_t at = gs_idmap_find(open, s->thread);
-        if (at == GS_IDMAP_NONE)
-            continue;
-        const struct gs_rec_totals *t = totals[at];
-        if (t->open_kind == 1 && (s->flags & GS_SLICE_TURN) && s->acq_ns >= t->open_since_ns)
-            closed[at] = true;
-        if (t->open_kind == 2 && s->acq_ns > t->open_since_ns)
-            closed[at] = true;
-    }
+    const struct gs_windows *rows = &b->r->gils[t->gil].rows;
+    uint32_t at = gs_idmap_find(&rows->threads, b->r->threads[t->thread].id);
+    if (at == GS_IDMAP_NONE)
+        return false;
+    if (t->open_kind == 1)
+        return rows->last[at].has_turn && rows->last[at].turn_acq_ns >= t->open_since_ns;
+    return rows->last[at].acq_ns > t->open_since_ns;
 }
 
 static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t)
@@ -125,23 +111,11 @@ static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t
 
 static void add_open_cells(struct gs_process_builder *b, uint32_t gil)
 {
-    struct gs_idmap open = {0};
-    size_t from = b->totals_from[gil], end = b->totals_from[gil + 1];
-    const struct gs_rec_totals **totals = gs_xmalloc(end - from, sizeof(*totals));
-    for (size_t i = from; i < end; i++) {
+    for (size_t i = b->totals_from[gil]; i < b->totals_from[gil + 1]; i++) {
         const struct gs_rec_totals *t = b->totals[i];
-        if (t->seen && (t->open_kind == 1 || t->open_kind == 2))
-            totals[gs_idmap_add(&open, t->thread)] = t;
+        if (t->seen && (t->open_kind == 1 || t->open_kind == 2) && !is_closed(b, t))
+            add_open(b, t);
     }
-    bool *closed = gs_xcalloc(open.n, sizeof(*closed));
-    if (open.n)
-        find_closed(&b->r->gils[gil], &open, totals, closed);
-    for (size_t i = 0; i < open.n; i++)
-        if (!closed[i])
-            add_open(b, totals[i]);
-    free(closed);
-    free(totals);
-    gs_idmap_free(&open);
 }
 
 /* Rows that are deleted; what was folded then came with the rest of it. */
@@ -217,9 +191,11 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
         hold_hist[i] = res->hold_hist[i];
     out->interpreter = b->r->gils[gil].interpreter;
     out->unknown_holder_ns = res->unknown_holder_ns;
-    for (size_t i = 0; i < res->n_actors; i++)
-        add_actor(b, gil, (uint32_t)i, &res->actors[i]);
-    add_pairs(b, gil, &res->pairs);
+    for (size_t i = 0; i < res->map.n; i++)
+        add_actor(b, gil, (uint32_t)i, res);
+    add_map(&b->pairs, &res->pairs.sums);
+    add_map(&b->chains, &res->chains);
+    b->pairs_rest_ns += res->pairs.rest_ns;
     add_percentiles(b, gil, &res->wait_hists);
     gs_builder_add_folded(b, gil);
     for (size_t i = b->totals_from[gil]; i < b->totals_from[gil + 1]; i++) {

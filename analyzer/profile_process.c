@@ -91,7 +91,8 @@ static void open_timeline(struct gs_process_builder *b)
     t->n = (size_t)((ns + t->bin_ns - 1) / t->bin_ns);
     t->hold_ns = gs_xcalloc(t->n, sizeof(*t->hold_ns));
     t->wait_ns = gs_xcalloc(t->n, sizeof(*t->wait_ns));
-    b->bins = (struct gs_bins){b->r->start_ns, t->bin_ns, t->n, t->hold_ns, t->wait_ns};
+    b->bins = (struct gs_bins){b->r->start_ns, t->bin_ns,  t->n,
+                               t->hold_ns,     t->wait_ns, 1 / (double)t->bin_ns};
 }
 
 static enum gs_status run_gils(struct gs_process_builder *b, const struct gs_engine_ops *ops,
@@ -100,9 +101,8 @@ static enum gs_status run_gils(struct gs_process_builder *b, const struct gs_eng
     enum gs_status s = GS_OK;
     struct gs_gil_result *res = gs_xmalloc(1, sizeof(*res));
     for (size_t i = 0; i < b->r->n_gils && s == GS_OK; i++) {
-        memset(res, 0, sizeof(*res));
-        gs_pairs_open(&res->pairs, b->r->gils[i].n_slices, GS_PAIRS_MAX - b->n_pairs);
-        s = ops->run(engine, &b->r->gils[i], &b->bins, res, err);
+        struct gs_engine_job job = {b->r, b->stacks, &b->r->gils[i].rows, b->r->jobs};
+        s = ops->run(engine, &job, &b->bins, res, err);
         if (s == GS_OK)
             gs_builder_add_gil(b, (uint32_t)i, res);
         gs_gil_result_free(res);

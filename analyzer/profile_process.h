@@ -30,7 +30,6 @@ struct gs_process_builder {
     struct gs_row_table rows;
     struct gs_summap pairs;  /* thread ids */
     struct gs_summap chains; /* nodes */
-    size_t n_pairs;          /* of actors, in all GILs */
     uint64_t pairs_rest_ns;  /* see struct gs_pairs */
     struct gs_bins bins;
 };

@@ -11,6 +11,8 @@
 
 #include "analyzer/xalloc.h"
 
+#define LARGE_BYTES (256u << 20) /* of captures that need not stay in memory */
+
 static enum gs_status map_fd(struct gs_mapped_file *out, int fd, const char *path,
                              struct gs_error *err)
 {
@@ -82,8 +84,19 @@ static void add_item(struct gs_captures *c, const struct gs_walk_item *it)
         if (!it->has_chunk)
             return;
     }
-    struct gs_chunk_ref ref = {it->data, it->chunk, states[it->kind]};
+    struct gs_chunk_ref ref = {it->data, it->chunk, states[it->kind], false};
+    ref.may_forget = ref.state == GS_CHUNK_SOUND && c->mapped_bytes > LARGE_BYTES;
     GS_PUSH(c->chunks, c->n_chunks, c->cap_chunks, ref);
+    gs_chunk_forget(&ref);
+}
+
+/* Whole pages, those at the edges too: neighbours lose little. */
+void gs_chunk_forget(const struct gs_chunk_ref *chunk)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)chunk->data;
+    uintptr_t from = at & ~(page - 1), to = (at + chunk->hdr.total_len + page - 1) & ~(page - 1);
+    if (chunk->may_forget)
+        madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
@@ -146,6 +159,7 @@ static enum gs_status open_files(struct gs_captures *out, const struct gs_path_l
         if (s != GS_OK)
             return s;
         out->n_files = i + 1;
+        out->mapped_bytes += f->len;
         s = gs_captures_add(out, f->data, f->len, f->path, err);
         if (s != GS_OK)
             return s;

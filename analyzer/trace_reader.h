@@ -65,6 +65,7 @@ struct gs_chunk_ref {
     const uint8_t *data; /* lives as long as the captures */
     struct gs_chunk_hdr hdr;
     enum gs_chunk_state state; /* only SOUND ones may be decoded; all have their number */
+    bool may_forget;           /* mapped, and of captures too large to stay in memory */
 };
 struct gs_captures {
     struct gs_mapped_file *files;
@@ -72,6 +73,7 @@ struct gs_captures {
     struct gs_chunk_ref *chunks; /* by process_key, then chunk_no; each pair once */
     size_t n_chunks, cap_chunks;
     uint64_t damaged_runs, skipped_bytes; /* chunks and stretches of bytes that are damaged */
+    uint64_t mapped_bytes;
     uint16_t major, minor;
 };
 enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
@@ -80,6 +82,9 @@ enum gs_status gs_captures_open(struct gs_captures *out, const char *const *path
 enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
                                const char *name, struct gs_error *err);
 void gs_captures_sort(struct gs_captures *c);
+/* The chunk's pages are not needed for now; they are read again when somebody does need them. Does
+ * nothing unless the captures are large. */
+void gs_chunk_forget(const struct gs_chunk_ref *chunk);
 void gs_captures_close(struct gs_captures *c);
 
 #endif

@@ -2,8 +2,11 @@
 #include "analyzer/turns.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/xalloc.h"
+
+typedef unsigned __int128 u128;
 
 /* When a point's time ends and the next one's begins. */
 static uint64_t boundary(const struct gs_holder_sample *x, uint64_t x_ns, uint64_t y_ns)
@@ -28,111 +31,133 @@ static void put(struct builder *b, uint32_t actor, uint64_t end_ns)
     b->out[b->n++] = (struct gs_segment){end_ns, actor};
 }
 
-static bool has_release_point(const struct gs_gil_columns *g, const struct gs_slice *turn,
-                              const struct gs_holder_sample *last)
+static bool has_release_point(const struct gs_slice *turn, const struct gs_holder_sample *last)
 {
-    const uint32_t asked = GS_SLICE_TURN | GS_SLICE_FORCED;
-    if (!last)
-        return true;
-    return (turn->flags & asked) == asked && last->kind != GS_HOLDER_AT_EXPIRY &&
-           gs_actor_node(g, turn->hold_actor) != g->no_stack;
+    const uint32_t asked = GS_SLICE_TURN | GS_SLICE_FORCED | GS_ROW_KNOWN_STACK;
+    return !last || ((turn->flags & asked) == asked && last->kind != GS_HOLDER_AT_EXPIRY);
 }
 
 /* ---- turns nobody looked at ---- */
 
-static bool ended_unasked(const struct gs_slice *turn)
-{
-    return (turn->flags & (GS_SLICE_TURN | GS_SLICE_FORCED)) == GS_SLICE_TURN;
-}
-
 static void put_typical(struct builder *b, const struct gs_typical *y, const struct gs_slice *turn)
 {
-    uint64_t hold_ns = turn->rel_ns - turn->acq_ns, sum = 0;
-    for (uint32_t k = 0; k + 1 < y->n; k++) {
-        sum += y->ns[k];
-        put(b, y->actor[k],
-            turn->acq_ns + (uint64_t)((unsigned __int128)hold_ns * sum / y->total_ns));
-    }
+    uint64_t hold_ns = turn->rel_ns - turn->acq_ns;
+    for (uint32_t k = 0; k + 1 < y->n; k++)
+        put(b, y->actor[k], turn->acq_ns + (uint64_t)((u128)hold_ns * y->until[k] >> 64));
     put(b, y->actor[y->n - 1], UINT64_MAX);
 }
 
-/* Keeps the heaviest; the order among equals is the actors'. */
-static void offer(struct gs_typical *y, uint32_t actor, uint64_t ns)
+struct gs_typical gs_typical_find(const struct gs_typicals *all, struct gs_decoder *d,
+                                  uint32_t actor)
 {
-    uint32_t at = y->n;
-    while (at > 0 && (y->ns[at - 1] > ns || (y->ns[at - 1] == ns && y->actor[at - 1] < actor)))
-        at--;
-    if (y->n == GS_TYPICAL_MAX) {
-        if (at == 0)
-            return;
-        at--; /* the lightest leaves */
-        for (uint32_t k = 0; k < at; k++) {
-            y->ns[k] = y->ns[k + 1];
-            y->actor[k] = y->actor[k + 1];
-        }
-    } else {
-        for (uint32_t k = y->n++; k > at; k--) {
-            y->ns[k] = y->ns[k - 1];
-            y->actor[k] = y->actor[k - 1];
-        }
+    struct gs_typical out = {0};
+    uint32_t at = gs_idmap_find(&all->map, d->actors.keys[actor]);
+    if (at == GS_IDMAP_NONE)
+        return out;
+    out.n = all->at[at].n;
+    for (uint32_t k = 0; k < out.n; k++) {
+        out.actor[k] = gs_idmap_add(&d->actors, all->at[at].actor[k]);
+        out.until[k] = all->at[at].until[k];
     }
-    y->ns[at] = ns;
-    y->actor[at] = actor;
+    return out;
 }
 
-/* The time of one sampled turn, by release and stack. */
-static void add_sampled(struct gs_summap *sums, const struct gs_slice *turn,
-                        const struct gs_segment *segments, size_t n)
+struct share {
+    uint64_t hold, actor, ns;
+};
+
+static int by_hold_and_actor(const void *pa, const void *pb)
 {
-    uint64_t cur = turn->acq_ns;
-    for (size_t k = 0; k < n; k++) {
-        uint64_t end = segments[k].end_ns < turn->rel_ns ? segments[k].end_ns : turn->rel_ns;
-        if (end > cur) {
-            gs_summap_add(sums, gs_pack32(turn->hold_actor, segments[k].actor), end - cur, 1);
-            cur = end;
+    const struct share *a = pa, *b = pb;
+    if (a->hold != b->hold)
+        return a->hold < b->hold ? -1 : 1;
+    return a->actor < b->actor ? -1 : a->actor > b->actor;
+}
+
+/* The heaviest first; the order among equals is the actors'. */
+static int by_hold_and_weight(const void *pa, const void *pb)
+{
+    const struct share *a = pa, *b = pb;
+    if (a->hold != b->hold)
+        return a->hold < b->hold ? -1 : 1;
+    if (a->ns != b->ns)
+        return a->ns > b->ns ? -1 : 1;
+    return a->actor < b->actor ? -1 : a->actor > b->actor;
+}
+
+/* The decoders' sums in one list, each pair once. */
+static struct share *merge_sums(const struct gs_decoder *const *decoders,
+                                const struct gs_summap *sums, size_t n, size_t *n_out)
+{
+    size_t total = 0, kept = 0;
+    for (size_t i = 0; i < n; i++)
+        total += sums[i].map.n;
+    struct share *all = gs_xmalloc(total, sizeof(*all));
+    total = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sums[i].map.n; k++) {
+            uint64_t key = sums[i].map.keys[k];
+            const uint64_t *actors = decoders[i]->actors.keys;
+            all[total++] =
+                (struct share){actors[key >> 32], actors[(uint32_t)key], sums[i].sums[k].ns};
         }
+    if (total)
+        qsort(all, total, sizeof(*all), by_hold_and_actor);
+    for (size_t i = 0; i < total; i++) {
+        if (kept && by_hold_and_actor(&all[kept - 1], &all[i]) == 0)
+            all[kept - 1].ns += all[i].ns;
+        else
+            all[kept++] = all[i];
     }
+    *n_out = kept;
+    return all;
 }
 
-static void sum_sampled(const struct gs_gil_columns *g, struct gs_summap *sums)
+/* heaviest: n shares of one hold, heaviest first. */
+static void add_typical(struct gs_typicals *all, const struct share *heaviest, size_t n)
 {
-    struct gs_segment *segments =
-        gs_xmalloc(g->n_samples + (size_t)GS_TYPICAL_MAX, sizeof(*segments));
-    size_t s = 0;
-    for (size_t i = 0; i < g->n_slices && s < g->n_samples; i++) {
-        const struct gs_slice *turn = &g->slices[i];
-        size_t from;
-        while (s < g->n_samples && g->samples[s].seq < turn->seq)
-            s++;
-        for (from = s; s < g->n_samples && g->samples[s].seq == turn->seq; s++)
-            ;
-        if (s > from && ended_unasked(turn))
-            add_sampled(sums, turn, segments,
-                        gs_turn_segments(g, turn, g->samples + from, s - from, segments));
+    struct gs_typical_of y = {.hold = heaviest[0].hold,
+                              .n = n < GS_TYPICAL_MAX ? (uint32_t)n : GS_TYPICAL_MAX};
+    u128 total = 0, sum = 0;
+    for (uint32_t k = 0; k < y.n; k++)
+        total += heaviest[k].ns;
+    for (uint32_t k = 0; k < y.n; k++) {
+        const struct share *s = &heaviest[y.n - 1 - k];
+        sum += s->ns;
+        y.actor[k] = s->actor;
+        y.until[k] = k + 1 < y.n ? (uint64_t)(((sum << 64) + total - 1) / total) : 0;
     }
-    free(segments);
+    uint32_t at = gs_idmap_add(&all->map, y.hold);
+    GS_RESERVE(all->at, (size_t)at + 1, all->cap);
+    all->at[at] = y;
 }
 
-void gs_learn_typical(struct gs_gil_columns *g)
+void gs_typicals_learn(struct gs_typicals *all, const struct gs_decoder *const *decoders,
+                       const struct gs_summap *sums, size_t n)
 {
-    struct gs_summap sums = {0};
-    sum_sampled(g, &sums); /* while there is no typical turn yet: samples alone speak */
-    g->typical = gs_xcalloc(g->actors.n, sizeof(*g->typical));
-    for (size_t k = 0; k < sums.map.n; k++) {
-        struct gs_typical *y = &g->typical[sums.map.keys[k] >> 32];
-        offer(y, (uint32_t)sums.map.keys[k], sums.sums[k].ns);
+    size_t n_shares;
+    struct share *shares = merge_sums(decoders, sums, n, &n_shares);
+    if (n_shares)
+        qsort(shares, n_shares, sizeof(*shares), by_hold_and_weight);
+    for (size_t i = 0, end; i < n_shares; i = end) {
+        for (end = i; end < n_shares && shares[end].hold == shares[i].hold;)
+            end++;
+        add_typical(all, shares + i, end - i);
     }
-    for (size_t a = 0; a < g->actors.n; a++)
-        for (uint32_t k = 0; k < g->typical[a].n; k++)
-            g->typical[a].total_ns += g->typical[a].ns[k];
-    gs_summap_free(&sums);
+    free(shares);
+}
+
+void gs_typicals_free(struct gs_typicals *all)
+{
+    gs_idmap_free(&all->map);
+    free(all->at);
+    memset(all, 0, sizeof(*all));
 }
 
 /* ---- segments ---- */
 
-size_t gs_turn_segments(const struct gs_gil_columns *g, const struct gs_slice *turn,
-                        const struct gs_holder_sample *samples, size_t n_samples,
-                        struct gs_segment *out)
+size_t gs_turn_segments(const struct gs_slice *turn, const struct gs_holder_sample *samples,
+                        size_t n_samples, const struct gs_typical *typical, struct gs_segment *out)
 {
     struct builder b = {out, 0};
     const struct gs_holder_sample *last = NULL;
@@ -140,7 +165,7 @@ size_t gs_turn_segments(const struct gs_gil_columns *g, const struct gs_slice *t
     uint64_t hi = turn->flags & GS_SLICE_TURN ? turn->rel_ns : UINT64_MAX;
     for (size_t i = 0; i < n_samples; i++) {
         const struct gs_holder_sample *s = &samples[i];
-        if (gs_actor_thread(g, s->actor) != turn->thread)
+        if (s->thread != turn->thread)
             continue;
         uint64_t t = clamp(s->t_ns, turn->acq_ns, hi);
         if (last)
@@ -148,9 +173,9 @@ size_t gs_turn_segments(const struct gs_gil_columns *g, const struct gs_slice *t
         last = s;
         last_ns = t;
     }
-    if (!last && g->typical && ended_unasked(turn) && g->typical[turn->hold_actor].total_ns) {
-        put_typical(&b, &g->typical[turn->hold_actor], turn);
-    } else if (has_release_point(g, turn, last)) {
+    if (!last && typical && typical->n && gs_turn_ended_unasked(turn)) {
+        put_typical(&b, typical, turn);
+    } else if (has_release_point(turn, last)) {
         if (last)
             put(&b, last->actor, boundary(last, last_ns, turn->rel_ns));
         put(&b, turn->hold_actor, UINT64_MAX);
@@ -158,56 +183,4 @@ size_t gs_turn_segments(const struct gs_gil_columns *g, const struct gs_slice *t
         put(&b, last->actor, UINT64_MAX);
     }
     return b.n;
-}
-
-unsigned gs_merge_halves(struct gs_slice *into, const struct gs_slice *from)
-{
-    unsigned both = into->flags & from->flags & (GS_SLICE_TURN | GS_SLICE_WAIT);
-    uint32_t news = from->flags & ~into->flags;
-    if (news & GS_SLICE_TURN) {
-        uint64_t hold = from->rel_ns - from->acq_ns;
-        into->rel_ns = into->acq_ns + hold;
-        into->hold_actor = from->hold_actor;
-        into->flags |= from->flags & (GS_SLICE_TURN | GS_SLICE_WAITED_FOR | GS_SLICE_FORCED);
-    }
-    if (news & GS_SLICE_WAIT) {
-        into->begin_ns = from->begin_ns < into->acq_ns ? from->begin_ns : into->acq_ns;
-        into->wait_actor = from->wait_actor;
-        into->ds = from->ds;
-        into->flags |= GS_SLICE_WAIT;
-    }
-    return (unsigned)__builtin_popcount(both);
-}
-
-static int sample_order(const void *pa, const void *pb)
-{
-    const struct gs_holder_sample *a = pa, *b = pb;
-    if (a->seq != b->seq)
-        return a->seq < b->seq ? -1 : 1;
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    if (a->kind != b->kind)
-        return a->kind < b->kind ? -1 : 1;
-    return a->actor < b->actor ? -1 : a->actor > b->actor;
-}
-
-void gs_sort_samples(struct gs_gil_columns *g)
-{
-    for (size_t i = 1; i < g->n_samples; i++)
-        if (sample_order(&g->samples[i - 1], &g->samples[i]) > 0) {
-            qsort(g->samples, g->n_samples, sizeof(*g->samples), sample_order);
-            return;
-        }
-}
-
-void gs_make_monotone(struct gs_slice *rows, size_t n)
-{
-    uint64_t high = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (rows[i].acq_ns > high)
-            high = rows[i].acq_ns;
-        rows[i].a_ns = high;
-        if (rows[i].begin_ns > high)
-            rows[i].begin_ns = high;
-    }
 }

@@ -296,22 +296,28 @@ CAP_UNUSED void cap_cuda_call(struct cap *c, uint64_t call, uint64_t op, const c
 /* ---- what tests look at ---- */
 
 /* The profile of one block of memory; fails the program on an error, with its text. */
-CAP_UNUSED void cap_profile(const void *data, size_t len, const char *engine,
-                            struct gs_profile *out)
+CAP_UNUSED void cap_profile_with(const void *data, size_t len,
+                                 const struct gs_load_options *options, struct gs_profile *out)
 {
     struct gs_captures captures = {0};
     struct gs_error err = {0};
-    struct gs_load_options options = {.engine = engine};
     enum gs_status s = gs_captures_add(&captures, data, len, "memory", &err);
     if (s == GS_OK) {
         gs_captures_sort(&captures);
-        s = gs_profile_build(&captures, &options, out, &err);
+        s = gs_profile_build(&captures, options, out, &err);
     }
     if (s != GS_OK) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
     gs_captures_close(&captures);
+}
+
+CAP_UNUSED void cap_profile(const void *data, size_t len, const char *engine,
+                            struct gs_profile *out)
+{
+    struct gs_load_options options = {.engine = engine};
+    cap_profile_with(data, len, &options, out);
 }
 
 /* The report document (all numbers there are) with the engine's name blotted out. */
@@ -327,13 +333,19 @@ CAP_UNUSED char *cap_json(const struct gs_profile *p)
     return text;
 }
 
-CAP_UNUSED char *cap_json_of(const void *data, size_t len, const char *engine)
+CAP_UNUSED char *cap_json_with(const void *data, size_t len, const struct gs_load_options *options)
 {
     struct gs_profile p;
-    cap_profile(data, len, engine, &p);
+    cap_profile_with(data, len, options, &p);
     char *text = cap_json(&p);
     gs_profile_free(&p);
     return text;
+}
+
+CAP_UNUSED char *cap_json_of(const void *data, size_t len, const char *engine)
+{
+    struct gs_load_options options = {.engine = engine};
+    return cap_json_with(data, len, &options);
 }
 
 /* xorshift: the same numbers everywhere */

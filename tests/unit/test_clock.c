@@ -112,6 +112,19 @@ static uint64_t by_definition(const struct gs_clock *c, uint64_t t)
     return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 
+/* Neighbours, and now and then one from elsewhere: all at once, in place. */
+static void check_many_at_once(const struct gs_clock *c, uint64_t *rng, uint64_t span)
+{
+    uint64_t ticks[300], ns[300], t = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        t = cap_random(rng) % 40 ? t + cap_random(rng) % (span / 100 + 1) : cap_random(rng) % span;
+        ticks[i] = ns[i] = t;
+    }
+    gs_clock_convert(c, 0, ns, 300);
+    for (unsigned i = 0; i < 300; i++)
+        assert_true(ns[i] == by_definition(c, ticks[i]));
+}
+
 static void every_tick_equals_the_definition(void **state)
 {
     uint64_t rng = 1;
@@ -134,6 +147,7 @@ static void every_tick_equals_the_definition(void **state)
             assert_true(got >= last);
             last = got;
         }
+        check_many_at_once(&c, &rng, 2 * ticks);
         gs_clock_free(&c);
     }
 }

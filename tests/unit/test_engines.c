@@ -52,14 +52,24 @@ static const struct gs_prof_thread *thread_of(const struct gs_profile *p, uint32
     return NULL;
 }
 
-/* Both engines; the result of the reference, after comparing. */
+/* Both engines, and windows of many widths on many threads; the result of the reference, after
+ * comparing. */
 static void profile_both(struct cap *c, struct gs_profile *out)
 {
-    char *cpu = cap_json_of(c->data, c->len, "cpu");
+    static const struct gs_load_options ways[] = {
+        {.engine = "cpu"},
+        {.engine = "cpu", .window_rows = 1, .jobs = 1},
+        {.engine = "cpu", .window_rows = 1, .jobs = 3},
+        {.engine = "cpu", .window_rows = 100, .jobs = 2},
+        {.engine = "reference", .window_rows = 1, .jobs = 2},
+    };
     cap_profile(c->data, c->len, "reference", out);
     char *ref = cap_json(out);
-    assert_string_equal(cpu, ref);
-    free(cpu);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        char *text = cap_json_with(c->data, c->len, &ways[i]);
+        assert_string_equal(text, ref);
+        free(text);
+    }
     free(ref);
 }
 
@@ -381,6 +391,8 @@ struct story {
     unsigned drop;   /* one row in `drop` is missing, 0: none */
     unsigned jitter; /* acquire times move by up to this */
     bool hostile;    /* ds and waits are nonsense */
+    bool twice;      /* some rows come again, saying something else */
+    unsigned chunk;  /* rows */
 };
 
 static void random_rows(struct story *s, struct cap_row *rows, size_t *n_rows,
@@ -409,6 +421,12 @@ static void random_rows(struct story *s, struct cap_row *rows, size_t *n_rows,
         t += hold + cap_random(&s->rng) % 200;
         if (r.flags & BOTH && !(s->drop && cap_random(&s->rng) % s->drop == 0))
             rows[(*n_rows)++] = r;
+        if (s->twice && cap_random(&s->rng) % 5 == 0) {
+            r.wait += 3000;
+            r.wait_ds++;
+            r.hold += 50;
+            rows[(*n_rows)++] = r;
+        }
     }
 }
 
@@ -424,7 +442,7 @@ static void shuffle(uint64_t *rng, struct cap_row *rows, size_t n, size_t reach)
 
 static void check_story(struct story s, size_t reach, uint64_t stretch)
 {
-    struct cap_row *rows = calloc(s.n, sizeof(*rows));
+    struct cap_row *rows = calloc(2 * s.n, sizeof(*rows));
     struct cap_sample *samples = calloc(4 * s.n + 4, sizeof(*samples));
     size_t n = 0, n_samples = 0;
     struct cap c;
@@ -435,10 +453,10 @@ static void check_story(struct story s, size_t reach, uint64_t stretch)
     if (reach)
         shuffle(&s.rng, rows, n, reach);
     open_with_definitions(&c);
-    for (size_t i = 0; i < n; i += 1000)
-        cap_slices(&c, rows + i, n - i < 1000 ? n - i : 1000);
-    for (size_t i = 0; i < n_samples; i += 1000)
-        cap_samples(&c, samples + i, n_samples - i < 1000 ? n_samples - i : 1000);
+    for (size_t i = 0; i < n; i += s.chunk)
+        cap_slices(&c, rows + i, n - i < s.chunk ? n - i : s.chunk);
+    for (size_t i = 0; i < n_samples; i += s.chunk)
+        cap_samples(&c, samples + i, n_samples - i < s.chunk ? n_samples - i : s.chunk);
     profile_both(&c, &p); /* the invariants are checked inside */
     gs_profile_free(&p);
     cap_close(&c);
@@ -454,13 +472,15 @@ static void engines_agree_on_random_captures(void **state)
         s.drop = i % 3 == 1 ? 5 : 0;
         s.jitter = i % 4 == 2 ? 400 : 0;
         s.hostile = i % 5 == 3;
+        s.twice = i % 4 == 1;
+        s.chunk = i % 3 ? 30 + 17 * i : 1000; /* windows end where chunks begin */
         check_story(s, i % 2 ? 50 : 0, i % 7 == 6 ? 9 : 1);
     }
 }
 
 static void engines_agree_on_shuffled_rows(void **state)
 {
-    struct story s = {.rng = 4711, .n = 3000, .threads = 4, .drop = 10};
+    struct story s = {.rng = 4711, .n = 3000, .threads = 4, .drop = 10, .chunk = 1000};
     (void)state;
     check_story(s, 3000, 1);
     check_story(s, 3000, 1000003); /* sparse numbers: sorted, not scattered */

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT
+ * One window's rows. Dense numbers go straight to their places, sparse ones are radix-sorted; both
+ * ways the first row of a seq in the order of the file is the one that the others are merged into.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/radix.h"
+#include "analyzer/windows.h"
+#include "analyzer/xalloc.h"
+
+#define DENSE_SPAN 4u /* places for each row, at most */
+
+static const uint32_t HALVES = GS_SLICE_TURN | GS_SLICE_WAIT;
+
+/* ---- rows of its own ---- */
+
+/* A row whose halves the row before has given already would be dropped when halves are merged. A
+ * chunk of 200 bytes can hold 4096 of them: they must not take memory until then. */
+static bool is_said(const struct gs_window_rows *rows, const struct gs_slice *s)
+{
+    if (rows->n == 0)
+        return false;
+    const struct gs_slice *last = &rows->at[rows->n - 1];
+    return last->seq == s->seq && (s->flags & ~last->flags & HALVES) == 0 && s->ds <= last->ds;
+}
+
+static void append(struct gs_window_rows *rows, const struct gs_slice *s)
+{
+    if (is_said(rows, s))
+        return;
+    GS_RESERVE(rows->at, rows->n + 1, rows->cap);
+    rows->at[rows->n++] = *s;
+}
+
+static void place(struct gs_window_rows *rows, uint64_t lo, const struct gs_slice *s)
+{
+    struct gs_slice *at = &rows->at[s->seq - lo];
+    if (at->flags & HALVES)
+        gs_merge_halves(at, s);
+    else
+        *at = *s;
+}
+
+/* Into their places, by seq from first_seq on; or, where `places` is false, one behind another. */
+static void load_own(const struct gs_windows *w, const struct gs_window *at, struct gs_decoder *d,
+                     struct gs_window_rows *rows, bool places)
+{
+    for (size_t p = 0; p < at->n_own; p++) {
+        const struct gs_window_part *part = &w->parts[at->own + p];
+        if (part->damaged || !gs_decode_slices(d, w->slices->at[part->chunk]))
+            continue;
+        const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ);
+        struct gs_slice row;
+        for (size_t i = 0; i < d->n; i++) {
+            if (seq[i] < at->lo || seq[i] > at->last || !gs_decoded_slice(d, i, &row))
+                continue;
+            if (places)
+                place(rows, at->first_seq, &row);
+            else
+                append(rows, &row);
+        }
+    }
+}
+
+static uint64_t last_seq(const struct gs_windows *w, const struct gs_window *at)
+{
+    uint64_t last = at->first_seq;
+    for (size_t p = 0; p < at->n_own; p++) {
+        uint64_t seq1 = w->slices->at[w->parts[at->own + p].chunk]->hdr.seq1;
+        seq1 = seq1 < at->last ? seq1 : at->last;
+        last = seq1 > last && !w->parts[at->own + p].damaged ? seq1 : last;
+    }
+    return last;
+}
+
+static void load_dense(const struct gs_windows *w, const struct gs_window *at, struct gs_decoder *d,
+                       struct gs_window_rows *rows, size_t span)
+{
+    size_t kept = 0;
+    GS_RESERVE(rows->at, span, rows->cap);
+    memset(rows->at, 0, span * sizeof(*rows->at));
+    load_own(w, at, d, rows, true);
+    for (size_t i = 0; i < span; i++)
+        if (rows->at[i].flags & HALVES) {
+            if (kept != i)
+                rows->at[kept] = rows->at[i];
+            kept++;
+        }
+    rows->n = kept;
+}
+
+static bool is_sorted(const struct gs_slice *rows, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (rows[i - 1].seq > rows[i].seq)
+            return false;
+    return true;
+}
+
+static void sort_rows(struct gs_window_rows *rows)
+{
+    if (is_sorted(rows->at, rows->n))
+        return;
+    uint64_t *seq = gs_xmalloc(rows->n, sizeof(*seq));
+    for (size_t i = 0; i < rows->n; i++)
+        seq[i] = rows->at[i].seq;
+    uint32_t *order = gs_radix_order(seq, rows->n);
+    struct gs_slice *sorted = gs_xmalloc(rows->n, sizeof(*sorted));
+    for (size_t i = 0; i < rows->n; i++)
+        sorted[i] = rows->at[order[i]];
+    free(seq);
+    free(order);
+    free(rows->at);
+    rows->at = sorted;
+    rows->cap = rows->n;
+}
+
+static void merge_neighbours(struct gs_window_rows *rows)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < rows->n; i++) {
+        if (kept > 0 && rows->at[kept - 1].seq == rows->at[i].seq)
+            gs_merge_halves(&rows->at[kept - 1], &rows->at[i]);
+        else if (kept++ != i)
+            rows->at[kept - 1] = rows->at[i];
+    }
+    rows->n = kept;
+}
+
+/* ---- waits of later windows ---- */
+
+static void load_reaching_part(const struct gs_windows *w, const struct gs_window *at,
+                               const struct gs_window_part *part, struct gs_decoder *d,
+                               struct gs_window_rows *rows)
+{
+    const struct gs_window *home = &w->at[part->window];
+    if (!gs_decode_slices(d, w->slices->at[part->chunk]))
+        return;
+    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ);
+    const uint64_t *ds = gs_decoded_column(d, GS_SLICE_WAIT_DS);
+    for (size_t i = 0; i < d->n; i++) {
+        struct gs_slice row;
+        if (seq[i] < home->lo || seq[i] > home->last || seq[i] - ds[i] >= at->next_seq ||
+            !gs_decoded_slice(d, i, &row) || !(row.flags & GS_SLICE_WAIT))
+            continue;
+        row.a_ns = rows->n_reaching; /* the order of the file */
+        GS_PUSH(rows->reaching, rows->n_reaching, rows->cap_reaching, row);
+    }
+}
+
+static int by_seq_and_merit(const void *pa, const void *pb)
+{
+    const struct gs_slice *a = pa, *b = pb;
+    if (a->seq != b->seq)
+        return a->seq < b->seq ? -1 : 1;
+    if (a->ds != b->ds)
+        return a->ds > b->ds ? -1 : 1;
+    return a->a_ns < b->a_ns ? -1 : a->a_ns > b->a_ns;
+}
+
+static void load_reaching(const struct gs_windows *w, const struct gs_window *at,
+                          struct gs_decoder *d, struct gs_window_rows *rows)
+{
+    size_t kept = 0;
+    rows->n_reaching = 0;
+    for (size_t i = 0; i < at->n_reaching; i++)
+        load_reaching_part(w, at, &w->parts[w->reaching[at->reaching + i]], d, rows);
+    if (rows->n_reaching)
+        qsort(rows->reaching, rows->n_reaching, sizeof(*rows->reaching), by_seq_and_merit);
+    for (size_t i = 0; i < rows->n_reaching; i++)
+        if (kept == 0 || rows->reaching[kept - 1].seq != rows->reaching[i].seq)
+            rows->reaching[kept++] = rows->reaching[i];
+    rows->n_reaching = kept;
+}
+
+/* ---- all of it ---- */
+
+static void load_samples(const struct gs_windows *w, const struct gs_window *at,
+                         struct gs_decoder *d)
+{
+    d->n_samples = 0;
+    for (size_t i = 0; i < at->n_samples; i++)
+        gs_decode_samples(d, w->sample_list->at[w->sample_chunks[at->samples + i]], at->lo,
+                          at->last);
+}
+
+void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder *d,
+                    struct gs_window_rows *rows)
+{
+    const struct gs_window *at = &w->at[window];
+    uint64_t last = last_seq(w, at), span = last - at->first_seq;
+    rows->n = rows->n_reaching = 0;
+    load_samples(w, at, d);
+    gs_sort_samples(d);
+    if (at->n_rows == 0)
+        return;
+    if (span < DENSE_SPAN * at->n_rows) {
+        load_dense(w, at, d, rows, (size_t)span + 1);
+    } else {
+        load_own(w, at, d, rows, false);
+        sort_rows(rows);
+        merge_neighbours(rows);
+    }
+    gs_make_monotone(rows->at, rows->n, at->before_ns);
+    load_reaching(w, at, d, rows);
+}
+
+void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
+                         struct gs_window_rows *rows)
+{
+    struct gs_slice row;
+    rows->n = rows->n_reaching = d->n_samples = 0;
+    for (size_t i = 0; i < w->slices->n; i++) {
+        if (!gs_decode_slices(d, w->slices->at[i]))
+            continue;
+        for (size_t k = 0; k < d->n; k++)
+            if (gs_decoded_slice(d, k, &row))
+                append(rows, &row);
+    }
+    for (size_t i = 0; i < w->sample_list->n; i++)
+        gs_decode_samples(d, w->sample_list->at[i], 0, UINT64_MAX);
+}
+
+void gs_window_rows_free(struct gs_window_rows *rows)
+{
+    free(rows->at);
+    free(rows->reaching);
+    memset(rows, 0, sizeof(*rows));
+}
+
+void gs_window_forget(const struct gs_windows *w, size_t window)
+{
+    const struct gs_window *at = &w->at[window];
+    for (size_t p = 0; p < at->n_own; p++)
+        gs_chunk_forget(w->slices->at[w->parts[at->own + p].chunk]);
+}
