@@ -56,10 +56,11 @@ static char *encode_cells(const struct gs_prof_cells *cells, size_t n)
 static void put_snapshot(struct gs_json *j, const struct gs_prof_arena_map *m,
                          const struct gs_prof_snapshot *s)
 {
-    char *cells = encode_cells(m->cells + s->first, s->n);
+    const struct gs_prof_cells *first = m->cells ? m->cells + s->first : NULL;
+    char *cells = encode_cells(first, s->n);
     gs_json_begin_object(j);
     gs_json_kv_u64(j, "t_ns", s->t_ns);
-    GS_JSON_COLUMN(j, "arena", m->cells + s->first, s->n, arena);
+    GS_JSON_COLUMN(j, "arena", first, s->n, arena);
     gs_json_kv_string(j, "cells", cells);
     gs_json_end_object(j);
     free(cells);
