@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-C_LIKE = {".c", ".h", ".def", ".cu", ".cuh", ".S", ".map"}
+C_LIKE = {".c", ".h", ".def", ".cpp", ".cu", ".cuh", ".S", ".map"}
 SCRIPTS = {".py", ".sh", ".cmake", ".js", ".mjs", ".css"}
 MAX_FILE, MAX_FUNCTION = 600, 100
 MAX_LINE = {".js": 160, ".mjs": 160, ".css": 10_000}  # markup, a rule to a line; else 120
@@ -82,7 +82,7 @@ def check_file(name, text):
     yield from check_lines(name, lines)
     suffix = pathlib.PurePath(name).suffix
     try:
-        functions = (c_functions(lines) if suffix in (".c", ".h", ".cu")
+        functions = (c_functions(lines) if suffix in (".c", ".h", ".cpp", ".cu", ".cuh")
                      else py_functions(text) if suffix == ".py" else ())
         for line, length, function in functions:
             if length > MAX_FUNCTION:
