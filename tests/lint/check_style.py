@@ -20,6 +20,7 @@ MAX_LINE = {".js": 160, ".mjs": 160, ".css": 10_000}  # markup, a rule to a line
 GENERATED = re.compile(r"generated|do not edit", re.IGNORECASE)
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
 DATA_LINE = "# answer: "  # JSON that the samples' tests read
+CXX_SCOPE = re.compile(r"(class|struct|namespace)\b[^()]*$")  # a brace in column 0 of its own
 MACHINE = re.compile(r"(?<![\w}*])/(?:root|home/\w+|work/(?:main|shared))/")
 
 
@@ -40,7 +41,7 @@ def c_functions(lines):
     start = None
     for number, line in enumerate(lines, 1):
         if line.startswith("{"):
-            start = number
+            start = None if CXX_SCOPE.match(lines[number - 2]) else number
         elif line.startswith("}") and start is not None:
             head = next((text for text in reversed(lines[:start - 1]) if "(" in text), "?")
             name = re.search(r"(\w+)\s*\(", head)

@@ -79,10 +79,10 @@ void set_indexes(unsigned i)
     threadIdx.z = i / blockDim.x / blockDim.y;
 }
 
-void leave(state is, bool for_good)
+void leave(state is)
 {
     m.threads[m.now].is = is;
-    m.fibers[m.now]->leave(for_good);
+    m.fibers[m.now]->leave(is == state::gone);
 }
 
 struct stop { /* thrown by a thread that is at fault */
@@ -91,11 +91,13 @@ struct stop { /* thrown by a thread that is at fault */
 void run_thread()
 {
     fiber::entered(m.fibers[m.now].get());
-    try {
-        (*m.body)();
-    } catch (const stop &) {
+    for (;;) { /* the fiber serves the next block, too */
+        try {
+            (*m.body)();
+        } catch (const stop &) {
+        }
+        leave(state::gone);
     }
-    leave(state::gone, true);
 }
 
 void make_ready(unsigned i)
@@ -132,36 +134,44 @@ unsigned source_of(const warp_call &c, unsigned lane)
     }
 }
 
+/* Lanes of the mask whose value is `value`. */
+unsigned alike(unsigned first, const warp_call &c, uint64_t value)
+{
+    unsigned lanes = 0;
+    for (unsigned l = 0; l < 32; l++)
+        if (c.mask >> l & 1 && lane_of(first, l).call.value == value)
+            lanes |= 1u << l;
+    return lanes;
+}
+
+uint64_t shuffled(unsigned first, unsigned lane)
+{
+    const warp_call &c = lane_of(first, lane).call;
+    unsigned from = source_of(c, lane);
+    if (c.mask >> from & 1)
+        return lane_of(first, from).call.value;
+    note_fault("shuffle at " + where(c.at) + ": lane " + std::to_string(lane) + " reads lane " +
+               std::to_string(from) + ", which takes no part");
+    return 0;
+}
+
 uint64_t result_of(unsigned first, unsigned lane)
 {
     const warp_call &c = lane_of(first, lane).call;
-    unsigned voted = 0, alike = 0;
-    for (unsigned l = 0; l < 32; l++)
-        if (c.mask >> l & 1) {
-            voted |= (unsigned)(lane_of(first, l).call.value & 1) << l;
-            alike |= (unsigned)(lane_of(first, l).call.value == c.value) << l;
-        }
     switch (c.op) {
     case warp_op::sync:
         return 0;
     case warp_op::ballot:
-        return voted;
+        return alike(first, c, 1);
     case warp_op::any:
-        return voted != 0;
+        return alike(first, c, 1) != 0;
     case warp_op::all:
-        return voted == c.mask;
+        return alike(first, c, 1) == c.mask;
     case warp_op::match_any:
-        return alike;
+        return alike(first, c, c.value);
     default:
-        break;
+        return shuffled(first, lane);
     }
-    unsigned from = source_of(c, lane);
-    if (!(c.mask >> from & 1)) {
-        note_fault("shuffle at " + where(c.at) + ": lane " + std::to_string(lane) + " reads lane " +
-                   std::to_string(from) + ", which takes no part");
-        return 0;
-    }
-    return lane_of(first, from).call.value;
 }
 
 bool all_there(unsigned first, const warp_call &c)
@@ -275,8 +285,8 @@ void run_block(size_t shared_bytes)
     m.dynamic = new_area(shared_bytes);
     m.ready.clear();
     for (unsigned i = 0; i < n_threads(); i++) {
-        m.threads[i] = thread{state::ready, {"", 0}, {}, 0, 0};
         m.fibers[i]->start(run_thread);
+        m.threads[i] = thread{state::ready, {"", 0}, {}, 0, 0};
         m.ready.push_back(i);
     }
     do
@@ -355,13 +365,13 @@ void maybe_yield()
     if (next_random() % 8)
         return;
     make_ready(m.now);
-    leave(state::ready, false);
+    leave(state::ready);
 }
 
 void block_barrier(site at)
 {
     m.threads[m.now].at = at;
-    leave(state::at_barrier, false);
+    leave(state::at_barrier);
 }
 
 uint64_t warp_exchange(const warp_call &call)
@@ -373,7 +383,7 @@ uint64_t warp_exchange(const warp_call &call)
     m.threads[me].is = state::in_warp;
     if (all_there(first, call))
         complete(first, call);
-    leave(m.threads[me].is, false);
+    leave(m.threads[me].is);
     return m.threads[me].result;
 }
 
