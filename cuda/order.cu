@@ -200,8 +200,6 @@ cudaError_t run_order(const gs_order &o, gs_carver *work, cudaStream_t stream)
     unsigned by_row = gs_blocks_for(o.n_in, THREADS), by_place = gs_blocks_for(p.n, THREADS);
     cudaError_t status = cudaSuccess;
     bool runs = work->base;
-    if (!work->fits())
-        return cudaErrorInvalidValue;
     if (runs)
         GS_LAUNCH(gs_k_clear_places, by_place, THREADS, 0, stream, p);
     if (o.is_sparse)
@@ -235,8 +233,9 @@ cudaError_t gs_launch_order(const struct gs_order *order, void *work, size_t wor
                             cudaStream_t stream)
 {
     gs_carver carver = {static_cast<char *>(work), 0, work_bytes};
-    if (order->n_in == 0 || order->span == 0 ||
-        (!order->is_sparse && order->span > UINT32_MAX - 1) || !work)
+    bool is_empty = order->n_in == 0 || order->span == 0;
+    bool is_wide = !order->is_sparse && order->span >= UINT32_MAX;
+    if (!work || is_empty || is_wide || work_bytes < gs_order_work_bytes(order))
         return cudaErrorInvalidValue;
     cudaError_t status = run_order(*order, &carver, stream);
     return status == cudaSuccess ? cudaGetLastError() : status;
