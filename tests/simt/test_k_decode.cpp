@@ -250,6 +250,29 @@ static void damaged_chunks(void **state)
     }
 }
 
+/* One entry is taken from the dictionary: the greatest index is then its length. */
+static void an_index_just_beyond_the_dictionary(void **state)
+{
+    test_random r(6);
+    (void)state;
+    for (size_t n : {1, 2, 100, 1024, 1025}) {
+        comparison all;
+        auto columns = rows_of(GS_STREAM_HOLDER_SAMPLE, n, &r);
+        for (size_t i = 0; i < n; i++)
+            columns[4][i] = 70 + i;
+        bytes chunk = encode(GS_STREAM_HOLDER_SAMPLE, columns);
+        all.add(chunk, 0);
+        gs_chunk_hdr hdr = header_of(chunk);
+        assert_int_equal(hdr.n_dict, n);
+        hdr.n_dict--;
+        memcpy(chunk.data(), &hdr, sizeof(hdr));
+        all.add(chunk, 1);
+        all.run();
+        assert_int_equal(all.seen.good, 5 + 4);
+        assert_int_equal(all.seen.bad, 1);
+    }
+}
+
 static void a_header_refused_by_the_host_gives_no_task(void **state)
 {
     test_random r(5);
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test(headers_that_contradict_themselves),
         cmocka_unit_test(chunks_of_the_encoder),
         cmocka_unit_test(damaged_chunks),
+        cmocka_unit_test(an_index_just_beyond_the_dictionary),
         cmocka_unit_test(a_header_refused_by_the_host_gives_no_task),
         cmocka_unit_test(the_golden_captures),
     };
