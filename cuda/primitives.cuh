@@ -70,14 +70,6 @@ cudaError_t gs_inclusive_sum(gs_carver *work, const T *in, T *out, size_t n, cud
     });
 }
 
-template <class T>
-cudaError_t gs_exclusive_sum(gs_carver *work, const T *in, T *out, size_t n, cudaStream_t stream)
-{
-    return gs_with_temp(work, [=](void *temp, size_t &bytes) {
-        return cub::DeviceScan::ExclusiveSum(temp, bytes, in, out, n, stream);
-    });
-}
-
 inline cudaError_t gs_inclusive_max(gs_carver *work, const gs_u64 *in, gs_u64 *out, size_t n,
                                     cudaStream_t stream)
 {

@@ -66,11 +66,6 @@ void free_area(area *a)
     delete a;
 }
 
-size_t area_bytes(const area *a)
-{
-    return a->bytes.size();
-}
-
 void *touch(area *a, ptrdiff_t off, size_t bytes, access how)
 {
     place me = here();

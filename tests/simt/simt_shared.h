@@ -18,7 +18,6 @@ enum class access { read, write, atomic };
 struct area; /* one array of the block: bytes, and who touched them */
 area *static_area(const void *key, size_t bytes);
 area *dynamic_area();
-size_t area_bytes(const area *a);
 /* Notes the access; the bytes. */
 void *touch(area *a, ptrdiff_t off, size_t bytes, access how);
 
@@ -61,14 +60,6 @@ template <class T> class ref
     {
         return *this = (T)((T) * this + v);
     }
-    const ref &operator-=(T v) const
-    {
-        return *this = (T)((T) * this - v);
-    }
-    const ref &operator|=(T v) const
-    {
-        return *this = (T)((T) * this | v);
-    }
     pointer<T> operator&() const
     {
         return pointer<T>(a, off);
@@ -87,9 +78,6 @@ template <class T> class pointer
     ptrdiff_t off;
 
   public:
-    pointer() : a(nullptr), off(0)
-    {
-    }
     pointer(area *a_, ptrdiff_t off_) : a(a_), off(off_)
     {
     }
@@ -104,10 +92,6 @@ template <class T> class pointer
     pointer operator+(ptrdiff_t i) const
     {
         return pointer(a, off + i * (ptrdiff_t)sizeof(T));
-    }
-    template <class U> explicit operator pointer<U>() const
-    {
-        return pointer<U>(a, off);
     }
 };
 

@@ -32,10 +32,11 @@ static void k_shared(unsigned *out, unsigned *sum)
     GS_SHARED(unsigned, total, 1);
     if (threadIdx.x == 0)
         total[0] = 0;
-    all[threadIdx.x] = 3 * threadIdx.x;
+    all[threadIdx.x] = 2 * threadIdx.x;
+    all[threadIdx.x] += threadIdx.x;
     __syncthreads();
     atomicAdd(&total[0], threadIdx.x);
-    out[threadIdx.x] = all[blockDim.x - 1 - threadIdx.x];
+    out[threadIdx.x] = *(all + (blockDim.x - 1 - threadIdx.x));
     __syncthreads();
     if (threadIdx.x == 7)
         *sum = total[0];

@@ -75,21 +75,6 @@ struct DeviceRadixSort {
 };
 
 struct DeviceScan { /* input and output may be the same */
-    template <class I, class O, class N>
-    static cudaError_t ExclusiveSum(void *temp, size_t &temp_bytes, const I *in, O *out, N n,
-                                    cudaStream_t = nullptr)
-    {
-        cudaError_t status;
-        if (gs::simt::only_asked(temp, temp_bytes, n, &status))
-            return status;
-        O sum = 0;
-        for (N i = 0; i < n; i++) {
-            O v = in[i];
-            out[i] = sum;
-            sum += v;
-        }
-        return cudaSuccess;
-    }
     template <class I, class O, class F, class N>
     static cudaError_t InclusiveScan(void *temp, size_t &temp_bytes, const I *in, O *out, F f, N n,
                                      cudaStream_t = nullptr)
