@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Each row finds its place: its seq counted from the window's first, or, where seqs are sparse, the
- * rank of its seq after a radix sort. There it claims what it has to give, its halves and, for the
- * rest of the row, its being there; the least row number wins, which is the earliest in the file.
- * So the result does not depend on which thread comes first. Then places that nobody claimed are
- * left out and each row is put together from the winners.
+ * rank of its seq after a radix sort. There it claims what it has to give: its halves and, for the
+ * rest of the row, its being there. The earliest row in the file wins (of waits, first the one that
+ * saw the most acquires), so the result does not depend on which thread comes first. Then places
+ * that nobody claimed are left out and each row is put together from the winners.
  */
 #include "cuda/order.cuh"
 
@@ -16,9 +16,10 @@ const uint32_t NOBODY = UINT32_MAX;
 const uint32_t HALVES = GS_SLICE_TURN | GS_SLICE_WAIT;
 
 struct places {
-    uint32_t *of_row;            /* NOBODY: left out */
-    uint32_t *row, *turn, *wait; /* of each place: who won */
-    uint32_t *numbers, *kept;    /* 0, 1, 2 …; places that are taken */
+    uint32_t *of_row;         /* NOBODY: left out */
+    uint32_t *row, *turn;     /* of each place: who won */
+    gs_u64 *wait;             /* the same, see wait_claim() */
+    uint32_t *numbers, *kept; /* 0, 1, 2 …; places that are taken */
     uint8_t *is_taken;
     gs_u64 *keys, *sorted_keys;   /* sparse */
     uint32_t *sorted_rows, *rank; /* sparse */
@@ -38,7 +39,8 @@ __global__ void __launch_bounds__(THREADS) gs_k_clear_places(places p)
     size_t i = gs_global_thread();
     if (i >= p.n)
         return;
-    p.row[i] = p.turn[i] = p.wait[i] = NOBODY;
+    p.row[i] = p.turn[i] = NOBODY;
+    p.wait[i] = 0;
     p.numbers[i] = (uint32_t)i;
 }
 
@@ -73,6 +75,17 @@ __global__ void __launch_bounds__(THREADS) gs_k_sparse_places(gs_order o, places
 
 /* ---- claims ---- */
 
+/* Of waits the one that saw the most acquires wins; of equal ones the earliest. 0: nobody. */
+__device__ inline gs_u64 wait_claim(uint32_t ds, uint32_t row)
+{
+    return (gs_u64)ds << 32 | (NOBODY - row);
+}
+
+__device__ inline uint32_t winner_of(gs_u64 claim)
+{
+    return NOBODY - (uint32_t)claim;
+}
+
 __global__ void __launch_bounds__(THREADS) gs_k_claim(gs_order o, places p)
 {
     size_t i = gs_global_thread();
@@ -83,7 +96,7 @@ __global__ void __launch_bounds__(THREADS) gs_k_claim(gs_order o, places p)
     if (o.in.flags[i] & GS_SLICE_TURN)
         atomicMin(&p.turn[place], row);
     if (o.in.flags[i] & GS_SLICE_WAIT)
-        atomicMin(&p.wait[place], row);
+        atomicMax(&p.wait[place], wait_claim(o.in.ds[i], row));
 }
 
 __global__ void __launch_bounds__(THREADS) gs_k_taken(places p)
@@ -114,8 +127,10 @@ __device__ inline void put_wait(const gs_order &o, size_t to, uint32_t row, uint
     o.out.begin_ns[to] = has ? o.in.begin_ns[from] : o.in.acq_ns[row];
     o.out.wait_actor[to] = has ? o.in.wait_actor[from] : 0;
     o.out.ds[to] = has ? o.in.ds[from] : 0;
-    if (has)
-        o.out.flags[to] |= o.in.flags[from] & (GS_SLICE_WAIT | GS_ROW_BY_HOLDER);
+    if (!has)
+        return;
+    o.out.flags[to] &= ~GS_ROW_BY_HOLDER;
+    o.out.flags[to] |= o.in.flags[from] & (GS_SLICE_WAIT | GS_ROW_BY_HOLDER);
 }
 
 /* acq_ns of what lies behind the last row is 0, for the maximum that follows. */
@@ -133,7 +148,7 @@ __global__ void __launch_bounds__(THREADS) gs_k_put_rows(gs_order o, places p)
     o.out.thread[i] = o.in.thread[row];
     o.out.flags[i] = o.in.flags[row];
     put_turn(o, i, row, p.turn[place]);
-    put_wait(o, i, row, p.wait[place]);
+    put_wait(o, i, row, winner_of(p.wait[place]));
 }
 
 __global__ void __launch_bounds__(THREADS) gs_k_monotone(gs_order o, places p)
@@ -160,7 +175,7 @@ places carve_places(const gs_order &o, gs_carver *work)
     p.of_row = work->array<uint32_t>(o.n_in);
     p.row = work->array<uint32_t>(p.n);
     p.turn = work->array<uint32_t>(p.n);
-    p.wait = work->array<uint32_t>(p.n);
+    p.wait = work->array<gs_u64>(p.n);
     p.numbers = work->array<uint32_t>(p.n);
     p.kept = work->array<uint32_t>(p.n);
     p.is_taken = work->array<uint8_t>(p.n);

@@ -13,12 +13,13 @@ __device__ inline void add_pair(const gs_pairs_out &out, uint32_t waiter, uint32
 {
     if (holder == GS_NO_ACTOR || ns == 0)
         return;
-    if (waiter >= GS_MATRIX_ACTORS || holder >= GS_MATRIX_ACTORS) {
+    unsigned row = out.waiter_class[waiter], column = out.holder_class[holder];
+    if (row == GS_NO_CLASS || column == GS_NO_CLASS) {
         atomicAdd(out.n_left, 1ull);
         return;
     }
-    atomicAdd(&out.ns[waiter * GS_MATRIX_ACTORS + holder], ns);
-    atomicAdd(&out.count[waiter * GS_MATRIX_ACTORS + holder], 1ull);
+    atomicAdd(&out.ns[row * out.width + column], ns);
+    atomicAdd(&out.count[row * out.width + column], 1ull);
 }
 
 __global__ void __launch_bounds__(THREADS)

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * Who waited for whom, of waits whose flag GS_ROW_BY_HOLDER says that it is to be told: a matrix
- * for the first 256 actors.
+ * Who waited for whom, of waits whose flag GS_ROW_BY_HOLDER says that it is to be told: a matrix of
+ * classes of actors. Classes are what the caller likes: threads, or stacks that matter.
  */
 #ifndef GS_PAIRS_CUH
 #define GS_PAIRS_CUH
 
 #include "cuda/blame.cuh"
 
-#define GS_MATRIX_ACTORS 256u
+#define GS_NO_CLASS 255u /* the actor is in none */
 
-struct gs_pairs_out { /* added to; waiter * GS_MATRIX_ACTORS + holder */
-    gs_u64 *ns, *count;
-    gs_u64 *n_left; /* stretches of actors beyond the matrix: where there are any, ask the CPU */
+struct gs_pairs_out {
+    const uint8_t *waiter_class, *holder_class; /* by actor */
+    unsigned width;                             /* of the matrix: classes are below it */
+    gs_u64 *ns, *count; /* added to; class of the waiter * width + class of the holder */
+    gs_u64 *n_left;     /* added to: stretches between actors of which one has no class */
 };
 
 /* blame, left: of gs_launch_blame() before, whose workspace still stands. */

@@ -11,6 +11,8 @@
 static void merge_halves(model_row *into, const model_row &from)
 {
     uint32_t news = from.flags & ~into->flags;
+    if ((from.flags & into->flags & GS_SLICE_WAIT) && from.ds > into->ds)
+        news |= GS_SLICE_WAIT;
     if (news & GS_SLICE_TURN) {
         into->rel_ns = into->acq_ns + (from.rel_ns - from.acq_ns);
         into->hold_actor = from.hold_actor;
@@ -21,6 +23,7 @@ static void merge_halves(model_row *into, const model_row &from)
         into->begin_ns = from.begin_ns;
         into->wait_actor = from.wait_actor;
         into->ds = from.ds;
+        into->flags &= ~GS_ROW_BY_HOLDER;
         into->flags |= from.flags & (GS_SLICE_WAIT | GS_ROW_BY_HOLDER);
     }
 }
