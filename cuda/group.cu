@@ -146,6 +146,16 @@ __device__ void add_wait(const tile &t, term x)
 
 /* ---- rows ---- */
 
+__device__ inline void add_to_thread(const gs_group_out &out, const term &wait)
+{
+    unsigned thread = out.thread_class[wait.actor];
+    unsigned bucket = gs_device_hist_bucket_of(wait.ns);
+    if (thread == GS_NO_CLASS)
+        atomicAdd(out.n_left, 1ull);
+    else
+        atomicAdd(&out.thread_hists[thread * GS_DEVICE_HIST_BUCKETS + bucket], 1ull);
+}
+
 __device__ void add_row(const tile &t, const gs_rows &rows, const uint8_t *is_cut, size_t i,
                         bool is_row)
 {
@@ -158,6 +168,7 @@ __device__ void add_row(const tile &t, const gs_rows &rows, const uint8_t *is_cu
     if (flags & GS_SLICE_WAIT) {
         wait = {rows.a_ns[i] - rows.begin_ns[i], rows.wait_actor[i], true};
         atomicAdd(&t.wait_hist[gs_device_hist_bucket_of(wait.ns)], 1u);
+        add_to_thread(t.out, wait);
     }
     add_hold(t, hold);
     add_wait(t, wait);

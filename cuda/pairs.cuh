@@ -7,8 +7,6 @@
 
 #include "cuda/blame.cuh"
 
-#define GS_NO_CLASS 255u /* the actor is in none */
-
 struct gs_pairs_out {
     const uint8_t *waiter_class, *holder_class; /* by actor */
     unsigned width;                             /* of the matrix: classes are below it */

@@ -12,6 +12,7 @@
 #define GS_ROW_BY_HOLDER   (1u << 31) /* WAIT: whom it waited for is told apart */
 
 #define GS_NO_ACTOR        UINT32_MAX
+#define GS_NO_CLASS        255u /* the actor is in no class (thread, chosen stack) */
 
 struct gs_rows {
     gs_u64 *seq, *acq_ns, *rel_ns, *begin_ns;

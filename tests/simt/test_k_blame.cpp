@@ -14,8 +14,8 @@ class kernel_sums
     const model_window &in;
     static const unsigned WIDTH = 40;
     std::vector<gs_u64> hold_hist, wait_hist, pair_ns, pair_count;
-    std::vector<uint8_t> waiter_class, holder_class;
-    gs_u64 wait_ns = 0, n_left = 0;
+    std::vector<uint8_t> waiter_class, holder_class, no_class;
+    gs_u64 wait_ns = 0, n_left = 0, n_waits = 0;
 
   public:
     model_sums sums;
@@ -27,6 +27,7 @@ class kernel_sums
     {
         for (uint32_t a = 0; a < w.n_actors; a++) { /* some share a class, some have none */
             waiter_class.push_back((uint8_t)(a % 11 == 10 ? GS_NO_CLASS : a % WIDTH));
+            no_class.push_back(GS_NO_CLASS);
             holder_class.push_back((uint8_t)(a % 13 == 12 ? GS_NO_CLASS : a * 7 % WIDTH));
         }
     }
@@ -115,7 +116,9 @@ class kernel_sums
     void launch(const gs_blame &b)
     {
         gs_blame_left left;
-        gs_group_out group = {b.actors, hold_hist.data(), wait_hist.data(), &wait_ns};
+        gs_group_out group = {b.actors, hold_hist.data(), wait_hist.data(),
+                              &wait_ns, no_class.data(),  NULL,
+                              &n_waits};
         gs_pairs_out pairs = {waiter_class.data(), holder_class.data(), WIDTH,
                               pair_ns.data(),      pair_count.data(),   &n_left};
         std::vector<gs_u64> work(gs_blame_work_bytes(&b) / 8);
