@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# C sources are as clang-format 14 with .clang-format leaves them. One version, since each formats a
-# little differently: Debian 12's, or the one from pip in the cache.
+# C, C++ and CUDA sources are as clang-format 14 with .clang-format leaves them. One version, since
+# each formats a little differently: Debian 12's, or the one from pip in the cache.
 # usage: check_format.sh [--fix]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -23,7 +23,8 @@ if ! tool=$(find_tool); then
     echo "SKIP format: clang-format 14 is not here and cannot be installed"
     exit 77
 fi
-mapfile -t files < <(git ls-files -co --exclude-standard -- '*.c' '*.h' | while read -r file; do
+sources=('*.c' '*.h' '*.cpp' '*.cu' '*.cuh')
+mapfile -t files < <(git ls-files -co --exclude-standard -- "${sources[@]}" | while read -r file; do
     # tables that a script wrote stay as it wrote them
     [ ! -e "$file" ] || head -n 8 "$file" | grep -qiE 'generated|written by' || echo "$file"
 done)

@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
-SUFFIXES = {".c", ".h", ".def", ".cu", ".cuh", ".S"}
+SUFFIXES = {".c", ".h", ".def", ".cpp", ".cu", ".cuh", ".S"}
 
 # What each part may include of the others' files; its own folder is always allowed.
 ALLOWED = {

@@ -13,13 +13,14 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-C_LIKE = {".c", ".h", ".def", ".cu", ".cuh", ".S", ".map"}
+C_LIKE = {".c", ".h", ".def", ".cpp", ".cu", ".cuh", ".S", ".map"}
 SCRIPTS = {".py", ".sh", ".cmake", ".js", ".mjs", ".css"}
 MAX_FILE, MAX_FUNCTION = 600, 100
 MAX_LINE = {".js": 160, ".mjs": 160, ".css": 10_000}  # markup, a rule to a line; else 120
 GENERATED = re.compile(r"generated|do not edit", re.IGNORECASE)
 LEFTOVER = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX)\b")
 DATA_LINE = "# answer: "  # JSON that the samples' tests read
+CXX_SCOPE = re.compile(r"(class|struct|namespace)\b[^()]*$")  # a brace in column 0 of its own
 MACHINE = re.compile(r"(?<![\w}*])/(?:root|home/\w+|work/(?:main|shared))/")
 
 
@@ -40,7 +41,7 @@ def c_functions(lines):
     start = None
     for number, line in enumerate(lines, 1):
         if line.startswith("{"):
-            start = number
+            start = None if CXX_SCOPE.match(lines[number - 2]) else number
         elif line.startswith("}") and start is not None:
             head = next((text for text in reversed(lines[:start - 1]) if "(" in text), "?")
             name = re.search(r"(\w+)\s*\(", head)
@@ -82,7 +83,7 @@ def check_file(name, text):
     yield from check_lines(name, lines)
     suffix = pathlib.PurePath(name).suffix
     try:
-        functions = (c_functions(lines) if suffix in (".c", ".h", ".cu")
+        functions = (c_functions(lines) if suffix in (".c", ".h", ".cpp", ".cu", ".cuh")
                      else py_functions(text) if suffix == ".py" else ())
         for line, length, function in functions:
             if length > MAX_FUNCTION:
