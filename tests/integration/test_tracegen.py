@@ -21,6 +21,7 @@ THREAD_KEYS = ("hold_ns", "wait_ns", "acquisitions", "releases", "contended", "f
                "blamed_ns", "wait_max_ns", "cpu_ns", "runqueue_ns")
 GIL_KEYS = ("hold_ns", "wait_ns", "acquisitions", "contended", "forced_drops", "unknown_holder_ns")
 ENGINES = ("reference", "cpu")
+HOLDER_SAMPLE = 4  # a stream of TRACE_FORMAT.md
 
 
 def tracegen(*args, expect_rc=0):
@@ -127,6 +128,25 @@ def without_names(doc, *, files=True):
     if files:
         doc["capture"] = dict(doc["capture"], files=0)
     return doc
+
+
+def streams_of(path):
+    """Of the chunks of one process behind its file header."""
+    data, at = path.read_bytes(), 64
+    while at < len(data):
+        yield data[at + 6]
+        at += int.from_bytes(data[at + 8:at + 12], "little")
+
+
+def test_without_samples_the_turns_are_the_same(gilscope, tmp_path):
+    args = ["-n", "50k", "-s", 5, "--what", "gil"]
+    sampled, truths = made(tmp_path, *args, out="a.gsc")
+    bare, same = made(tmp_path, *args, "--no-samples", out="b.gsc")
+    assert {pid: dict(t, chunks=0) for pid, t in same.items()} == {
+        pid: dict(t, chunks=0) for pid, t in truths.items()}
+    assert set(streams_of(sampled)) - set(streams_of(bare)) == {HOLDER_SAMPLE}
+    for engine in ENGINES:
+        check_all(stats(gilscope, bare, engine), truths)
 
 
 # ---- the same for a seed, and whatever way it is laid out ----

@@ -182,7 +182,8 @@ static void sample_holder(struct gen_gil *g, const struct gen_turn *t, uint64_t 
         stack = gen_below(&g->rng, 16)
                     ? gen_draw_stack(&p->stacks, &p->chunks, &g->rng, g->threads[t->thread].role)
                     : GS_STACK_NONE;
-    GEN_ROW(&p->chunks, GS_STREAM_HOLDER_SAMPLE, t->seq, at, t->thread, kind, stack);
+    if (!p->o->no_samples)
+        GEN_ROW(&p->chunks, GS_STREAM_HOLDER_SAMPLE, t->seq, at, t->thread, kind, stack);
 }
 
 /* When the first waiter asks for a drop. UINT64_MAX: nobody waits before `end`. */

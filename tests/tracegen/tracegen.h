@@ -22,7 +22,7 @@ struct gen_options {
     uint64_t slices, seed;
     uint32_t threads, processes, stacks, level;
     uint32_t losses, damage; /* permille of rows, of chunks */
-    bool shuffle, with_mem, with_cuda, ns_clock;
+    bool shuffle, with_mem, with_cuda, ns_clock, no_samples;
     const char *out, *truth;
 };
 /* 0 to go on; else 1 + the exit status. */
