@@ -140,12 +140,6 @@ static void add_sums(struct gs_actor_sums *into, const struct gs_actor_sums *fro
     into->forced += from->forced;
 }
 
-static void add_map(struct gs_summap *into, const struct gs_summap *from)
-{
-    for (size_t i = 0; i < from->map.n; i++)
-        gs_summap_add(into, from->map.keys[i], from->sums[i].ns, from->sums[i].count);
-}
-
 void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from)
 {
     for (size_t i = 0; i < from->map.n; i++) {
@@ -158,8 +152,8 @@ void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result 
         gs_pairs_add(&into->pairs, (uint32_t)(key >> 32), (uint32_t)key,
                      from->pairs.sums.sums[i].ns, from->pairs.sums.sums[i].count);
     }
-    add_map(&into->chains, &from->chains);
-    add_map(&into->wait_hists, &from->wait_hists);
+    gs_summap_add_all(&into->chains, &from->chains);
+    gs_summap_add_all(&into->wait_hists, &from->wait_hists);
     for (size_t i = 0; i < GS_HIST_BUCKETS; i++) {
         into->wait_hist[i] += from->wait_hist[i];
         into->hold_hist[i] += from->hold_hist[i];

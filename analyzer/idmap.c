@@ -110,6 +110,12 @@ void gs_summap_add(struct gs_summap *m, uint64_t key, uint64_t ns, uint64_t coun
     m->sums[index].count += count;
 }
 
+void gs_summap_add_all(struct gs_summap *into, const struct gs_summap *from)
+{
+    for (size_t i = 0; i < from->map.n; i++)
+        gs_summap_add(into, from->map.keys[i], from->sums[i].ns, from->sums[i].count);
+}
+
 void gs_summap_free(struct gs_summap *m)
 {
     gs_idmap_free(&m->map);

@@ -42,6 +42,7 @@ struct gs_summap {
     size_t cap;
 };
 void gs_summap_add(struct gs_summap *m, uint64_t key, uint64_t ns, uint64_t count);
+void gs_summap_add_all(struct gs_summap *into, const struct gs_summap *from);
 void gs_summap_free(struct gs_summap *m);
 
 #endif

@@ -38,12 +38,6 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     row->long_holds += a->long_count;
 }
 
-static void add_map(struct gs_summap *into, const struct gs_summap *from)
-{
-    for (size_t i = 0; i < from->map.n; i++)
-        gs_summap_add(into, from->map.keys[i], from->sums[i].ns, from->sums[i].count);
-}
-
 struct thread_bucket {
     uint64_t key, count; /* thread id * 1024 + bucket */
 };
@@ -193,8 +187,8 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
     out->unknown_holder_ns = res->unknown_holder_ns;
     for (size_t i = 0; i < res->map.n; i++)
         add_actor(b, gil, (uint32_t)i, res);
-    add_map(&b->pairs, &res->pairs.sums);
-    add_map(&b->chains, &res->chains);
+    gs_summap_add_all(&b->pairs, &res->pairs.sums);
+    gs_summap_add_all(&b->chains, &res->chains);
     b->pairs_rest_ns += res->pairs.rest_ns;
     add_percentiles(b, gil, &res->wait_hists);
     gs_builder_add_folded(b, gil);
