@@ -47,9 +47,30 @@ static void put_frame(FILE *out, const struct gs_prof_frame *f)
     fputc(')', out);
 }
 
+/* ";frame" of each frame, made when it is first needed: stacks share them. */
+struct frame_text {
+    char *text;
+    size_t len;
+};
+
+static void put_text(FILE *out, const struct gs_prof_frame *f, struct frame_text *t)
+{
+    if (!t->text) {
+        FILE *memory = open_memstream(&t->text, &t->len);
+        if (!memory) {
+            put_frame(out, f);
+            return;
+        }
+        put_frame(memory, f);
+        fclose(memory);
+    }
+    fwrite_unlocked(t->text, 1, t->len, out);
+}
+
 bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out)
 {
     uint32_t *path = gs_xmalloc(MAX_DEPTH, sizeof(*path));
+    struct frame_text *texts = gs_xcalloc(p->n_frames, sizeof(*texts));
     size_t n;
     struct gs_export_row *rows = gs_export_rows(p, metric, &n);
     for (size_t i = 0; i < n && !ferror(out); i++) {
@@ -60,9 +81,12 @@ bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE
         if (depth == 0) /* Firefox wants a ';' in the first line */
             fputs(";(no stack)", out);
         for (size_t d = 0; d < depth && d < MAX_DEPTH; d++)
-            put_frame(out, &p->frames[path[d]]);
+            put_text(out, &p->frames[path[d]], &texts[path[d]]);
         fprintf(out, " %" PRIu64 "\n", rows[i].weight);
     }
+    for (size_t i = 0; i < p->n_frames; i++)
+        free(texts[i].text);
+    free(texts);
     free(rows);
     free(path);
     return !ferror(out);
