@@ -45,7 +45,7 @@ static int by_seq(const void *pa, const void *pb)
     const struct gs_slice *a = pa, *b = pb;
     if (a->seq != b->seq)
         return a->seq < b->seq ? -1 : 1;
-    return a->a_ns < b->a_ns ? -1 : a->a_ns > b->a_ns; /* a_ns: row number, see sort_rows() */
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 /* A stable sort: of two rows with one seq, the earlier in the file is merged into. */
@@ -53,7 +53,7 @@ static void sort_rows(struct work *w)
 {
     size_t kept = 0;
     for (size_t i = 0; i < w->n; i++)
-        w->rows[i].a_ns = i;
+        w->rows[i].order = (uint32_t)i;
     if (w->n)
         qsort(w->rows, w->n, sizeof(*w->rows), by_seq);
     for (size_t i = 0; i < w->n; i++) {

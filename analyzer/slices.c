@@ -157,7 +157,7 @@ bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *s)
             flags |= GS_ROW_BY_HOLDER;
     }
     s->flags = flags;
-    s->unused = 0;
+    s->order = 0;
     return true;
 }
 
@@ -268,6 +268,8 @@ void gs_merge_halves(struct gs_slice *into, const struct gs_slice *from)
     uint32_t news = from->flags & ~into->flags;
     if (from->flags & into->flags & GS_SLICE_WAIT && from->ds > into->ds)
         news |= GS_SLICE_WAIT;
+    if (from->a_ns > into->a_ns)
+        into->a_ns = from->a_ns;
     if (news & GS_SLICE_TURN) {
         into->rel_ns = into->acq_ns + (from->rel_ns - from->acq_ns);
         into->hold_actor = from->hold_actor;
@@ -286,8 +288,8 @@ void gs_merge_halves(struct gs_slice *into, const struct gs_slice *from)
 void gs_make_monotone(struct gs_slice *rows, size_t n, uint64_t high_ns)
 {
     for (size_t i = 0; i < n; i++) {
-        if (rows[i].acq_ns > high_ns)
-            high_ns = rows[i].acq_ns;
+        if (rows[i].a_ns > high_ns)
+            high_ns = rows[i].a_ns;
         rows[i].a_ns = high_ns;
         if (rows[i].begin_ns > high_ns)
             rows[i].begin_ns = high_ns;

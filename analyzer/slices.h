@@ -25,13 +25,13 @@ struct gs_slice {
     uint64_t acq_ns;     /* as the clock says; order comes from seq */
     uint64_t rel_ns;     /* TURN: >= acq_ns; else acq_ns */
     uint64_t begin_ns;   /* WAIT: <= acq_ns; else acq_ns */
-    uint64_t a_ns;       /* acq_ns made monotone in order of seq, see gs_make_monotone() */
+    uint64_t a_ns;       /* greatest acq_ns of the rows of its seq; see gs_make_monotone() */
     uint32_t hold_actor; /* always valid; its node is no_stack when the stack is not known */
     uint32_t wait_actor; /* WAIT */
     uint32_t ds;         /* WAIT: at most seq */
     uint32_t flags;
     uint32_t thread; /* its id */
-    uint32_t unused;
+    uint32_t order;  /* of sorts: its place in the file */
 };
 _Static_assert(sizeof(struct gs_slice) == 64, "a cache line");
 
@@ -102,7 +102,7 @@ size_t gs_first_sample(const struct gs_decoder *d, uint64_t seq);
  * two waits, which no agent writes, the one that saw more turns counts: so a window need not know
  * of rows that do not reach into it. */
 void gs_merge_halves(struct gs_slice *into, const struct gs_slice *from);
-/* a_ns from acq_ns, begin_ns cut to a_ns; rows in order of seq, each once. high_ns: the greatest
+/* Makes a_ns monotone, cuts begin_ns to it; rows in order of seq, each once. high_ns: the greatest
  * acq_ns of all rows before. */
 void gs_make_monotone(struct gs_slice *rows, size_t n, uint64_t high_ns);
 

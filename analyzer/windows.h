@@ -39,7 +39,7 @@ struct gs_window {
     size_t reaching, n_reaching;      /* reaching[]: parts of later windows */
     size_t samples, n_samples;        /* sample_chunks[] */
     uint64_t n_rows;                  /* halves count twice; 0: as if it were not there */
-    uint64_t first_seq, first_acq_ns; /* of its first row */
+    uint64_t first_seq, first_acq_ns; /* of its first row; the greatest of that seq */
     uint64_t max_acq_ns, before_ns;   /* greatest of its rows; of all rows before it */
     uint64_t next_seq, next_a_ns;     /* first row behind it; next_seq 0: there is none */
 };

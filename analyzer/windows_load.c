@@ -22,7 +22,8 @@ static bool is_said(const struct gs_window_rows *rows, const struct gs_slice *s)
     if (rows->n == 0)
         return false;
     const struct gs_slice *last = &rows->at[rows->n - 1];
-    return last->seq == s->seq && (s->flags & ~last->flags & HALVES) == 0 && s->ds <= last->ds;
+    return last->seq == s->seq && (s->flags & ~last->flags & HALVES) == 0 && s->ds <= last->ds &&
+           s->a_ns <= last->a_ns;
 }
 
 static void append(struct gs_window_rows *rows, const struct gs_slice *s)
@@ -144,7 +145,7 @@ static void load_reaching_part(const struct gs_windows *w, const struct gs_windo
         if (seq[i] < home->lo || seq[i] > home->last || seq[i] - ds[i] >= at->next_seq ||
             !gs_decoded_slice(d, i, &row) || !(row.flags & GS_SLICE_WAIT))
             continue;
-        row.a_ns = rows->n_reaching; /* the order of the file */
+        row.order = (uint32_t)rows->n_reaching;
         GS_PUSH(rows->reaching, rows->n_reaching, rows->cap_reaching, row);
     }
 }
@@ -156,7 +157,7 @@ static int by_seq_and_merit(const void *pa, const void *pb)
         return a->seq < b->seq ? -1 : 1;
     if (a->ds != b->ds)
         return a->ds > b->ds ? -1 : 1;
-    return a->a_ns < b->a_ns ? -1 : a->a_ns > b->a_ns;
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 static void load_reaching(const struct gs_windows *w, const struct gs_window *at,

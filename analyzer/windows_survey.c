@@ -72,7 +72,7 @@ static void keep_if_sampled(struct worker *me, size_t i, uint64_t seq)
     if (!(me->maybe[bit / 64] >> bit % 64 & 1) || !samples_of(&me->d, seq, &from))
         return;
     if (gs_decoded_slice(&me->d, i, &row)) {
-        row.a_ns = me->n_turns; /* the order of the file */
+        row.order = (uint32_t)me->n_turns;
         GS_PUSH(me->turns, me->n_turns, me->cap_turns, row);
     }
 }
@@ -82,7 +82,7 @@ static int by_seq_and_file(const void *pa, const void *pb)
     const struct gs_slice *a = pa, *b = pb;
     if (a->seq != b->seq)
         return a->seq < b->seq ? -1 : 1;
-    return a->a_ns < b->a_ns ? -1 : a->a_ns > b->a_ns;
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 static void learn_from(struct worker *me, const struct gs_slice *turn)
@@ -156,6 +156,8 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
         at->first_seq = seq;
         at->first_acq_ns = acq_ns;
     }
+    if (seq == at->first_seq)
+        max_into(&at->first_acq_ns, acq_ns);
     at->n_rows++;
     max_into(&at->max_acq_ns, acq_ns);
     max_into(&me->max_ns, rel_ns);

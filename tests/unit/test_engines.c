@@ -422,6 +422,7 @@ static void random_rows(struct story *s, struct cap_row *rows, size_t *n_rows,
         if (r.flags & BOTH && !(s->drop && cap_random(&s->rng) % s->drop == 0))
             rows[(*n_rows)++] = r;
         if (s->twice && cap_random(&s->rng) % 5 == 0) {
+            r.t_acq += cap_random(&s->rng) % 9000;
             r.wait += 3000;
             r.wait_ds++;
             r.hold += 50;
