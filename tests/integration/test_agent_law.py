@@ -78,7 +78,7 @@ def test_setuid_reaches_all_threads(python, gilscope, targets, stats, tmp_path):
 
 
 SIGNAL_MASKS = """
-import glob, signal, sys, time
+import glob, os, signal, sys, time
 got = []
 for number in range(1, 65):
     try:
@@ -89,9 +89,13 @@ import busy
 busy.contend(0.4)
 def field(task, name):
     return [line.split()[1] for line in open(task + "/status") if line.startswith(name + ":")][0]
-for task in glob.glob("/proc/self/task/*"):
-    if open(task + "/comm").read() == "gilscope\\n":
-        print("blocked", field(task, "SigBlk"))
+def ours():
+    return [t for t in glob.glob("/proc/self/task/*") if open(t + "/comm").read() == "gilscope\\n"]
+end = time.monotonic() + (10 if "LD_PRELOAD" in os.environ else 0)
+while not ours() and time.monotonic() < end:  # it may not have had a core yet
+    time.sleep(0.01)
+for task in ours():
+    print("blocked", field(task, "SigBlk"))
 print("got", got)
 """
 
