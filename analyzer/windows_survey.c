@@ -35,13 +35,22 @@ struct survey {
 
 /* ---- samples ---- */
 
+static bool is_weighed(const struct gs_windows *w, const struct gs_window_part *part)
+{
+    return part->chunk % gs_chain_stride(w->slices->n) == 0;
+}
+
+/* Of a window that has no weighed chunk, only to find damage. */
 static void load_samples(struct survey *s, struct worker *me, const struct gs_window *at)
 {
     const struct gs_windows *w = s->w;
+    bool any = false;
+    for (size_t i = 0; i < at->n_own && !any; i++)
+        any = is_weighed(w, &w->parts[at->own + i]);
     me->d.n_samples = 0;
     for (size_t i = 0; i < at->n_samples; i++) {
         const struct gs_chunk_ref *c = w->sample_list->at[w->sample_chunks[at->samples + i]];
-        bool ok = gs_decode_samples(&me->d, c, at->lo, at->last);
+        bool ok = gs_decode_samples(&me->d, c, any ? at->lo : 1, any ? at->last : 0);
         if (!ok && c->hdr.seq0 >= at->lo && c->hdr.seq0 <= at->last) { /* told once */
             me->damaged_chunks++;
             me->damaged_rows +=
@@ -64,17 +73,14 @@ static size_t samples_of(const struct gs_decoder *d, uint64_t seq, size_t *from)
     return end - *from;
 }
 
-static void keep_if_sampled(struct worker *me, size_t i, uint64_t seq)
+static void keep_if_sampled(struct worker *me, const struct gs_slice *row)
 {
-    struct gs_slice row;
     size_t from;
-    uint64_t bit = seq % MAYBE_BITS;
-    if (!(me->maybe[bit / 64] >> bit % 64 & 1) || !samples_of(&me->d, seq, &from))
+    uint64_t bit = row->seq % MAYBE_BITS;
+    if (!(me->maybe[bit / 64] >> bit % 64 & 1) || !samples_of(&me->d, row->seq, &from))
         return;
-    if (gs_decoded_slice(&me->d, i, &row)) {
-        row.order = (uint32_t)me->n_turns;
-        GS_PUSH(me->turns, me->n_turns, me->cap_turns, row);
-    }
+    GS_PUSH(me->turns, me->n_turns, me->cap_turns, *row);
+    me->turns[me->n_turns - 1].order = (uint32_t)me->n_turns;
 }
 
 static int by_seq_and_file(const void *pa, const void *pb)
@@ -193,8 +199,10 @@ static void weigh_rows(struct worker *me, const struct gs_window *at)
     const uint64_t *seq = gs_decoded_column(&me->d, GS_SLICE_SEQ);
     struct gs_slice row;
     for (size_t i = 0; i < me->d.n; i++)
-        if (seq[i] >= at->lo && seq[i] <= at->last && gs_decoded_slice(&me->d, i, &row))
+        if (seq[i] >= at->lo && seq[i] <= at->last && gs_decoded_slice(&me->d, i, &row)) {
             gs_chain_weigh(&me->weights, &row);
+            keep_if_sampled(me, &row);
+        }
 }
 
 static void survey_part(struct survey *s, struct worker *me, struct gs_window *at,
@@ -215,10 +223,9 @@ static void survey_part(struct survey *s, struct worker *me, struct gs_window *a
         if (seq[i] < at->lo || seq[i] > at->last || !(flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)))
             continue;
         survey_row(me, at, part, i, flags[i]);
-        keep_if_sampled(me, i, seq[i]);
     }
     survey_threads(me, at);
-    if (part->chunk % gs_chain_stride(s->w->slices->n) == 0)
+    if (is_weighed(s->w, part))
         weigh_rows(me, at);
 }
 
