@@ -204,6 +204,6 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         table[c->hdr.stream](&d);
     } else {
         r->damaged_chunks++;
-        r->damaged_rows += c->hdr.n_rows < GS_CHUNK_MAX_ROWS ? c->hdr.n_rows : GS_CHUNK_MAX_ROWS;
+        r->damaged_rows += gs_chunk_rows(c);
     }
 }

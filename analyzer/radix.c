@@ -4,6 +4,7 @@
 #include "analyzer/radix.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/xalloc.h"
 
@@ -22,7 +23,8 @@ static void pass(const uint64_t *keys, uint64_t min, unsigned shift, const uint3
         to[count[(keys[from[i]] - min) >> shift & (DIGITS - 1)]++] = from[i];
 }
 
-uint32_t *gs_radix_order(const uint64_t *keys, size_t n)
+/* order[k]: index of the k-th key. */
+static uint32_t *order_of(const uint64_t *keys, size_t n)
 {
     uint32_t *from = gs_xmalloc(n, sizeof(*from)), *to = gs_xmalloc(n, sizeof(*to));
     uint64_t min = UINT64_MAX, max = 0;
@@ -39,4 +41,20 @@ uint32_t *gs_radix_order(const uint64_t *keys, size_t n)
     }
     free(to);
     return from;
+}
+
+void *gs_radix_sort(void *from, size_t n, size_t size)
+{
+    const char *old = from;
+    char *sorted = gs_xmalloc(n, size);
+    uint64_t *keys = gs_xmalloc(n, sizeof(*keys));
+    for (size_t i = 0; i < n; i++)
+        memcpy(&keys[i], old + i * size, sizeof(*keys));
+    uint32_t *order = order_of(keys, n);
+    for (size_t i = 0; i < n; i++)
+        memcpy(sorted + i * size, old + order[i] * size, size);
+    free(keys);
+    free(order);
+    free(from);
+    return sorted;
 }

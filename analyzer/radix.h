@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* order[k]: index of the k-th of n keys, equal ones as they stand. n < 2^32; the caller frees.
- * Cheap where keys lie near each other. */
-uint32_t *gs_radix_order(const uint64_t *keys, size_t n);
+/* n elements of `size` bytes, in the order of the uint64_t that each begins with, equal ones as
+ * they stand: a new array; `from` is freed. n < 2^32. Cheap where keys lie near each other. */
+void *gs_radix_sort(void *from, size_t n, size_t size);
 
 #endif

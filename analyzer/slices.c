@@ -233,17 +233,7 @@ void gs_sort_samples(struct gs_decoder *d)
 {
     if (samples_are_sorted(d))
         return;
-    uint64_t *seq = gs_xmalloc(d->n_samples, sizeof(*seq));
-    for (size_t i = 0; i < d->n_samples; i++)
-        seq[i] = d->samples[i].seq;
-    uint32_t *order = gs_radix_order(seq, d->n_samples);
-    struct gs_holder_sample *sorted = gs_xmalloc(d->n_samples, sizeof(*sorted));
-    for (size_t i = 0; i < d->n_samples; i++)
-        sorted[i] = d->samples[order[i]];
-    free(seq);
-    free(order);
-    free(d->samples);
-    d->samples = sorted;
+    d->samples = gs_radix_sort(d->samples, d->n_samples, sizeof(*d->samples));
     d->cap_samples = d->n_samples;
     sort_runs(d);
 }

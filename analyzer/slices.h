@@ -21,7 +21,7 @@ struct gs_recording;
 
 /* An actor is a stack in a thread: what holds, waits and is blamed. Dense per decoder. */
 struct gs_slice {
-    uint64_t seq;
+    uint64_t seq;        /* first: gs_radix_sort() */
     uint64_t acq_ns;     /* as the clock says; order comes from seq */
     uint64_t rel_ns;     /* TURN: >= acq_ns; else acq_ns */
     uint64_t begin_ns;   /* WAIT: <= acq_ns; else acq_ns */
@@ -36,7 +36,7 @@ struct gs_slice {
 _Static_assert(sizeof(struct gs_slice) == 64, "a cache line");
 
 struct gs_holder_sample {
-    uint64_t seq, t_ns;
+    uint64_t seq, t_ns; /* seq first: gs_radix_sort() */
     uint32_t thread, actor;
     uint32_t kind;
 };

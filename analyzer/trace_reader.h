@@ -67,6 +67,11 @@ struct gs_chunk_ref {
     enum gs_chunk_state state; /* only SOUND ones may be decoded; all have their number */
     bool may_forget;           /* mapped, and of captures too large to stay in memory */
 };
+/* Of any header, what it may claim cut to what a chunk can hold. */
+static inline uint32_t gs_chunk_rows(const struct gs_chunk_ref *c)
+{
+    return c->hdr.n_rows < GS_CHUNK_MAX_ROWS ? c->hdr.n_rows : GS_CHUNK_MAX_ROWS;
+}
 struct gs_captures {
     struct gs_mapped_file *files;
     size_t n_files;

@@ -257,8 +257,7 @@ static void drop_survey(struct gs_windows *w)
 static void add_size(struct gs_decoder_size *size, const struct gs_chunk_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        uint32_t n = list->at[i]->hdr.n_rows;
-        n = n < GS_CHUNK_MAX_ROWS ? n : GS_CHUNK_MAX_ROWS;
+        uint32_t n = gs_chunk_rows(list->at[i]);
         size->rows += n;
         size->chunk_rows = n > size->chunk_rows ? n : size->chunk_rows;
     }

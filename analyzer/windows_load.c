@@ -103,17 +103,7 @@ static void sort_rows(struct gs_window_rows *rows)
 {
     if (is_sorted(rows->at, rows->n))
         return;
-    uint64_t *seq = gs_xmalloc(rows->n, sizeof(*seq));
-    for (size_t i = 0; i < rows->n; i++)
-        seq[i] = rows->at[i].seq;
-    uint32_t *order = gs_radix_order(seq, rows->n);
-    struct gs_slice *sorted = gs_xmalloc(rows->n, sizeof(*sorted));
-    for (size_t i = 0; i < rows->n; i++)
-        sorted[i] = rows->at[order[i]];
-    free(seq);
-    free(order);
-    free(rows->at);
-    rows->at = sorted;
+    rows->at = gs_radix_sort(rows->at, rows->n, sizeof(*rows->at));
     rows->cap = rows->n;
 }
 

@@ -53,8 +53,7 @@ static void load_samples(struct survey *s, struct worker *me, const struct gs_wi
         bool ok = gs_decode_samples(&me->d, c, any ? at->lo : 1, any ? at->last : 0);
         if (!ok && c->hdr.seq0 >= at->lo && c->hdr.seq0 <= at->last) { /* told once */
             me->damaged_chunks++;
-            me->damaged_rows +=
-                c->hdr.n_rows < GS_CHUNK_MAX_ROWS ? c->hdr.n_rows : GS_CHUNK_MAX_ROWS;
+            me->damaged_rows += gs_chunk_rows(c);
         }
     }
     gs_sort_samples(&me->d);
@@ -173,24 +172,11 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
         uint64_t reach = seq - gs_decoded_column(d, GS_SLICE_WAIT_DS)[i];
         part->reach = reach < part->reach ? reach : part->reach;
     }
-}
-
-static void survey_threads(struct worker *me, const struct gs_window *at)
-{
-    const struct gs_decoder *d = &me->d;
-    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ);
-    const uint64_t *thread = gs_decoded_column(d, GS_SLICE_THREAD);
-    const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS);
-    const uint64_t *acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS);
-    for (size_t i = 0; i < d->n; i++) {
-        if (seq[i] < at->lo || seq[i] > at->last || !(flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)))
-            continue;
-        struct gs_thread_last *last = my_last_of(me, thread[i]);
-        max_into(&last->acq_ns, acq_ns[i]);
-        if (flags[i] & GS_SLICE_TURN) {
-            max_into(&last->turn_acq_ns, acq_ns[i]);
-            last->has_turn = true;
-        }
+    struct gs_thread_last *last = my_last_of(me, gs_decoded_column(d, GS_SLICE_THREAD)[i]);
+    max_into(&last->acq_ns, acq_ns);
+    if (flags & GS_SLICE_TURN) {
+        max_into(&last->turn_acq_ns, acq_ns);
+        last->has_turn = true;
     }
 }
 
@@ -212,9 +198,7 @@ static void survey_part(struct survey *s, struct worker *me, struct gs_window *a
     if (!gs_decode_slices(&me->d, c)) {
         part->damaged = true;
         me->damaged_chunks += part->first;
-        if (part->first)
-            me->damaged_rows +=
-                c->hdr.n_rows < GS_CHUNK_MAX_ROWS ? c->hdr.n_rows : GS_CHUNK_MAX_ROWS;
+        me->damaged_rows += part->first ? gs_chunk_rows(c) : 0;
         return;
     }
     const uint64_t *seq = gs_decoded_column(&me->d, GS_SLICE_SEQ);
@@ -224,7 +208,6 @@ static void survey_part(struct survey *s, struct worker *me, struct gs_window *a
             continue;
         survey_row(me, at, part, i, flags[i]);
     }
-    survey_threads(me, at);
     if (is_weighed(s->w, part))
         weigh_rows(me, at);
 }
