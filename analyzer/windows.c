@@ -73,6 +73,59 @@ static struct span span_of(const struct gs_windows *w, const struct gs_chunk_ref
     return s;
 }
 
+/* Where each window's part of the list begins, in order of windows; behind them, how long all are
+ * together. The caller frees. */
+static size_t *begins_of(const struct gs_windows *w, const struct gs_chunk_list *list)
+{
+    size_t *begins = gs_xcalloc(w->n + 1, sizeof(*begins));
+    for (size_t i = 0; i < list->n; i++) {
+        struct span s = span_of(w, list->at[i]);
+        for (size_t k = s.from; k <= s.to; k++)
+            begins[k + 1]++;
+    }
+    for (size_t k = 1; k <= w->n; k++)
+        begins[k] += begins[k - 1];
+    return begins;
+}
+
+/* Each window's chunks, in the order of the list. */
+static void list_parts(struct gs_windows *w)
+{
+    size_t *next = begins_of(w, w->slices);
+    w->n_parts = next[w->n];
+    w->parts = gs_xmalloc(w->n_parts, sizeof(*w->parts));
+    for (size_t k = 0; k < w->n; k++) {
+        w->at[k].own = next[k];
+        w->at[k].n_own = next[k + 1] - next[k];
+    }
+    for (size_t i = 0; i < w->slices->n; i++) {
+        struct span s = span_of(w, w->slices->at[i]);
+        for (size_t k = s.from; k <= s.to; k++)
+            w->parts[next[k]++] = (struct gs_window_part){.chunk = (uint32_t)i,
+                                                          .window = (uint32_t)k,
+                                                          .first = k == s.from,
+                                                          .reach = UINT64_MAX};
+    }
+    free(next);
+}
+
+static void list_samples(struct gs_windows *w)
+{
+    const struct gs_chunk_list *list = w->sample_list;
+    size_t *next = begins_of(w, list);
+    w->sample_chunks = gs_xmalloc(next[w->n], sizeof(*w->sample_chunks));
+    for (size_t k = 0; k < w->n; k++) {
+        w->at[k].samples = next[k];
+        w->at[k].n_samples = next[k + 1] - next[k];
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        struct span s = span_of(w, list->at[i]);
+        for (size_t k = s.from; k <= s.to; k++)
+            w->sample_chunks[next[k]++] = (uint32_t)i;
+    }
+    free(next);
+}
+
 static size_t count_parts(const struct gs_windows *w, const struct gs_chunk_list *list)
 {
     size_t n = 0;
@@ -81,52 +134,6 @@ static size_t count_parts(const struct gs_windows *w, const struct gs_chunk_list
         n += s.to - s.from + 1;
     }
     return n;
-}
-
-/* Each window's chunks, in the order of the list. */
-static void list_parts(struct gs_windows *w)
-{
-    w->n_parts = count_parts(w, w->slices);
-    w->parts = gs_xmalloc(w->n_parts, sizeof(*w->parts));
-    for (size_t i = 0; i < w->slices->n; i++) {
-        struct span s = span_of(w, w->slices->at[i]);
-        for (size_t k = s.from; k <= s.to; k++)
-            w->at[k].n_own++;
-    }
-    for (size_t k = 1; k < w->n; k++)
-        w->at[k].own = w->at[k - 1].own + w->at[k - 1].n_own;
-    for (size_t k = 0; k < w->n; k++)
-        w->at[k].n_own = 0;
-    for (size_t i = 0; i < w->slices->n; i++) {
-        struct span s = span_of(w, w->slices->at[i]);
-        for (size_t k = s.from; k <= s.to; k++)
-            w->parts[w->at[k].own + w->at[k].n_own++] =
-                (struct gs_window_part){.chunk = (uint32_t)i,
-                                        .window = (uint32_t)k,
-                                        .first = k == s.from,
-                                        .reach = UINT64_MAX};
-    }
-}
-
-static void list_samples(struct gs_windows *w)
-{
-    const struct gs_chunk_list *list = w->sample_list;
-    w->n_sample_chunks = count_parts(w, list);
-    w->sample_chunks = gs_xmalloc(w->n_sample_chunks, sizeof(*w->sample_chunks));
-    for (size_t i = 0; i < list->n; i++) {
-        struct span s = span_of(w, list->at[i]);
-        for (size_t k = s.from; k <= s.to; k++)
-            w->at[k].n_samples++;
-    }
-    for (size_t k = 1; k < w->n; k++)
-        w->at[k].samples = w->at[k - 1].samples + w->at[k - 1].n_samples;
-    for (size_t k = 0; k < w->n; k++)
-        w->at[k].n_samples = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        struct span s = span_of(w, list->at[i]);
-        for (size_t k = s.from; k <= s.to; k++)
-            w->sample_chunks[w->at[k].samples + w->at[k].n_samples++] = (uint32_t)i;
-    }
 }
 
 static bool overlaps_too_much(const struct gs_windows *w)
@@ -145,7 +152,7 @@ static void drop_plan(struct gs_windows *w)
     w->at = NULL;
     w->parts = NULL;
     w->reaching = w->sample_chunks = NULL;
-    w->n = w->n_parts = w->n_reaching = w->n_sample_chunks = 0;
+    w->n = w->n_parts = w->n_reaching = 0;
 }
 
 /* Returns the width taken. */

@@ -58,7 +58,7 @@ struct gs_windows {
     struct gs_window_part *parts;
     size_t n_parts;
     uint32_t *reaching, *sample_chunks;
-    size_t n_reaching, n_sample_chunks;
+    size_t n_reaching;
 
     /* of the survey */
     uint64_t min_ns, max_ns; /* of releases; min_ns UINT64_MAX: there are no rows */
