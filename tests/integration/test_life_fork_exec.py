@@ -28,8 +28,7 @@ def test_forks_in_a_thread_storm(how, record, stats, targets, measured):
         # Of a daemon's first child there is no more than its own end.
         assert len(recorded) >= n and len(capture.files) >= n + 1
         turns = [by_pid[pid]["gil"]["acquisitions"] for pid in recorded]
-        # A child lives for 30 ms: one that got no core in them has little to show.
-        assert sum(t >= 3 for t in turns) > n // 2, "children's threads ran"
+        assert sum(t >= 3 for t in turns) >= n, "each child's threads ran"
         measured("%s: %d children by %s, %d captures, sums right" % (
             python.name, len(pids), how, len(capture.files)))
 

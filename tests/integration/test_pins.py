@@ -58,8 +58,7 @@ def test_who_pins_it(python, pinned, measured):
     measured("%s: %s:%s pins %.3f of it, in truth %.3f" % (
         python.name, *innermost(stacks[0]["stack"])[1:], share, free_of_kept / free_of_all))
     assert innermost(stacks[0]["stack"]) == answer
-    # An estimate from ten to twenty samples: one more or less of another line is a tenth.
-    assert share == pytest.approx(free_of_kept / free_of_all, abs=0.25)
+    assert share == pytest.approx(free_of_kept / free_of_all, abs=0.1)
     finding = doc["findings"][0]
     assert finding["id"].startswith("memory-pinned")
     assert "%s:%d" % (answer[0], answer[2]) in finding["claim"]
