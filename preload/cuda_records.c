@@ -136,9 +136,8 @@ static void put_live(uint32_t context, unsigned kind, uint64_t now)
             s.live_bytes, s.peak_bytes);
 }
 
-static void put_state(uint64_t now)
+static void put_state(uint64_t now, struct gs_cuda_row_counts rows)
 {
-    struct gs_cuda_row_counts rows = gs_cuda_row_counts();
     struct gs_cuda_sums devices = *gs_cuda_sums_of_devices();
     uint64_t untracked = gs_cuda_untracked() + told.untold;
     if (!memcmp(&rows, &told.rows, sizeof(rows)) && untracked == told.untracked &&
@@ -160,7 +159,7 @@ static void put_sums(bool all)
             put_live(i, kind, now);
     for (unsigned call = 0; all && call < GS_CUDA_CALLS; call++)
         put_call(call, now);
-    put_state(now);
+    put_state(now, gs_cuda_row_counts());
 }
 
 static void tell_once(bool *already, bool is_so, const char *why)
@@ -181,6 +180,26 @@ void gs_cuda_records(bool all)
     for (uint32_t i = 1; i <= gs_cuda_n_contexts(); i++)
         put_context(i);
     put_sums(all);
+}
+
+static uint64_t unwritten(const struct gs_cuda_row_counts *rows)
+{
+    return rows->rows - gs_writer.cuda_rows;
+}
+
+bool gs_cuda_records_settled(void)
+{
+    struct gs_cuda_row_counts rows = gs_cuda_row_counts();
+    return unwritten(&rows) <= rows.lost;
+}
+
+void gs_cuda_records_end(void)
+{
+    struct gs_cuda_row_counts rows = gs_cuda_row_counts();
+    if (!gs_cuda_is_met() || gs_cuda_records_settled())
+        return;
+    rows.lost = unwritten(&rows);
+    put_state(gs_now(), rows);
 }
 
 /* ---- what the machine says ---- */

@@ -219,6 +219,11 @@ static void flush(bool second)
     tell_of_failed_writes();
 }
 
+static bool is_settled(void)
+{
+    return gs_records_settled() && gs_cuda_records_settled();
+}
+
 static void stop_recording(uint32_t reason)
 {
     gs_agent.state = GS_STATE_DEAD;
@@ -228,11 +233,12 @@ static void stop_recording(uint32_t reason)
     write_sched(GS_CHUNK_MAX_ROWS);
     flush(true);
     /* A thread may have been inside a hook as the recording was switched off. */
-    for (int i = 0; i < SETTLE_ROUNDS && !gs_records_settled(); i++) {
+    for (int i = 0; i < SETTLE_ROUNDS && !is_settled(); i++) {
         gs_sys0(SYS_sched_yield);
         flush(false);
     }
     gs_alloc_records(); /* samples of such a thread too */
+    gs_cuda_records_end();
     gs_records_end(reason);
     gs_writer_flush_records();
 }
@@ -319,6 +325,7 @@ static void serve(uint32_t request)
         flush(true);
         gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was
                               read */
+        gs_cuda_records_end();
         gs_records_event(d.event, 0, d.text);
         gs_writer_flush_records();
     }

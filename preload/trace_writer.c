@@ -202,6 +202,7 @@ static void add_row(struct gs_writer_buffers *b, const struct gs_slot *s, struct
 
 static void complete_cuda(struct gs_writer_buffers *b, struct row *r, const struct gs_slot *more)
 {
+    gs_writer.cuda_rows++;
     r->seq = more->seq | (uint64_t)more->stack << 32;
     b->keys[GROUP_CUDA][b->n_keys[GROUP_CUDA] - 1].key = r->seq;
     r->address = more->t;

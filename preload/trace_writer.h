@@ -17,6 +17,7 @@ struct gs_writer {
     uint32_t n_records;
     uint32_t chunk_no;
     uint64_t lost_written; /* rows counted as lost in chunk headers so far */
+    uint64_t cuda_rows;    /* taken from rings */
     struct gs_writer_buffers *buf;
 };
 extern struct gs_writer gs_writer;

@@ -72,6 +72,7 @@ CUresult cuMemAllocManaged(CUdeviceptr *out, size_t bytes, unsigned flags)
 CUresult cuMemFree_v2(CUdeviceptr address)
 {
     FAKE_BEGIN(EFFECT, CONTEXT);
+    fake_sleep(0, fake_setting(FAKE_SET_FREE_US), false);
     if (!rc && address)
         rc = fake_free_address(address, 1u << FAKE_DEVICE | 1u << FAKE_MANAGED | 1u << FAKE_POOL |
                                             1u << FAKE_GRAPH);

@@ -162,6 +162,7 @@ FAKE_API bool fake_set(const char *name, uint64_t value);
     X(COPY_US, 0)   /* of a copy that waits */                                                     \
     X(KERNEL_US, 0) /* what a launch keeps its stream busy */                                      \
     X(LOAD_US, 0)   /* of loading a module */                                                      \
+    X(FREE_US, 0)   /* of a free, which may wait for the device */                                 \
     X(ALLOC_US, 0)
 
 #define X(name, value) FAKE_SET_##name,

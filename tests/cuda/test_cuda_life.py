@@ -59,8 +59,19 @@ def test_the_end_among_calls(gilscope, python, record, how):
     cuda = cuda_of(gilscope, capture.files[0])
     assert cuda.calls["cuMemAlloc_v2"]["calls"] > 100
     assert 0 <= cuda.state["live"] <= 8 * 100
-    if how == "return":
-        check_rows(cuda)
+    check_rows(cuda)
+
+
+@ONE_VERSION
+@pytest.mark.parametrize("how", ["return", "_exit", "exec"])
+def test_the_end_in_a_call(gilscope, python, record, how):
+    """A free has its number before the driver does it: its row never came, and is told as lost."""
+    capture = record(python, [HERE / "targets" / "ends.py", how],
+                     env={**ENV, "FAKECUDA_FREE_US": "30000000"})
+    cuda = cuda_of(gilscope, capture.files[0])
+    assert cuda.calls["cuMemAlloc_v2"]["calls"] == 8 and "cuMemFree_v2" not in cuda.calls
+    assert cuda.state["lost"] == 8
+    check_rows(cuda)
 
 
 @ONE_VERSION
