@@ -6,17 +6,22 @@ import pathlib
 import random
 import struct
 import subprocess
+import sys
 
 import pytest
 
-from conftest import BUILD, clean_env
+from conftest import BUILD, ROOT, clean_env
 from life import LONG
 from test_tracegen import tracegen
+
+sys.path.insert(0, str(ROOT / "tests" / "py"))
+
+from decode_trace import crc32c  # noqa: E402
 
 STATS = BUILD / "tests" / "gs_engine_ns"
 CAPTURES = 1000 if LONG else 40
 PARTS = 8
-HEADER_BYTES = 64
+HEADER_BYTES, CHUNK_HEADER_BYTES = 64, 128
 
 pytestmark = pytest.mark.skipif(not STATS.exists(), reason="gs_engine_ns is not built")
 
@@ -31,13 +36,15 @@ def stats(paths, engine, jobs, window_rows):
 
 
 def chunks_of(data):
-    """None where one has no end, or no good header: what is behind it must stay behind it."""
+    """None where a frame is not good: damage side by side is one place, and must stay side by side."""
     chunks, at = [], HEADER_BYTES
     while at < len(data):
-        magic, length = data[at:at + 4], struct.unpack_from("<I", data + bytes(12), at + 8)[0]
-        if magic != b"GSCK" or length < 8 or at + length > len(data):
+        head = data[at:at + CHUNK_HEADER_BYTES]
+        length, = struct.unpack_from("<I", head + bytes(12), 8)
+        chunk = data[at:at + length]
+        if head[124:] != struct.pack("<I", crc32c(head[:124])) or chunk[-8:] != struct.pack("<I", length) + b"KCSG":
             return None
-        chunks.append(data[at:at + length])
+        chunks.append(chunk)
         at += length
     return chunks
 
