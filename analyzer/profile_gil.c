@@ -28,7 +28,7 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     t->wait_max_ns = max_u64(t->wait_max_ns, a->wait_max_ns);
     if (!(a->hold_ns | a->blamed_ns | a->wait_ns | a->hold_count | a->wait_count))
         return;
-    struct gs_prof_row *row = gs_row_at(&b->rows, at, gs_actor_node(&res->map, actor));
+    struct gs_prof_row *row = gs_row_add(&b->rows, at, gs_actor_node(&res->map, actor));
     row->hold_ns += a->hold_ns;
     row->blamed_ns += a->blamed_ns;
     row->wait_ns += a->wait_ns;
@@ -185,6 +185,7 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
         hold_hist[i] = res->hold_hist[i];
     out->interpreter = b->r->gils[gil].interpreter;
     out->unknown_holder_ns = res->unknown_holder_ns;
+    GS_RESERVE(b->rows.rows, b->rows.n + res->map.n, b->rows.cap);
     for (size_t i = 0; i < res->map.n; i++)
         add_actor(b, gil, (uint32_t)i, res);
     gs_summap_add_all(&b->pairs, &res->pairs.sums);

@@ -7,7 +7,8 @@
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-#define LINE_BUDGET (256u << 20) /* and more for each table, see definitions.c */
+#define LINE_BUDGET  (256u << 20) /* and more for each table, see definitions.c */
+#define MAX_SIBLINGS 8u           /* that are looked through; a line or two of the cache */
 
 /* ---- strings ---- */
 
@@ -30,29 +31,36 @@ static void grow_strings(struct gs_strings *t)
         place_string(t, (uint32_t)i);
 }
 
-static uint32_t find_string(const struct gs_strings *t, const char *s)
+static uint32_t find_string(const struct gs_strings *t, const char *s, size_t len)
 {
     size_t mask = t->n_slots - 1;
-    for (size_t at = gs_hash_bytes(s, strlen(s)) & mask;; at = (at + 1) & mask)
-        if (t->slots[at] == GS_IDMAP_NONE || strcmp(t->text[t->slots[at]], s) == 0)
+    for (size_t at = gs_hash_bytes(s, len) & mask;; at = (at + 1) & mask) {
+        const char *text = t->slots[at] == GS_IDMAP_NONE ? NULL : t->text[t->slots[at]];
+        if (!text || (strncmp(text, s, len) == 0 && text[len] == '\0'))
             return t->slots[at];
+    }
+}
+
+static uint32_t add_clean(struct gs_strings *t, const char *s, size_t len)
+{
+    if (2 * (t->n + 1) > t->n_slots)
+        grow_strings(t);
+    uint32_t index = find_string(t, s, len);
+    if (index != GS_IDMAP_NONE)
+        return index;
+    GS_PUSH(t->text, t->n, t->cap, gs_xstrndup(s, len));
+    place_string(t, (uint32_t)(t->n - 1));
+    return (uint32_t)(t->n - 1);
 }
 
 uint32_t gs_strings_add(struct gs_strings *t, const char *s, size_t len)
 {
-    if (2 * (t->n + 1) > t->n_slots)
-        grow_strings(t);
+    if (len <= GS_NAME_MAX_BYTES && gs_utf8_plain(s, len, "") == len)
+        return add_clean(t, s, len);
     char *clean = gs_utf8_clean(s, len, GS_NAME_MAX_BYTES);
-    uint32_t index = find_string(t, clean);
-    if (index != GS_IDMAP_NONE) {
-        free(clean);
-        return index;
-    }
-    char *kept = gs_xstrndup(clean, strlen(clean)); /* the clean copy is three times too long */
+    uint32_t index = add_clean(t, clean, strlen(clean));
     free(clean);
-    GS_PUSH(t->text, t->n, t->cap, kept);
-    place_string(t, (uint32_t)(t->n - 1));
-    return (uint32_t)(t->n - 1);
+    return index;
 }
 
 void gs_strings_free(struct gs_strings *t)
@@ -69,7 +77,7 @@ void gs_strings_free(struct gs_strings *t)
 void gs_stacks_init(struct gs_stacks *s)
 {
     memset(s, 0, sizeof(*s));
-    s->n_nodes = 1;
+    GS_PUSH(s->nodes, s->n_nodes, s->cap_nodes, (struct gs_stack_node){0});
     s->line_budget = LINE_BUDGET;
     s->no_stack = gs_stacks_synthetic(s, "(no stack)");
     s->not_sampled = gs_stacks_synthetic(s, "(not sampled)");
@@ -92,9 +100,21 @@ uint32_t gs_stacks_frame(struct gs_stacks *s, uint32_t name, int32_t line)
 
 uint32_t gs_stacks_child(struct gs_stacks *s, uint32_t parent, uint32_t frame)
 {
-    uint32_t node = gs_idmap_add(&s->node_map, gs_pack32(parent, frame)) + 1;
-    if (node >= s->n_nodes)
-        s->n_nodes = node + 1;
+    uint32_t *link = &s->nodes[parent].child, node = (uint32_t)s->n_nodes;
+    unsigned n = 0;
+    for (; *link && n < MAX_SIBLINGS; link = &s->nodes[*link].sibling, n++)
+        if (s->nodes[*link].frame == frame)
+            return *link;
+    if (n < MAX_SIBLINGS) {
+        *link = node;
+    } else {
+        uint32_t at = gs_idmap_add(&s->other_map, gs_pack32(parent, frame));
+        if (at < s->n_others)
+            return s->others[at];
+        GS_PUSH(s->others, s->n_others, s->cap_others, node);
+    }
+    GS_PUSH(s->nodes, s->n_nodes, s->cap_nodes,
+            ((struct gs_stack_node){.parent = parent, .frame = frame}));
     return node;
 }
 
@@ -122,8 +142,8 @@ void gs_stacks_move(struct gs_stacks *s, struct gs_profile *out)
     out->n_nodes = s->n_nodes;
     out->nodes = gs_xcalloc(out->n_nodes, sizeof(*out->nodes));
     for (size_t i = 1; i < out->n_nodes; i++) {
-        out->nodes[i].parent = (uint32_t)(s->node_map.keys[i - 1] >> 32);
-        out->nodes[i].frame = (uint32_t)s->node_map.keys[i - 1];
+        out->nodes[i].parent = s->nodes[i].parent;
+        out->nodes[i].frame = s->nodes[i].frame;
     }
     out->n_strings = s->strings.n;
     out->strings = s->strings.text;
@@ -137,6 +157,8 @@ void gs_stacks_free(struct gs_stacks *s)
     gs_strings_free(&s->strings);
     gs_idmap_free(&s->names);
     gs_idmap_free(&s->frame_map);
-    gs_idmap_free(&s->node_map);
+    gs_idmap_free(&s->other_map);
+    free(s->nodes);
+    free(s->others);
     memset(s, 0, sizeof(*s));
 }

@@ -11,7 +11,7 @@
 #include "analyzer/idmap.h"
 #include "analyzer/profile.h"
 #include "preload/pyabi/pyabi.h"
-#include "preload/trace/trace_format.h"
+#include "preload/trace/trace_codec.h"
 
 #define GS_NAME_MAX_BYTES  1000 /* longer names are cut */
 #define GS_STACK_MAX_DEPTH 512  /* deeper stacks keep their innermost frames */
@@ -28,10 +28,15 @@ void gs_strings_free(struct gs_strings *t);
 
 struct gs_stacks {
     struct gs_strings strings;
-    struct gs_idmap names;                         /* file string, function string -> name */
-    struct gs_idmap frame_map;                     /* name, line -> frame */
-    struct gs_idmap node_map;                      /* parent, frame -> node - 1 */
-    uint32_t n_nodes;                              /* node 0 is the root */
+    struct gs_idmap names;     /* file string, function string -> name */
+    struct gs_idmap frame_map; /* name, line -> frame */
+    struct gs_stack_node {
+        uint32_t parent, frame, child, sibling; /* child: the first; 0: none */
+    } * nodes;                                  /* [0] is the root */
+    size_t n_nodes, cap_nodes;
+    struct gs_idmap other_map; /* parent, frame of children beyond the siblings -> others[] */
+    uint32_t *others;
+    size_t n_others, cap_others;
     uint32_t no_stack, not_sampled, lost, earlier; /* synthetic nodes under the root */
     uint64_t line_budget; /* line table bytes still read; hostile ones cost no more */
 };
@@ -64,16 +69,20 @@ struct gs_definitions {
     struct gs_idmap stack_map; /* stack id -> stack_node[] */
     uint32_t *stack_node;
     size_t n_stacks, cap_stacks;
+    /* The stack before: the next one mostly has its outer frames, which are its record's end. */
+    struct gs_defined_frame {
+        uint32_t node;
+        uint32_t tail_bytes; /* from the frame to the record's end */
+    } * last;                /* outermost first */
+    size_t n_last, cap_last;
+    bool last_is_truncated;
+    const uint8_t *last_end; /* in the capture */
 };
 void gs_definitions_init(struct gs_definitions *d);
 void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
                              const struct gs_py_code_info *info);
-/* Frames innermost first, as recorded; the first definition of an id stays. */
-struct gs_place {
-    uint32_t code, instr_off;
-};
-void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
-                              bool truncated, const struct gs_place *places, size_t n);
+/* A STACK record; the first definition of an id stays. */
+void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, struct gs_record *rec);
 /* The node of a stack id; "(no stack)" for 0 and for ids never defined. */
 uint32_t gs_definitions_node(const struct gs_definitions *d, const struct gs_stacks *s,
                              uint64_t id);
