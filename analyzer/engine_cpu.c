@@ -44,9 +44,8 @@ static void open_worker(struct gs__worker *w, const struct gs_engine_job *job,
     gs_gil_result_open(&w->out, job->rows);
     w->bins = gs_bins_like(bins);
     w->pair_width = n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG;
-    w->chain_width = job->rows->chains.holders.n;
     w->pairs = gs_xcalloc(w->pair_width * w->pair_width, sizeof(*w->pairs));
-    w->chains = gs_xcalloc(job->rows->chains.waiters.n * w->chain_width, sizeof(*w->chains));
+    w->chains = gs_xcalloc(GS__CHAINS * GS__CHAINS, sizeof(*w->chains));
 }
 
 static void close_pairs(struct gs__worker *w)
@@ -64,7 +63,7 @@ static void close_chains(struct gs__worker *w, const struct gs_chain_stacks *cha
 {
     for (size_t i = 0; i < chains->waiters.n; i++)
         for (size_t k = 0; k < chains->holders.n; k++) {
-            const struct gs_sum *m = &w->chains[i * w->chain_width + k];
+            const struct gs_sum *m = &w->chains[i * GS__CHAINS + k];
             uint64_t key = chains->waiters.keys[i] << 32 | chains->holders.keys[k];
             if (m->count)
                 gs_summap_add(&w->out.chains, key, m->ns, m->count);
@@ -75,9 +74,11 @@ static void close_hists(struct gs__worker *w)
 {
     for (size_t i = 0; i < w->threads.n && i < w->pair_width; i++)
         for (uint64_t bucket = 0; bucket < GS_HIST_BUCKETS; bucket++)
-            if (w->hists[i][bucket])
+            if (w->hists[i][bucket]) {
                 gs_summap_add(&w->out.wait_hists, w->threads.keys[i] << 10 | bucket, 0,
                               w->hists[i][bucket]);
+                w->out.wait_hist[bucket] += w->hists[i][bucket];
+            }
 }
 
 /* Tables become maps, as all engines hand over. */
@@ -87,6 +88,7 @@ static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
     close_pairs(w);
     close_chains(w, &rows->chains);
     close_hists(w);
+    gs__cut_close(w);
     w->out.map = w->d.actors; /* lent */
     gs_gil_result_reserve(&w->out, w->d.actors.n);
     gs_gil_result_merge(out, &w->out);
@@ -102,14 +104,10 @@ static void close_worker(struct gs__worker *w)
     gs_bins_free(&w->bins);
     free(w->pairs);
     free(w->chains);
-    free(w->actors);
-    free(w->typicals);
+    gs__cut_free(w);
     gs_idmap_free(&w->threads);
     for (size_t i = 0; i < GS__THREADS; i++)
         free(w->hists[i]);
-    free(w->subs);
-    free(w->first_segment);
-    free(w->segments);
 }
 
 static enum gs_status cpu_run(struct gs_engine *e, const struct gs_engine_job *job,

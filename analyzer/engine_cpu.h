@@ -11,37 +11,75 @@
 /* Tables of a worker's first threads; the others' pairs and histograms are in the maps. */
 #define GS__THREADS   256u
 #define GS__NOT_AMONG (GS__THREADS - 1)
+#define GS__CHAINS    (GS_CHAIN_NONE + 1) /* the last row and column are of those not told apart */
 
-struct gs__sub {
-    uint64_t end_ns;
-    uint32_t actor; /* GS__NO_ACTOR: unknown holder */
-    int32_t delta;  /* waiters that begin to (+) or no longer (-) wait through the whole of it */
+/* Sub-periods: stretches of a window's time with one holder, one behind another. */
+struct gs__subs {
+    uint64_t *end_ns;
+    uint64_t *hold_ns; /* of it, inside the turn: what its actor held */
+    uint32_t *actor;   /* GS__NO_ACTOR: unknown holder */
+    int32_t *delta;    /* waiters that begin to (+) or no longer (-) wait through the whole of it */
+    struct gs__actor *who;
+    uint8_t *counts; /* GS__COUNT_* */
+    size_t n, cap;
 };
+#define GS__COUNT_HOLD 1u /* a stretch of holding */
+#define GS__COUNT_TURN 2u /* and all of a row with a TURN */
+
 struct gs__actor { /* indexes into the worker's tables */
     uint8_t thread, waiter, holder;
+    bool is_typical; /* typicals[] says how turns that end at it divide */
 };
+/* What most rows add to, one cache line an actor; the rest is counted in out.actors. */
+struct gs__cell {
+    uint64_t hold_ns, hold_count, blamed_ns;
+    uint64_t turns; /* acquires and releases */
+    uint64_t forced;
+    uint64_t wait_ns, wait_count, wait_max_ns;
+} __attribute__((aligned(64)));
 struct gs__worker {
     struct gs_decoder d;
     struct gs_window_rows rows;
     struct gs_gil_result out; /* actors are the decoder's; no map before the end */
     struct gs_bins bins;
+    struct gs_bin_cursor hold_bin, wait_bin;
     struct gs_sum *pairs;  /* pair_width squared: waiting, holding */
-    struct gs_sum *chains; /* waiters x chain_width holders */
-    size_t pair_width, chain_width;
+    struct gs_sum *chains; /* GS__CHAINS squared: waiting, holding */
+    size_t pair_width;
     struct gs__actor *actors;
+    struct gs__cell *cells;
     struct gs_typical *typicals;
-    size_t n_actors, cap_actors, cap_typicals; /* described so far */
-    struct gs_idmap threads;                   /* ids; the first GS__THREADS - 1 have tables */
+    size_t n_actors, cap_actors, cap_cells, cap_typicals; /* described so far */
+    struct gs_idmap threads; /* ids; the first GS__THREADS - 1 have tables */
     uint64_t *hists[GS__THREADS];
-    struct gs__sub *subs;
-    size_t n_subs, cap_subs;
+    struct gs__subs subs;
     uint32_t *first_segment; /* of row i: index into subs */
-    size_t cap_first;
+    uint32_t *waits;         /* rows that wait */
+    size_t n_waits, cap_first, cap_waits;
     struct gs_segment *segments;
     size_t cap_segments;
     bool failed; /* a window with more rows than indexes */
 };
 
+/* The window in hand. */
+struct gs__window {
+    struct gs__worker *me;
+    const struct gs_window *at;
+    const struct gs_slice *rows;
+    size_t n;
+    bool is_first; /* nothing is known of before its first row */
+};
+
 void gs__cpu_window(struct gs__worker *w, const struct gs_windows *windows, size_t window);
+
+/* ---- engine_cpu_cut.c ---- */
+void gs__describe_actors(struct gs__worker *w, const struct gs_windows *windows);
+/* Holds, and which rows wait; then, when the waits were laid over the sub-periods, what is summed
+ * up over these. */
+void gs__cut_periods(struct gs__window *w);
+void gs__sum_subs(struct gs__window *w);
+/* Of the cells, into out.actors. */
+void gs__cut_close(struct gs__worker *w);
+void gs__cut_free(struct gs__worker *w);
 
 #endif
