@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/column_math.h"
 #include "analyzer/columns.h"
 #include "analyzer/radix.h"
 #include "analyzer/xalloc.h"
@@ -70,14 +71,13 @@ static uint32_t actor_of(struct gs_decoder *d, uint32_t thread, uint32_t stack)
 /* ---- columns ---- */
 
 /* The header says where a chunk lies; one that lies elsewhere would be looked for in vain. */
-static bool is_where_it_says(const struct gs_chunk_ref *c, const uint64_t *seq, size_t n)
+static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c, const uint64_t *seq)
 {
-    uint64_t min = seq[0], max = seq[0];
-    for (size_t i = 1; i < n; i++) {
-        min = seq[i] < min ? seq[i] : min;
-        max = seq[i] > max ? seq[i] : max;
-    }
-    return min == c->hdr.seq0 && max == c->hdr.seq1;
+    struct gs_range r = {seq[0], seq[d->n - 1]};
+    d->ascends = gs_column_ascends(seq, d->n);
+    if (!d->ascends)
+        r = gs_column_range(seq, d->n);
+    return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 
 static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
@@ -89,22 +89,16 @@ static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
     for (unsigned k = 0; k < desc->n_cols; k++)
         if (gs_chunk_decode_column(c->data, &c->hdr, k, column(d, k)) != GS_OK)
             return false;
-    return is_where_it_says(c, column(d, (unsigned)desc->seq_col), d->n);
+    return is_where_it_says(d, c, column(d, (unsigned)desc->seq_col));
 }
 
 /* hold, wait -> times of the release and of the wait's beginning; what has no such half: of the
  * acquire. */
 static void to_times(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
-    const uint64_t *flags = column(d, GS_SLICE_FLAGS);
     uint64_t *acq = column(d, GS_SLICE_ACQ_NS), *rel = column(d, GS_SLICE_REL_NS);
     uint64_t *begin = column(d, GS_SLICE_BEGIN_NS);
-    for (size_t i = 0; i < d->n; i++) {
-        uint64_t hold = flags[i] & GS_SLICE_TURN ? rel[i] : 0;
-        uint64_t wait = flags[i] & GS_SLICE_WAIT ? begin[i] : 0;
-        rel[i] = gs_add_sat(acq[i], hold);
-        begin[i] = acq[i] > wait ? acq[i] - wait : 0;
-    }
+    gs_column_times(column(d, GS_SLICE_FLAGS), acq, rel, begin, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, acq, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, rel, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, begin, d->n);
@@ -112,13 +106,8 @@ static void to_times(struct gs_decoder *d, const struct gs_chunk_ref *c)
 
 static void limit_seen(struct gs_decoder *d)
 {
-    const uint64_t *flags = column(d, GS_SLICE_FLAGS), *seq = column(d, GS_SLICE_SEQ);
-    uint64_t *ds = column(d, GS_SLICE_WAIT_DS), sum = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        ds[i] = ds[i] < UINT32_MAX ? ds[i] : UINT32_MAX;
-        ds[i] = ds[i] < seq[i] ? ds[i] : seq[i];
-        sum += flags[i] & GS_SLICE_WAIT ? ds[i] : 0;
-    }
+    uint64_t sum = gs_column_limit_ds(column(d, GS_SLICE_FLAGS), column(d, GS_SLICE_SEQ),
+                                      column(d, GS_SLICE_WAIT_DS), d->n);
     d->by_holder = sum <= (uint64_t)STEPS_PER_ROW * d->n + STEPS_OF_CHUNK;
 }
 

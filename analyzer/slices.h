@@ -50,6 +50,7 @@ struct gs_decoder {
     uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns */
     size_t stride, n;
     bool by_holder;
+    bool ascends; /* seq does, each of them once */
     struct gs_holder_sample *samples; /* see gs_decoder_samples() */
     size_t n_samples, cap_samples;
 };
