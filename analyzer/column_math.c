@@ -64,6 +64,15 @@ BODY bool gs_column_ascends_body(const uint64_t *v, size_t n)
 }
 TWICE(bool, gs_column_ascends, (const uint64_t *v, size_t n), (v, n))
 
+BODY bool gs_column_rises_body(const uint64_t *v, size_t n)
+{
+    uint64_t falls = 0;
+    for (size_t i = 1; i < n; i++)
+        falls |= v[i] < v[i - 1];
+    return !falls;
+}
+TWICE(bool, gs_column_rises, (const uint64_t *v, size_t n), (v, n))
+
 BODY bool gs_column_all_have_body(const uint64_t *v, size_t n, uint64_t bits)
 {
     uint64_t without = 0;
@@ -111,6 +120,22 @@ BODY uint64_t gs_column_reach_body(const uint64_t *flags, const uint64_t *seq, c
 TWICE(uint64_t, gs_column_reach,
       (const uint64_t *flags, const uint64_t *seq, const uint64_t *ds, size_t n),
       (flags, seq, ds, n))
+
+BODY struct gs_thread_sets gs_column_threads_body(const uint64_t *flags, const uint64_t *threads,
+                                                  size_t n)
+{
+    struct gs_thread_sets s = {0, 0};
+    uint64_t ids = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bit = UINT64_C(1) << (threads[i] & 63);
+        ids |= threads[i] > 62;
+        s.any |= bit;
+        s.with_turn |= bit & mask_of(flags[i], GS_SLICE_TURN);
+    }
+    return ids ? (struct gs_thread_sets){UINT64_MAX, UINT64_MAX} : s;
+}
+TWICE(struct gs_thread_sets, gs_column_threads,
+      (const uint64_t *flags, const uint64_t *threads, size_t n), (flags, threads, n))
 
 /* In halves of 32 bits, as vector units multiply them; no sum overflows: (2^32 - 1)^2 + 2 * (2^32 -
  * 1) = 2^64 - 1. */

@@ -15,6 +15,8 @@ struct gs_range {
 struct gs_range gs_column_range(const uint64_t *v, size_t n);
 /* Whether each is greater than the one before. */
 bool gs_column_ascends(const uint64_t *v, size_t n);
+/* Whether none is less than the one before. */
+bool gs_column_rises(const uint64_t *v, size_t n);
 /* Whether all of them have one of these bits at least. */
 bool gs_column_all_have(const uint64_t *v, size_t n, uint64_t bits);
 
@@ -26,6 +28,12 @@ void gs_column_times(const uint64_t *flags, const uint64_t *acq, uint64_t *hold,
 uint64_t gs_column_limit_ds(const uint64_t *flags, const uint64_t *seq, uint64_t *ds, size_t n);
 /* Least seq - ds of rows that wait; UINT64_MAX where none does. */
 uint64_t gs_column_reach(const uint64_t *flags, const uint64_t *seq, const uint64_t *ds, size_t n);
+
+/* Bit t: thread t is there; in a row with a TURN. All bits of both where an id is above 62. */
+struct gs_thread_sets {
+    uint64_t any, with_turn;
+};
+struct gs_thread_sets gs_column_threads(const uint64_t *flags, const uint64_t *threads, size_t n);
 
 /* v = ns + floor(((v - from) * slope + rest) / 2^64) + (v - from) * whole, slope and rest being
  * fractions of 2^64; every v - from and `whole` are below 2^32. */
