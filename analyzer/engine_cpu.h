@@ -5,6 +5,7 @@
 #define GS_ENGINE_CPU_H
 
 #include "analyzer/engine.h"
+#include "analyzer/square_sums.h"
 
 #define GS__NO_ACTOR  UINT32_MAX
 
@@ -17,6 +18,7 @@
 struct gs__subs {
     uint64_t *end_ns;
     uint64_t *hold_ns; /* of it, inside the turn: what its actor held */
+    uint64_t *part_ns; /* what waits took of it that do not take the whole */
     uint32_t *actor;   /* GS__NO_ACTOR: unknown holder */
     int32_t *delta;    /* waiters that begin to (+) or no longer (-) wait through the whole of it */
     struct gs__actor *who;
@@ -43,9 +45,7 @@ struct gs__worker {
     struct gs_gil_result out; /* actors are the decoder's; no map before the end */
     struct gs_bins bins;
     struct gs_bin_cursor hold_bin, wait_bin;
-    struct gs_sum *pairs;  /* pair_width squared: waiting, holding */
-    struct gs_sum *chains; /* GS__CHAINS squared: waiting, holding */
-    size_t pair_width;
+    struct gs_square_sums pairs, chains; /* waiting, holding: threads; stacks */
     struct gs__actor *actors;
     struct gs__cell *cells;
     struct gs_typical *typicals;

@@ -18,7 +18,7 @@ typedef unsigned __int128 u128;
 static uint8_t thread_index(struct gs__worker *me, uint32_t thread)
 {
     uint32_t i = gs_idmap_add(&me->threads, thread);
-    if (i >= me->pair_width)
+    if (i >= me->pairs.width)
         return GS__NOT_AMONG;
     if (!me->hists[i])
         me->hists[i] = gs_xcalloc(GS_HIST_BUCKETS, sizeof(*me->hists[i]));
@@ -67,6 +67,7 @@ static void put_sub(struct gs__worker *me, uint64_t end_ns, uint32_t actor, uint
     s->actor[s->n] = actor;
     s->who[s->n] = me->actors[actor];
     s->counts[s->n] = counts;
+    s->part_ns[s->n] = 0;
     s->delta[s->n++] = 0;
 }
 
@@ -78,6 +79,7 @@ static void put_unknown(struct gs__worker *me, uint64_t end_ns)
     s->actor[s->n] = GS__NO_ACTOR;
     s->who[s->n] = (struct gs__actor){GS__NOT_AMONG, GS_CHAIN_NONE, GS_CHAIN_NONE, false};
     s->counts[s->n] = 0;
+    s->part_ns[s->n] = 0;
     s->delta[s->n++] = 0;
 }
 
@@ -187,6 +189,7 @@ static void reserve_subs(struct gs__window *w)
     s->cap = most + most / 4;
     s->end_ns = gs_xrealloc(s->end_ns, s->cap, sizeof(*s->end_ns));
     s->hold_ns = gs_xrealloc(s->hold_ns, s->cap, sizeof(*s->hold_ns));
+    s->part_ns = gs_xrealloc(s->part_ns, s->cap, sizeof(*s->part_ns));
     s->actor = gs_xrealloc(s->actor, s->cap, sizeof(*s->actor));
     s->delta = gs_xrealloc(s->delta, s->cap, sizeof(*s->delta));
     s->who = gs_xrealloc(s->who, s->cap, sizeof(*s->who));
@@ -222,7 +225,7 @@ void gs__sum_subs(struct gs__window *w)
     uint64_t waiters = 0, begin_ns = w->is_first ? 0 : w->rows[0].a_ns;
     for (size_t k = 0; k < s->n; k++) {
         waiters += (uint64_t)(int64_t)s->delta[k];
-        uint64_t blamed_ns = waiters * (s->end_ns[k] - begin_ns);
+        uint64_t blamed_ns = s->part_ns[k] + waiters * (s->end_ns[k] - begin_ns);
         begin_ns = s->end_ns[k];
         if (s->actor[k] == GS__NO_ACTOR) {
             me->out.unknown_holder_ns += blamed_ns;
@@ -257,6 +260,7 @@ void gs__cut_free(struct gs__worker *me)
 {
     free(me->subs.end_ns);
     free(me->subs.hold_ns);
+    free(me->subs.part_ns);
     free(me->subs.actor);
     free(me->subs.delta);
     free(me->subs.who);

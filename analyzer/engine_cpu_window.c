@@ -51,13 +51,6 @@ static size_t find_sub(const uint64_t *end_ns, size_t lo, size_t hi, uint64_t t)
     return lo;
 }
 
-/* No branch on 0 ns: what is added to is in hand anyway. */
-static void add_sum(struct gs_sum *s, uint64_t ns)
-{
-    s->ns += ns;
-    s->count += ns != 0;
-}
-
 static void add_far_pair(struct gs__worker *me, uint32_t waiter, uint32_t holder, uint64_t ns)
 {
     if (ns && holder != GS__NO_ACTOR)
@@ -71,38 +64,32 @@ static void add_pairs(struct gs__worker *me, uint32_t waiter, size_t first, size
 {
     const struct gs__subs *s = &me->subs;
     struct gs__actor w = me->actors[waiter];
-    size_t width = w.thread == GS__NOT_AMONG ? 0 : me->pair_width;
-    struct gs_sum *chains = me->chains + w.waiter * GS__CHAINS;
-    struct gs_sum *pairs = me->pairs + w.thread * width;
+    size_t width = w.thread == GS__NOT_AMONG ? 0 : me->pairs.width;
+    size_t chains = w.waiter * me->chains.width, pairs = w.thread * width;
+    gs_square_sums_reserve(&me->chains, end - first, s->end_ns[end - 1] - cur_ns);
+    gs_square_sums_reserve(&me->pairs, end - first, s->end_ns[end - 1] - cur_ns);
     for (size_t k = first; k < end; k++) {
         uint64_t ns = s->end_ns[k] - cur_ns;
         struct gs__actor h = s->who[k];
         cur_ns = s->end_ns[k];
-        add_sum(&chains[h.holder], ns);
+        gs_square_sums_add(&me->chains, chains + h.holder, ns);
         if (h.thread < width)
-            add_sum(&pairs[h.thread], ns);
+            gs_square_sums_add(&me->pairs, pairs + h.thread, ns);
         else
             add_far_pair(me, waiter, s->actor[k], ns);
     }
 }
 
-/* Over sub-periods [first, end) from cur_ns on; the first of them ends behind it. */
+/* Over sub-periods [first, end) from cur_ns on; the first of them ends behind it. Through the whole
+ * of those behind the first, if there are any: +1 and -1 are in one place if there is none. */
 static void lay(struct gs__worker *me, const struct gs_slice *wait, size_t first, size_t end,
                 uint64_t cur_ns, bool first_is_whole)
 {
     struct gs__subs *s = &me->subs;
-    size_t whole = first_is_whole ? first : first + 1;
-    if (!first_is_whole) {
-        uint64_t ns = s->end_ns[first] - cur_ns;
-        if (s->actor[first] == GS__NO_ACTOR)
-            me->out.unknown_holder_ns += ns;
-        else
-            me->cells[s->actor[first]].blamed_ns += ns;
-    }
-    if (whole < end) {
-        s->delta[whole]++;
-        s->delta[end]--;
-    }
+    if (!first_is_whole)
+        s->part_ns[first] += s->end_ns[first] - cur_ns;
+    s->delta[first + !first_is_whole]++;
+    s->delta[end]--;
     if (wait->flags & GS_ROW_BY_HOLDER)
         add_pairs(me, wait->wait_actor, first, end, cur_ns);
 }

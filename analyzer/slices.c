@@ -117,30 +117,38 @@ uint32_t gs_decoded_stack(const struct gs_decoder *d, enum gs_slice_column k, si
     return gs_chunk_dict_id(d->chunk->data, &d->chunk->hdr, gs_decoded_column(d, k)[i]);
 }
 
-static void set_wait(struct gs_decoder *d, size_t i, struct gs_slice *s)
+static inline uint32_t if_set(uint64_t flags, uint64_t flag, uint32_t v)
 {
-    uint32_t place = d->places[gs_decoded_column(d, GS_SLICE_WAIT_STACK)[i]];
-    s->wait_actor = gs_actor_of(&d->tables, &d->actors, s->thread, place);
-    s->ds = (uint32_t)gs_decoded_column(d, GS_SLICE_WAIT_DS)[i];
-    if (d->by_holder || s->ds <= STEPS_PER_ROW)
-        s->flags |= GS_ROW_BY_HOLDER;
+    return v & (0 - (uint32_t)((flags & flag) != 0));
 }
 
+/* Half of all rows wait, which no processor foresees: no branch on it. A row that does not wait
+ * asks for its holder again, and forgets the answer. */
 static inline void set_row(struct gs_decoder *d, size_t i, uint32_t flags, struct gs_slice *s)
 {
-    uint32_t place = 0;
-    s->seq = gs_decoded_column(d, GS_SLICE_SEQ)[i];
-    s->acq_ns = s->a_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS)[i];
-    s->rel_ns = gs_decoded_column(d, GS_SLICE_REL_NS)[i];
-    s->begin_ns = gs_decoded_column(d, GS_SLICE_BEGIN_NS)[i];
-    s->thread = to_u32(gs_decoded_column(d, GS_SLICE_THREAD)[i]);
-    if (flags & GS_SLICE_TURN)
-        place = d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]];
-    s->hold_actor = gs_actor_of(&d->tables, &d->actors, s->thread, place);
-    s->flags = flags | (place & GS_PLACE_KNOWN ? GS_ROW_KNOWN_STACK : 0);
-    s->wait_actor = s->ds = s->order = 0;
-    if (flags & GS_SLICE_WAIT)
-        set_wait(d, i, s);
+    uint32_t thread = to_u32(gs_decoded_column(d, GS_SLICE_THREAD)[i]);
+    uint32_t ds = if_set(flags, GS_SLICE_WAIT, (uint32_t)gs_decoded_column(d, GS_SLICE_WAIT_DS)[i]);
+    uint32_t hold = if_set(flags, GS_SLICE_TURN,
+                           d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
+    uint32_t wait = d->places[gs_decoded_column(d, GS_SLICE_WAIT_STACK)[i]];
+    wait = hold ^ if_set(flags, GS_SLICE_WAIT, hold ^ wait);
+    uint32_t hold_actor = gs_actor_of(&d->tables, &d->actors, thread, hold);
+    uint32_t wait_actor = gs_actor_of(&d->tables, &d->actors, thread, wait);
+    uint64_t acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS)[i];
+    bool by_holder = d->by_holder | (ds <= STEPS_PER_ROW);
+    flags |= if_set(hold, GS_PLACE_KNOWN, GS_ROW_KNOWN_STACK);
+    *s = (struct gs_slice){
+        .seq = gs_decoded_column(d, GS_SLICE_SEQ)[i],
+        .acq_ns = acq_ns,
+        .rel_ns = gs_decoded_column(d, GS_SLICE_REL_NS)[i],
+        .begin_ns = gs_decoded_column(d, GS_SLICE_BEGIN_NS)[i],
+        .a_ns = acq_ns,
+        .hold_actor = hold_actor,
+        .wait_actor = if_set(flags, GS_SLICE_WAIT, wait_actor),
+        .ds = ds,
+        .flags = flags | if_set(flags, GS_SLICE_WAIT, by_holder ? GS_ROW_BY_HOLDER : 0),
+        .thread = thread,
+    };
 }
 
 size_t gs_decoded_rows(struct gs_decoder *d, size_t from, size_t end, struct gs_slice *out)
