@@ -89,7 +89,7 @@ static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
     close_pairs(w);
     close_chains(w, &rows->chains);
     close_hists(w);
-    gs__cut_close(w);
+    gs__cells_empty(w);
     w->out.map = w->d.actors; /* lent */
     gs_gil_result_reserve(&w->out, w->d.actors.n);
     gs_gil_result_merge(out, &w->out);

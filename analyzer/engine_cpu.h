@@ -32,13 +32,19 @@ struct gs__actor { /* indexes into the worker's tables */
     uint8_t thread, waiter, holder;
     bool is_typical; /* typicals[] says how turns that end at it divide */
 };
-/* What most rows add to, one cache line an actor; the rest is counted in out.actors. */
+/* What most rows add to, two actors a cache line. Times share words with their numbers: cells are
+ * taken to out.actors before any could be full, and times of GS__LONG_NS and more go there at once.
+ */
 struct gs__cell {
-    uint64_t hold_ns, hold_count, blamed_ns;
-    uint64_t turns; /* acquires and releases */
-    uint64_t forced;
-    uint64_t wait_ns, wait_count, wait_max_ns;
-} __attribute__((aligned(64)));
+    uint64_t hold, wait; /* ns << GS__COUNT_BITS | number */
+    uint64_t blamed_ns;
+    uint32_t wait_max_ns;
+    uint32_t turns; /* acquires and releases */
+} __attribute__((aligned(32)));
+#define GS__COUNT_BITS 20u
+#define GS__LONG_NS    (UINT64_C(1) << 32)
+#define GS__AHEAD      12u /* cells asked for before they are added to: they lie anywhere */
+
 struct gs__worker {
     struct gs_decoder d;
     struct gs_window_rows rows;
@@ -48,6 +54,7 @@ struct gs__worker {
     struct gs_square_sums pairs, chains; /* waiting, holding: threads; stacks */
     struct gs__actor *actors;
     struct gs__cell *cells;
+    uint64_t cell_count, cell_ns; /* that any cell can have at most */
     struct gs_typical *typicals;
     size_t n_actors, cap_actors, cap_cells, cap_typicals; /* described so far */
     struct gs_idmap threads; /* ids; the first GS__THREADS - 1 have tables */
@@ -78,8 +85,26 @@ void gs__describe_actors(struct gs__worker *w, const struct gs_windows *windows)
  * up over these. */
 void gs__cut_periods(struct gs__window *w);
 void gs__sum_subs(struct gs__window *w);
-/* Of the cells, into out.actors. */
-void gs__cut_close(struct gs__worker *w);
 void gs__cut_free(struct gs__worker *w);
+
+/* ---- engine_cpu_cells.c ---- */
+void gs__cells_reserve(struct gs__worker *w, size_t n);
+bool gs__cells_make_room(struct gs__worker *w, uint64_t ns);
+/* To be asked before a time is added to a cell; false: it is too long for it. */
+static inline bool gs__cells_take(struct gs__worker *w, uint64_t ns)
+{
+    w->cell_ns += ns;
+    w->cell_count++;
+    if (ns < GS__LONG_NS && !(w->cell_ns >> (64 - GS__COUNT_BITS)) &&
+        !(w->cell_count >> GS__COUNT_BITS))
+        return true;
+    return gs__cells_make_room(w, ns);
+}
+static inline uint64_t gs__cell_word(uint64_t ns, unsigned count)
+{
+    return (ns << GS__COUNT_BITS) + count;
+}
+/* Into out.actors. */
+void gs__cells_empty(struct gs__worker *w);
 
 #endif

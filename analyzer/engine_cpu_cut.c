@@ -25,20 +25,6 @@ static uint8_t thread_index(struct gs__worker *me, uint32_t thread)
     return (uint8_t)i;
 }
 
-static void reserve_cells(struct gs__worker *me)
-{
-    size_t old = me->cap_cells, n = me->d.actors.n;
-    if (n <= old)
-        return;
-    struct gs__cell *cells = gs_xaligned(n + n / 2, sizeof(*cells));
-    if (old)
-        memcpy(cells, me->cells, old * sizeof(*cells));
-    memset(cells + old, 0, (n + n / 2 - old) * sizeof(*cells));
-    free(me->cells);
-    me->cells = cells;
-    me->cap_cells = n + n / 2;
-}
-
 /* Those that the decoder has met since; typical turns may add more, which are described too. */
 void gs__describe_actors(struct gs__worker *me, const struct gs_windows *windows)
 {
@@ -53,7 +39,7 @@ void gs__describe_actors(struct gs__worker *me, const struct gs_windows *windows
         me->actors[i].is_typical = me->typicals[i].n > 0;
     }
     gs_gil_result_reserve(&me->out, me->n_actors);
-    reserve_cells(me);
+    gs__cells_reserve(me, me->n_actors);
 }
 
 /* ---- sub-periods ---- */
@@ -173,7 +159,7 @@ static void cut_turn(struct gs__window *w, const struct gs_slice *t, uint64_t en
     else
         cut_plain(me, t, end_ns);
     if (t->flags & GS_SLICE_FORCED)
-        me->cells[t->hold_actor].forced++;
+        me->out.actors[t->hold_actor].forced++;
 }
 
 static void reserve_subs(struct gs__window *w)
@@ -218,41 +204,36 @@ void gs__cut_periods(struct gs__window *w)
     me->subs.delta[me->subs.n] = 0; /* where waits end that go on behind the window */
 }
 
+/* What a sub-period's actor held of it, and was blamed for. */
+static void sum_sub(struct gs__worker *me, uint32_t actor, uint64_t hold_ns, uint8_t counts,
+                    uint64_t blamed_ns)
+{
+    struct gs__cell *c = &me->cells[actor];
+    if (!gs__cells_take(me, hold_ns)) {
+        me->out.actors[actor].hold_ns += hold_ns;
+        hold_ns = 0;
+    }
+    c->hold += gs__cell_word(hold_ns, counts & GS__COUNT_HOLD);
+    c->blamed_ns += blamed_ns;
+    c->turns += (counts & GS__COUNT_TURN) != 0;
+}
+
 void gs__sum_subs(struct gs__window *w)
 {
     struct gs__worker *me = w->me;
     const struct gs__subs *s = &me->subs;
     uint64_t waiters = 0, begin_ns = w->is_first ? 0 : w->rows[0].a_ns;
     for (size_t k = 0; k < s->n; k++) {
+        uint32_t ahead = s->actor[k + GS__AHEAD < s->n ? k + GS__AHEAD : k];
+        if (ahead != GS__NO_ACTOR)
+            __builtin_prefetch(&me->cells[ahead], 1);
         waiters += (uint64_t)(int64_t)s->delta[k];
         uint64_t blamed_ns = s->part_ns[k] + waiters * (s->end_ns[k] - begin_ns);
         begin_ns = s->end_ns[k];
-        if (s->actor[k] == GS__NO_ACTOR) {
+        if (s->actor[k] == GS__NO_ACTOR)
             me->out.unknown_holder_ns += blamed_ns;
-            continue;
-        }
-        struct gs__cell *c = &me->cells[s->actor[k]];
-        c->hold_ns += s->hold_ns[k];
-        c->blamed_ns += blamed_ns;
-        c->hold_count += s->counts[k] & GS__COUNT_HOLD;
-        c->turns += (s->counts[k] & GS__COUNT_TURN) != 0;
-    }
-}
-
-void gs__cut_close(struct gs__worker *me)
-{
-    for (size_t i = 0; i < me->n_actors; i++) {
-        const struct gs__cell *c = &me->cells[i];
-        struct gs_actor_sums *a = &me->out.actors[i];
-        a->hold_ns += c->hold_ns;
-        a->hold_count += c->hold_count;
-        a->blamed_ns += c->blamed_ns;
-        a->acquires += c->turns;
-        a->releases += c->turns;
-        a->forced += c->forced;
-        a->wait_ns += c->wait_ns;
-        a->wait_count += c->wait_count;
-        a->wait_max_ns = max_u64(a->wait_max_ns, c->wait_max_ns);
+        else
+            sum_sub(me, s->actor[k], s->hold_ns[k], s->counts[k], blamed_ns);
     }
 }
 

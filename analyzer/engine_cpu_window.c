@@ -117,15 +117,26 @@ static void lay_wait(struct gs__window *w, const struct gs_slice *wait, size_t i
         lay(me, wait, first, end, wait->begin_ns, false);
 }
 
+static void add_wait(struct gs__worker *me, uint32_t actor, uint64_t ns)
+{
+    struct gs__cell *c = &me->cells[actor];
+    if (gs__cells_take(me, ns)) {
+        c->wait += gs__cell_word(ns, 1);
+        c->wait_max_ns = ns > c->wait_max_ns ? (uint32_t)ns : c->wait_max_ns;
+        return;
+    }
+    struct gs_actor_sums *a = &me->out.actors[actor];
+    a->wait_ns += ns;
+    a->wait_count++;
+    a->wait_max_ns = ns > a->wait_max_ns ? ns : a->wait_max_ns;
+}
+
 static void count_wait(struct gs__worker *me, const struct gs_slice *t)
 {
-    struct gs__cell *c = &me->cells[t->wait_actor];
     uint64_t ns = t->a_ns - t->begin_ns;
     unsigned bucket = gs_hist_bucket_of(ns);
     uint8_t thread = me->actors[t->wait_actor].thread;
-    c->wait_ns += ns;
-    c->wait_count++;
-    c->wait_max_ns = ns > c->wait_max_ns ? ns : c->wait_max_ns;
+    add_wait(me, t->wait_actor, ns);
     me->out.wait_ns += ns;
     gs_bins_add_near(&me->bins, &me->wait_bin, me->bins.wait_ns, t->begin_ns, t->a_ns);
     if (thread != GS__NOT_AMONG) {
@@ -141,12 +152,14 @@ static void count_waits(struct gs__window *w)
 {
     struct gs__worker *me = w->me;
     for (size_t k = 0; k < me->n_waits; k++) {
-        const struct gs_slice *t = &w->rows[me->waits[k]];
+        uint32_t i = me->waits[k], ahead = me->waits[k + GS__AHEAD < me->n_waits ? k + GS__AHEAD : k];
+        const struct gs_slice *t = &w->rows[i];
+        __builtin_prefetch(&me->cells[w->rows[ahead].wait_actor], 1);
         count_wait(me, t);
         if (t->ds == 0)
             me->out.unknown_holder_ns += t->a_ns - t->begin_ns;
         else
-            lay_wait(w, t, me->waits[k]);
+            lay_wait(w, t, i);
     }
 }
 
