@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/column_math.h"
 #include "analyzer/xalloc.h"
 
 typedef unsigned __int128 u128;
 
 #define NS_MAX (UINT64_MAX / 2) /* leaves room for sums of two times */
+#define BLOCK  1024u            /* values converted at once: few blocks lie in two segments */
 
 void gs_clock_add(struct gs_clock *c, uint32_t epoch, uint64_t ticks, uint64_t ns)
 {
@@ -220,7 +222,7 @@ static size_t convert_quick(const struct gs_clock_segment *s, uint64_t *ticks, s
     return i;
 }
 
-void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
+static void convert_each(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
 {
     size_t hint = 0;
     for (size_t i = 0; i < n;) {
@@ -228,6 +230,32 @@ void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks,
         i++;
         if (!c->identity && c->n_segments && c->segments[hint].epoch == epoch)
             i += convert_quick(&c->segments[hint], ticks + i, n - i);
+    }
+}
+
+/* All of them at once, where they are near each other and in the quick part of one segment. The
+ * line begins at the least of them, whose own fraction it carries: the same bits. */
+static bool convert_block(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
+{
+    struct gs_range r = gs_column_range(ticks, n);
+    const struct gs_clock_segment *s = &c->segments[find_segment(c, epoch, r.min)];
+    uint64_t dt = r.min - s->t0, magic = s->frac ? s->magic + 1 : 0; /* wraps before t0 */
+    if (s->epoch != epoch || dt >= s->quick_ticks || r.max - s->t0 >= s->quick_ticks ||
+        r.max - r.min > UINT32_MAX || s->whole > UINT32_MAX)
+        return false;
+    u128 first = (u128)dt * magic;
+    struct gs_line line = {r.min, s->ns0 + dt * s->whole + (uint64_t)(first >> 64), s->whole, magic,
+                           (uint64_t)first};
+    gs_column_line(ticks, n, line);
+    return true;
+}
+
+void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
+{
+    for (size_t i = 0, len; i < n; i += len) {
+        len = n - i < BLOCK ? n - i : BLOCK;
+        if (c->identity || c->n_segments == 0 || !convert_block(c, epoch, ticks + i, len))
+            convert_each(c, epoch, ticks + i, len);
     }
 }
 

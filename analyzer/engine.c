@@ -227,6 +227,18 @@ void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint
     }
 }
 
+void gs__bins_add_and_move(const struct gs_bins *b, struct gs_bin_cursor *c, uint64_t *into,
+                           uint64_t from_ns, uint64_t to_ns)
+{
+    gs_bins_add(b, into, from_ns, to_ns);
+    if (b->n == 0 || to_ns < b->origin_ns || to_ns >= b->origin_ns + b->bin_ns * b->n)
+        return;
+    size_t i = bin_of(b, to_ns - b->origin_ns);
+    c->from_ns = b->origin_ns + i * b->bin_ns;
+    c->to_ns = c->from_ns + b->bin_ns;
+    c->sum = &into[i];
+}
+
 /* ---- rows ---- */
 
 /* Hold time goes to the stacks of the turn, cut to [acquire, release]. */

@@ -114,6 +114,22 @@ void gs_bins_add_all(const struct gs_bins *into, const struct gs_bins *from);
 void gs_bins_free(struct gs_bins *b);
 /* Adds [from, to) to the bins; what lies outside is cut off. */
 void gs_bins_add(const struct gs_bins *b, uint64_t *into, uint64_t from_ns, uint64_t to_ns);
+/* The same, quick where [from, to) lies in the bin that was last added to. The cursor begins as
+ * {0} and is that of one `into`. */
+struct gs_bin_cursor {
+    uint64_t from_ns, to_ns; /* of the bin */
+    uint64_t *sum;
+};
+void gs__bins_add_and_move(const struct gs_bins *b, struct gs_bin_cursor *c, uint64_t *into,
+                           uint64_t from_ns, uint64_t to_ns);
+static inline void gs_bins_add_near(const struct gs_bins *b, struct gs_bin_cursor *c,
+                                    uint64_t *into, uint64_t from_ns, uint64_t to_ns)
+{
+    if (c->from_ns <= from_ns && from_ns <= to_ns && to_ns < c->to_ns)
+        *c->sum += to_ns - from_ns;
+    else
+        gs__bins_add_and_move(b, c, into, from_ns, to_ns);
+}
 /* What engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
 void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
                    const struct gs_segment *segments, size_t n, bool expired);

@@ -43,17 +43,16 @@ static void open_worker(struct gs__worker *w, const struct gs_engine_job *job,
     gs_decoder_open(&w->d, job->r, job->stacks, job->rows->size);
     gs_gil_result_open(&w->out, job->rows);
     w->bins = gs_bins_like(bins);
-    w->pair_width = n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG;
-    w->chain_width = job->rows->chains.holders.n;
-    w->pairs = gs_xcalloc(w->pair_width * w->pair_width, sizeof(*w->pairs));
-    w->chains = gs_xcalloc(job->rows->chains.waiters.n * w->chain_width, sizeof(*w->chains));
+    gs_square_sums_open(&w->pairs, n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG);
+    gs_square_sums_open(&w->chains, GS__CHAINS);
 }
 
 static void close_pairs(struct gs__worker *w)
 {
-    for (size_t i = 0; i < w->pair_width; i++)
-        for (size_t k = 0; k < w->pair_width; k++) {
-            const struct gs_sum *m = &w->pairs[i * w->pair_width + k];
+    gs_square_sums_empty_words(&w->pairs);
+    for (size_t i = 0; i < w->pairs.width; i++)
+        for (size_t k = 0; k < w->pairs.width; k++) {
+            const struct gs_sum *m = &w->pairs.sums[i * w->pairs.width + k];
             if (m->count)
                 gs_pairs_add(&w->out.pairs, (uint32_t)w->threads.keys[i],
                              (uint32_t)w->threads.keys[k], m->ns, m->count);
@@ -62,9 +61,10 @@ static void close_pairs(struct gs__worker *w)
 
 static void close_chains(struct gs__worker *w, const struct gs_chain_stacks *chains)
 {
+    gs_square_sums_empty_words(&w->chains);
     for (size_t i = 0; i < chains->waiters.n; i++)
         for (size_t k = 0; k < chains->holders.n; k++) {
-            const struct gs_sum *m = &w->chains[i * w->chain_width + k];
+            const struct gs_sum *m = &w->chains.sums[i * GS__CHAINS + k];
             uint64_t key = chains->waiters.keys[i] << 32 | chains->holders.keys[k];
             if (m->count)
                 gs_summap_add(&w->out.chains, key, m->ns, m->count);
@@ -73,11 +73,13 @@ static void close_chains(struct gs__worker *w, const struct gs_chain_stacks *cha
 
 static void close_hists(struct gs__worker *w)
 {
-    for (size_t i = 0; i < w->threads.n && i < w->pair_width; i++)
+    for (size_t i = 0; i < w->threads.n && i < w->pairs.width; i++)
         for (uint64_t bucket = 0; bucket < GS_HIST_BUCKETS; bucket++)
-            if (w->hists[i][bucket])
+            if (w->hists[i][bucket]) {
                 gs_summap_add(&w->out.wait_hists, w->threads.keys[i] << 10 | bucket, 0,
                               w->hists[i][bucket]);
+                w->out.wait_hist[bucket] += w->hists[i][bucket];
+            }
 }
 
 /* Tables become maps, as all engines hand over. */
@@ -87,6 +89,7 @@ static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
     close_pairs(w);
     close_chains(w, &rows->chains);
     close_hists(w);
+    gs__cells_empty(w);
     w->out.map = w->d.actors; /* lent */
     gs_gil_result_reserve(&w->out, w->d.actors.n);
     gs_gil_result_merge(out, &w->out);
@@ -100,16 +103,12 @@ static void close_worker(struct gs__worker *w)
     gs_window_rows_free(&w->rows);
     gs_gil_result_free(&w->out);
     gs_bins_free(&w->bins);
-    free(w->pairs);
-    free(w->chains);
-    free(w->actors);
-    free(w->typicals);
+    gs_square_sums_close(&w->pairs);
+    gs_square_sums_close(&w->chains);
+    gs__cut_free(w);
     gs_idmap_free(&w->threads);
     for (size_t i = 0; i < GS__THREADS; i++)
         free(w->hists[i]);
-    free(w->subs);
-    free(w->first_segment);
-    free(w->segments);
 }
 
 static enum gs_status cpu_run(struct gs_engine *e, const struct gs_engine_job *job,

@@ -4,17 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/column_math.h"
 #include "analyzer/columns.h"
 #include "analyzer/radix.h"
 #include "analyzer/xalloc.h"
-
-/* In front of the hash maps: threads and stacks repeat. */
-#define CACHE_SLOTS_MIN 64u
-#define CACHE_SLOTS_MAX 32768u
-struct gs_actor_slot {
-    uint32_t thread, stack, actor;
-    bool used;
-};
 
 /* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
  * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
@@ -25,23 +18,21 @@ struct gs_actor_slot {
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
                      const struct gs_stacks *stacks, struct gs_decoder_size size)
 {
-    size_t slots = CACHE_SLOTS_MIN;
-    while (slots < CACHE_SLOTS_MAX && slots < size.rows)
-        slots *= 2;
     memset(d, 0, sizeof(*d));
     d->r = r;
     d->stacks = stacks;
-    d->cache = gs_xcalloc(slots, sizeof(*d->cache));
-    d->cache_mask = slots - 1;
     d->stride = size.chunk_rows;
     d->columns = gs_xmalloc(GS_CHUNK_MAX_COLS * d->stride, sizeof(*d->columns));
+    d->places = gs_xmalloc(2 * GS_CHUNK_MAX_ROWS + 1, sizeof(*d->places));
+    gs_actor_tables_open(&d->tables, &r->defs, stacks);
 }
 
 void gs_decoder_close(struct gs_decoder *d)
 {
     gs_idmap_free(&d->actors);
-    free(d->cache);
+    gs_actor_tables_close(&d->tables);
     free(d->columns);
+    free(d->places);
     free(d->samples);
     memset(d, 0, sizeof(*d));
 }
@@ -56,28 +47,16 @@ static uint32_t to_u32(uint64_t v)
     return v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
 }
 
-static uint32_t actor_of(struct gs_decoder *d, uint32_t thread, uint32_t stack)
-{
-    struct gs_actor_slot *slot = &d->cache[(stack * 31u + thread) & d->cache_mask];
-    if (!slot->used || slot->thread != thread || slot->stack != stack) {
-        uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, stack);
-        uint32_t actor = gs_idmap_add(&d->actors, gs_pack32(thread, node));
-        *slot = (struct gs_actor_slot){thread, stack, actor, true};
-    }
-    return slot->actor;
-}
-
 /* ---- columns ---- */
 
 /* The header says where a chunk lies; one that lies elsewhere would be looked for in vain. */
-static bool is_where_it_says(const struct gs_chunk_ref *c, const uint64_t *seq, size_t n)
+static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c, const uint64_t *seq)
 {
-    uint64_t min = seq[0], max = seq[0];
-    for (size_t i = 1; i < n; i++) {
-        min = seq[i] < min ? seq[i] : min;
-        max = seq[i] > max ? seq[i] : max;
-    }
-    return min == c->hdr.seq0 && max == c->hdr.seq1;
+    struct gs_range r = {seq[0], seq[d->n - 1]};
+    d->ascends = gs_column_ascends(seq, d->n);
+    if (!d->ascends)
+        r = gs_column_range(seq, d->n);
+    return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 
 static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
@@ -87,24 +66,20 @@ static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
     if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS)
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_column(c->data, &c->hdr, k, column(d, k)) != GS_OK)
+        if (gs_chunk_decode_indexes(c->data, &c->hdr, k, column(d, k)) != GS_OK)
             return false;
-    return is_where_it_says(c, column(d, (unsigned)desc->seq_col), d->n);
+    d->chunk = c;
+    d->knows_places = false;
+    return is_where_it_says(d, c, column(d, (unsigned)desc->seq_col));
 }
 
 /* hold, wait -> times of the release and of the wait's beginning; what has no such half: of the
  * acquire. */
 static void to_times(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
-    const uint64_t *flags = column(d, GS_SLICE_FLAGS);
     uint64_t *acq = column(d, GS_SLICE_ACQ_NS), *rel = column(d, GS_SLICE_REL_NS);
     uint64_t *begin = column(d, GS_SLICE_BEGIN_NS);
-    for (size_t i = 0; i < d->n; i++) {
-        uint64_t hold = flags[i] & GS_SLICE_TURN ? rel[i] : 0;
-        uint64_t wait = flags[i] & GS_SLICE_WAIT ? begin[i] : 0;
-        rel[i] = gs_add_sat(acq[i], hold);
-        begin[i] = acq[i] > wait ? acq[i] - wait : 0;
-    }
+    gs_column_times(column(d, GS_SLICE_FLAGS), acq, rel, begin, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, acq, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, rel, d->n);
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, begin, d->n);
@@ -112,13 +87,8 @@ static void to_times(struct gs_decoder *d, const struct gs_chunk_ref *c)
 
 static void limit_seen(struct gs_decoder *d)
 {
-    const uint64_t *flags = column(d, GS_SLICE_FLAGS), *seq = column(d, GS_SLICE_SEQ);
-    uint64_t *ds = column(d, GS_SLICE_WAIT_DS), sum = 0;
-    for (size_t i = 0; i < d->n; i++) {
-        ds[i] = ds[i] < UINT32_MAX ? ds[i] : UINT32_MAX;
-        ds[i] = ds[i] < seq[i] ? ds[i] : seq[i];
-        sum += flags[i] & GS_SLICE_WAIT ? ds[i] : 0;
-    }
+    uint64_t sum = gs_column_limit_ds(column(d, GS_SLICE_FLAGS), column(d, GS_SLICE_SEQ),
+                                      column(d, GS_SLICE_WAIT_DS), d->n);
     d->by_holder = sum <= (uint64_t)STEPS_PER_ROW * d->n + STEPS_OF_CHUNK;
 }
 
@@ -131,34 +101,95 @@ bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
     return true;
 }
 
+/* Once a chunk, and only where somebody asks for rows. */
+static void find_places(struct gs_decoder *d)
+{
+    const struct gs_chunk_ref *c = d->chunk;
+    if (d->knows_places)
+        return;
+    d->knows_places = true;
+    for (uint32_t k = 0; k <= c->hdr.n_dict; k++)
+        d->places[k] = gs_place_of_stack(&d->tables, gs_chunk_dict_id(c->data, &c->hdr, k));
+}
+
+uint32_t gs_decoded_stack(const struct gs_decoder *d, enum gs_slice_column k, size_t i)
+{
+    return gs_chunk_dict_id(d->chunk->data, &d->chunk->hdr, gs_decoded_column(d, k)[i]);
+}
+
+static inline uint32_t if_set(uint64_t flags, uint64_t flag, uint32_t v)
+{
+    return v & (0 - (uint32_t)((flags & flag) != 0));
+}
+
+/* Half of all rows wait, which no processor foresees: no branch on it. A row that does not wait
+ * asks for its holder again, and forgets the answer. */
+static inline void set_row(struct gs_decoder *d, size_t i, uint32_t flags, struct gs_slice *s)
+{
+    uint32_t thread = to_u32(gs_decoded_column(d, GS_SLICE_THREAD)[i]);
+    uint32_t ds = if_set(flags, GS_SLICE_WAIT, (uint32_t)gs_decoded_column(d, GS_SLICE_WAIT_DS)[i]);
+    uint32_t hold = if_set(flags, GS_SLICE_TURN,
+                           d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
+    uint32_t wait = d->places[gs_decoded_column(d, GS_SLICE_WAIT_STACK)[i]];
+    wait = hold ^ if_set(flags, GS_SLICE_WAIT, hold ^ wait);
+    uint32_t hold_actor = gs_actor_of(&d->tables, &d->actors, thread, hold);
+    uint32_t wait_actor = gs_actor_of(&d->tables, &d->actors, thread, wait);
+    uint64_t acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS)[i];
+    bool by_holder = d->by_holder | (ds <= STEPS_PER_ROW);
+    flags |= if_set(hold, GS_PLACE_KNOWN, GS_ROW_KNOWN_STACK);
+    *s = (struct gs_slice){
+        .seq = gs_decoded_column(d, GS_SLICE_SEQ)[i],
+        .acq_ns = acq_ns,
+        .rel_ns = gs_decoded_column(d, GS_SLICE_REL_NS)[i],
+        .begin_ns = gs_decoded_column(d, GS_SLICE_BEGIN_NS)[i],
+        .a_ns = acq_ns,
+        .hold_actor = hold_actor,
+        .wait_actor = if_set(flags, GS_SLICE_WAIT, wait_actor),
+        .ds = ds,
+        .flags = flags | if_set(flags, GS_SLICE_WAIT, by_holder ? GS_ROW_BY_HOLDER : 0),
+        .thread = thread,
+    };
+}
+
+size_t gs_decoded_rows(struct gs_decoder *d, size_t from, size_t end, struct gs_slice *out)
+{
+    const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS);
+    size_t n = 0;
+    find_places(d);
+    for (size_t i = from; i < end; i++) {
+        uint32_t f = (uint32_t)flags[i] & ~(GS_ROW_KNOWN_STACK | GS_ROW_BY_HOLDER);
+        if (f & (GS_SLICE_TURN | GS_SLICE_WAIT))
+            set_row(d, i, f, &out[n++]);
+    }
+    return n;
+}
+
 bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *s)
 {
-    uint32_t flags =
-        (uint32_t)column(d, GS_SLICE_FLAGS)[i] & ~(GS_ROW_KNOWN_STACK | GS_ROW_BY_HOLDER);
-    uint32_t hold_stack = GS_STACK_NONE;
-    if (!(flags & (GS_SLICE_TURN | GS_SLICE_WAIT)))
-        return false;
-    s->seq = column(d, GS_SLICE_SEQ)[i];
-    s->acq_ns = s->a_ns = column(d, GS_SLICE_ACQ_NS)[i];
-    s->rel_ns = column(d, GS_SLICE_REL_NS)[i];
-    s->begin_ns = column(d, GS_SLICE_BEGIN_NS)[i];
-    s->thread = to_u32(column(d, GS_SLICE_THREAD)[i]);
-    if (flags & GS_SLICE_TURN)
-        hold_stack = (uint32_t)column(d, GS_SLICE_HOLD_STACK)[i];
-    s->hold_actor = actor_of(d, s->thread, hold_stack);
-    if (gs_actor_node(&d->actors, s->hold_actor) != d->stacks->no_stack)
-        flags |= GS_ROW_KNOWN_STACK;
-    s->wait_actor = 0;
-    s->ds = 0;
-    if (flags & GS_SLICE_WAIT) {
-        s->wait_actor = actor_of(d, s->thread, (uint32_t)column(d, GS_SLICE_WAIT_STACK)[i]);
-        s->ds = (uint32_t)column(d, GS_SLICE_WAIT_DS)[i];
-        if (d->by_holder || s->ds <= STEPS_PER_ROW)
-            flags |= GS_ROW_BY_HOLDER;
+    return gs_decoded_rows(d, i, i + 1, s) > 0;
+}
+
+/* First row with seq >= want; the chunk ascends. */
+static size_t first_row(const struct gs_decoder *d, uint64_t want)
+{
+    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ);
+    size_t lo = 0, hi = d->n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (seq[mid] < want)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    s->flags = flags;
-    s->order = 0;
-    return true;
+    return lo;
+}
+
+struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last)
+{
+    struct gs_row_range r = {first_row(d, lo), d->n};
+    if (last < UINT64_MAX)
+        r.end = first_row(d, last + 1);
+    return r;
 }
 
 /* ---- samples ---- */
@@ -181,14 +212,16 @@ bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint6
     if (!decode_columns(d, c))
         return false;
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, column(d, P_T), d->n);
+    find_places(d);
     for (size_t i = 0; i < d->n; i++) {
         struct gs_holder_sample s = {.seq = column(d, P_SEQ)[i], .t_ns = column(d, P_T)[i]};
-        uint32_t stack = (uint32_t)column(d, P_STACK)[i];
-        if (s.seq < lo || s.seq > last || stack == GS_STACK_NONE)
+        uint64_t stack = column(d, P_STACK)[i];
+        if (s.seq < lo || s.seq > last ||
+            gs_chunk_dict_id(c->data, &c->hdr, stack) == GS_STACK_NONE)
             continue; /* NONE: the walk failed, it says nothing */
         s.thread = to_u32(column(d, P_THREAD)[i]);
         s.kind = to_u32(column(d, P_KIND)[i]);
-        s.actor = actor_of(d, s.thread, stack);
+        s.actor = gs_actor_of(&d->tables, &d->actors, s.thread, d->places[stack]);
         keep_sample(d, &s);
     }
     return true;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzer/actors.h"
 #include "analyzer/idmap.h"
 #include "analyzer/stacks.h"
 #include "analyzer/trace_reader.h"
@@ -45,11 +46,15 @@ struct gs_decoder {
     const struct gs_recording *r;
     const struct gs_stacks *stacks;
     struct gs_idmap actors; /* thread id, node */
-    struct gs_actor_slot *cache;
-    size_t cache_mask;
-    uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns */
+    struct gs_actor_tables tables;
+    const struct gs_chunk_ref *chunk; /* last decoded */
+    uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns,
+                          stacks indexes of its dictionary */
     size_t stride, n;
+    uint32_t *places; /* of the dictionary's stacks */
+    bool knows_places;
     bool by_holder;
+    bool ascends; /* seq does, each of them once */
     struct gs_holder_sample *samples; /* see gs_decoder_samples() */
     size_t n_samples, cap_samples;
 };
@@ -74,6 +79,13 @@ static inline uint32_t gs_actor_node(const struct gs_idmap *actors, uint32_t act
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c);
 /* Row i of it; false: it has neither half. */
 bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);
+/* Those of rows [from, end) that have a half; returns how many. */
+size_t gs_decoded_rows(struct gs_decoder *d, size_t from, size_t end, struct gs_slice *out);
+/* Of a chunk that ascends: the rows with lo <= seq <= last. */
+struct gs_row_range {
+    size_t from, end;
+};
+struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last);
 enum gs_slice_column {
     GS_SLICE_SEQ,
     GS_SLICE_ACQ_NS, /* t_acq */
@@ -89,6 +101,8 @@ static inline const uint64_t *gs_decoded_column(const struct gs_decoder *d, enum
 {
     return d->columns + k * d->stride;
 }
+/* The id in row i of a column of stacks. */
+uint32_t gs_decoded_stack(const struct gs_decoder *d, enum gs_slice_column k, size_t i);
 
 /* Adds those of a HOLDER_SAMPLE chunk whose seq is in [lo, last] to d->samples. false as above. */
 bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint64_t lo,

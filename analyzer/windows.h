@@ -78,6 +78,10 @@ void gs_windows_open(struct gs_windows *w, const struct gs_chunk_list *slices,
 void gs_windows_close(struct gs_windows *w);
 
 /* ---- one window's rows ---- */
+struct gs_part_place {
+    uint64_t seq0;
+    uint32_t part; /* of the window's own */
+};
 struct gs_window_rows {
     struct gs_slice *at; /* each seq once, in order, monotone */
     size_t n, cap;
@@ -85,6 +89,8 @@ struct gs_window_rows {
      * them seq, begin_ns, wait_actor, ds and flags are meant. */
     struct gs_slice *reaching;
     size_t n_reaching, cap_reaching;
+    struct gs_part_place *parts; /* of the window in hand */
+    size_t cap_parts;
 };
 /* Into *rows, which is {0} or was loaded before; samples into d->samples, sorted. */
 void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder *d,

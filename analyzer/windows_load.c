@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * One window's rows. Dense numbers go straight to their places, sparse ones are radix-sorted; both
- * ways the first row of a seq in the order of the file is the one that the others are merged into.
+ * One window's rows. Chunks that ascend, as agents write them, are laid one behind another; a few
+ * rows of two chunks may be in each other's way where they meet, as the halves of a turn that was
+ * going on between two chunks are. Of anything else, dense numbers go straight to their places, and
+ * sparse ones are radix-sorted. All ways the first row of a seq in the order of the file is the one
+ * that the others are merged into.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +16,87 @@
 
 static const uint32_t HALVES = GS_SLICE_TURN | GS_SLICE_WAIT;
 
-/* ---- rows of its own ---- */
+static int by_seq0(const void *pa, const void *pb)
+{
+    const struct gs_part_place *a = pa, *b = pb;
+    if (a->seq0 != b->seq0)
+        return a->seq0 < b->seq0 ? -1 : 1;
+    return a->part < b->part ? -1 : a->part > b->part;
+}
+
+/* ---- chunks that ascend ---- */
+
+#define MEETING_ROWS 64u /* of each of two chunks, at most */
+
+/* The window's parts in order of seq. false: that is not the order of the file. */
+static bool order_parts(const struct gs_windows *w, const struct gs_window *at,
+                        struct gs_window_rows *rows)
+{
+    bool in_order = true;
+    GS_RESERVE(rows->parts, at->n_own, rows->cap_parts);
+    for (size_t p = 0; p < at->n_own; p++) {
+        uint64_t seq0 = w->slices->at[w->parts[at->own + p].chunk]->hdr.seq0;
+        rows->parts[p] = (struct gs_part_place){seq0, (uint32_t)p};
+        in_order &= p == 0 || seq0 >= rows->parts[p - 1].seq0;
+    }
+    if (!in_order)
+        qsort(rows->parts, at->n_own, sizeof(*rows->parts), by_seq0);
+    return in_order;
+}
+
+/* Rows [n, n + more) behind the first n, both ascending. false: too many stand in each other's way.
+ */
+static bool merge_meeting(struct gs_window_rows *rows, size_t more)
+{
+    struct gs_slice old[MEETING_ROWS], new[MEETING_ROWS], *at = rows->at;
+    size_t n = rows->n, n_old = 0, n_new = 0, out, i = 0, k = 0;
+    while (n_old < n && at[n - n_old - 1].seq >= at[n].seq)
+        if (n_old++ == MEETING_ROWS)
+            return false;
+    while (n_new < more && at[n + n_new].seq <= at[n - 1].seq)
+        if (n_new++ == MEETING_ROWS)
+            return false;
+    memcpy(old, at + n - n_old, n_old * sizeof(*at));
+    memcpy(new, at + n, n_new * sizeof(*at));
+    for (out = n - n_old; i < n_old || k < n_new; out++) {
+        bool same = i < n_old && k < n_new && old[i].seq == new[k].seq;
+        if (same)
+            gs_merge_halves(&old[i], &new[k++]);
+        if (same || k == n_new || (i < n_old && old[i].seq < new[k].seq))
+            at[out] = old[i++];
+        else
+            at[out] = new[k++];
+    }
+    if (out != n + n_new)
+        memmove(at + out, at + n + n_new, (more - n_new) * sizeof(*at));
+    rows->n = out + (more - n_new);
+    return true;
+}
+
+/* false: some chunk does not ascend, or too many rows are in each other's way. */
+static bool load_ascending(const struct gs_windows *w, const struct gs_window *at,
+                           struct gs_decoder *d, struct gs_window_rows *rows)
+{
+    bool in_order = order_parts(w, at, rows);
+    for (size_t p = 0; p < at->n_own; p++) {
+        const struct gs_window_part *part = &w->parts[at->own + rows->parts[p].part];
+        if (part->damaged || !gs_decode_slices(d, w->slices->at[part->chunk]))
+            continue;
+        if (!d->ascends)
+            return false;
+        struct gs_row_range r = gs_decoded_range(d, at->lo, at->last);
+        GS_RESERVE(rows->at, rows->n + (r.end - r.from), rows->cap);
+        size_t n = gs_decoded_rows(d, r.from, r.end, rows->at + rows->n);
+        bool meets = rows->n && n && rows->at[rows->n].seq <= rows->at[rows->n - 1].seq;
+        if (!meets)
+            rows->n += n;
+        else if (!in_order || !merge_meeting(rows, n))
+            return false;
+    }
+    return true;
+}
+
+/* ---- chunks in any order ---- */
 
 /* A row whose halves the row before has given already would be dropped when halves are merged. A
  * chunk of 200 bytes can hold 4096 of them: they must not take memory until then. */
@@ -176,16 +259,11 @@ static void load_samples(const struct gs_windows *w, const struct gs_window *at,
                           at->last);
 }
 
-void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder *d,
-                    struct gs_window_rows *rows)
+static void load_scattered(const struct gs_windows *w, const struct gs_window *at,
+                           struct gs_decoder *d, struct gs_window_rows *rows)
 {
-    const struct gs_window *at = &w->at[window];
-    uint64_t last = last_seq(w, at), span = last - at->first_seq;
-    rows->n = rows->n_reaching = 0;
-    load_samples(w, at, d);
-    gs_sort_samples(d);
-    if (at->n_rows == 0)
-        return;
+    uint64_t span = last_seq(w, at) - at->first_seq;
+    rows->n = 0;
     if (span < DENSE_SPAN * at->n_rows) {
         load_dense(w, at, d, rows, (size_t)span + 1);
     } else {
@@ -193,6 +271,19 @@ void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder
         sort_rows(rows);
         merge_neighbours(rows);
     }
+}
+
+void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder *d,
+                    struct gs_window_rows *rows)
+{
+    const struct gs_window *at = &w->at[window];
+    rows->n = rows->n_reaching = 0;
+    load_samples(w, at, d);
+    gs_sort_samples(d);
+    if (at->n_rows == 0)
+        return;
+    if (!load_ascending(w, at, d, rows))
+        load_scattered(w, at, d, rows);
     gs_make_monotone(rows->at, rows->n, at->before_ns);
     load_reaching(w, at, d, rows);
 }
@@ -217,6 +308,7 @@ void gs_window_rows_free(struct gs_window_rows *rows)
 {
     free(rows->at);
     free(rows->reaching);
+    free(rows->parts);
     memset(rows, 0, sizeof(*rows));
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/column_math.h"
 #include "analyzer/parallel.h"
 #include "analyzer/windows.h"
 #include "analyzer/xalloc.h"
@@ -11,10 +12,15 @@
 /* Whether a seq may have samples: no false "no". */
 #define MAYBE_BITS 65536u
 #define RECENT     256u /* threads */
+
+static const uint64_t HALVES = GS_SLICE_TURN | GS_SLICE_WAIT;
+
 struct worker {
     struct gs_decoder d;
     struct gs_summap sampled; /* see gs_typicals_learn() */
     struct gs_chain_weights weights;
+    struct gs_slice *rows; /* of a weighed chunk */
+    size_t cap_rows;
     struct gs_slice *turns; /* those of the window in hand that were sampled */
     size_t n_turns, cap_turns;
     struct gs_segment *segments;
@@ -150,6 +156,27 @@ static void max_into(uint64_t *into, uint64_t v)
         *into = v;
 }
 
+static void saw_row(struct worker *me, size_t i, uint64_t flags)
+{
+    uint64_t acq_ns = gs_decoded_column(&me->d, GS_SLICE_ACQ_NS)[i];
+    struct gs_thread_last *last = my_last_of(me, gs_decoded_column(&me->d, GS_SLICE_THREAD)[i]);
+    max_into(&last->acq_ns, acq_ns);
+    if (flags & GS_SLICE_TURN) {
+        max_into(&last->turn_acq_ns, acq_ns);
+        last->has_turn = true;
+    }
+}
+
+static void saw_first(struct gs_window *at, uint64_t seq, uint64_t acq_ns)
+{
+    if (at->n_rows == 0 || seq < at->first_seq) {
+        at->first_seq = seq;
+        at->first_acq_ns = acq_ns;
+    }
+    if (seq == at->first_seq)
+        max_into(&at->first_acq_ns, acq_ns);
+}
+
 static void survey_row(struct worker *me, struct gs_window *at, struct gs_window_part *part,
                        size_t i, uint64_t flags)
 {
@@ -157,12 +184,7 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
     uint64_t seq = gs_decoded_column(d, GS_SLICE_SEQ)[i];
     uint64_t acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS)[i];
     uint64_t rel_ns = gs_decoded_column(d, GS_SLICE_REL_NS)[i];
-    if (at->n_rows == 0 || seq < at->first_seq) {
-        at->first_seq = seq;
-        at->first_acq_ns = acq_ns;
-    }
-    if (seq == at->first_seq)
-        max_into(&at->first_acq_ns, acq_ns);
+    saw_first(at, seq, acq_ns);
     at->n_rows++;
     max_into(&at->max_acq_ns, acq_ns);
     max_into(&me->max_ns, rel_ns);
@@ -172,22 +194,70 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
         uint64_t reach = seq - gs_decoded_column(d, GS_SLICE_WAIT_DS)[i];
         part->reach = reach < part->reach ? reach : part->reach;
     }
-    struct gs_thread_last *last = my_last_of(me, gs_decoded_column(d, GS_SLICE_THREAD)[i]);
-    max_into(&last->acq_ns, acq_ns);
-    if (flags & GS_SLICE_TURN) {
-        max_into(&last->turn_acq_ns, acq_ns);
-        last->has_turn = true;
+    saw_row(me, i, flags);
+}
+
+static void survey_rows(struct worker *me, struct gs_window *at, struct gs_window_part *part)
+{
+    const uint64_t *seq = gs_decoded_column(&me->d, GS_SLICE_SEQ);
+    const uint64_t *flags = gs_decoded_column(&me->d, GS_SLICE_FLAGS);
+    for (size_t i = 0; i < me->d.n; i++)
+        if (seq[i] >= at->lo && seq[i] <= at->last && flags[i] & HALVES)
+            survey_row(me, at, part, i, flags[i]);
+}
+
+/* Where times rise, the last row of a thread says all. Threads above 63 are not told apart: then
+ * each row counts. */
+static void saw_threads(struct worker *me, struct gs_row_range r)
+{
+    const uint64_t *flags = gs_decoded_column(&me->d, GS_SLICE_FLAGS) + r.from;
+    const uint64_t *threads = gs_decoded_column(&me->d, GS_SLICE_THREAD) + r.from;
+    const uint64_t *acq = gs_decoded_column(&me->d, GS_SLICE_ACQ_NS) + r.from;
+    size_t n = r.end - r.from;
+    struct gs_thread_sets sets = {UINT64_MAX, UINT64_MAX};
+    if (gs_column_rises(acq, n))
+        sets = gs_column_threads(flags, threads, n);
+    for (size_t i = n; i-- > 0 && (sets.any | sets.with_turn);) {
+        saw_row(me, r.from + i, flags[i]);
+        if (sets.any == UINT64_MAX)
+            continue;
+        sets.any &= ~(UINT64_C(1) << threads[i]);
+        if (flags[i] & GS_SLICE_TURN)
+            sets.with_turn &= ~(UINT64_C(1) << threads[i]);
     }
+}
+
+/* The same of a chunk that ascends, and whose rows all have a half. */
+static void survey_ascending(struct worker *me, struct gs_window *at, struct gs_window_part *part)
+{
+    const struct gs_decoder *d = &me->d;
+    struct gs_row_range r = gs_decoded_range(d, at->lo, at->last);
+    size_t n = r.end - r.from;
+    if (n == 0)
+        return;
+    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ) + r.from;
+    const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS) + r.from;
+    const uint64_t *acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS) + r.from;
+    struct gs_range rel_ns = gs_column_range(gs_decoded_column(d, GS_SLICE_REL_NS) + r.from, n);
+    saw_first(at, seq[0], acq_ns[0]);
+    at->n_rows += n;
+    max_into(&at->max_acq_ns, gs_column_range(acq_ns, n).max);
+    max_into(&me->max_ns, rel_ns.max);
+    me->min_ns = rel_ns.min < me->min_ns ? rel_ns.min : me->min_ns;
+    uint64_t reach =
+        gs_column_reach(flags, seq, gs_decoded_column(d, GS_SLICE_WAIT_DS) + r.from, n);
+    part->reach = reach < part->reach ? reach : part->reach;
+    saw_threads(me, r);
 }
 
 static void weigh_rows(struct worker *me, const struct gs_window *at)
 {
-    const uint64_t *seq = gs_decoded_column(&me->d, GS_SLICE_SEQ);
-    struct gs_slice row;
-    for (size_t i = 0; i < me->d.n; i++)
-        if (seq[i] >= at->lo && seq[i] <= at->last && gs_decoded_slice(&me->d, i, &row)) {
-            gs_chain_weigh(&me->weights, &row);
-            keep_if_sampled(me, &row);
+    GS_RESERVE(me->rows, me->d.n, me->cap_rows);
+    size_t n = gs_decoded_rows(&me->d, 0, me->d.n, me->rows);
+    for (size_t i = 0; i < n; i++)
+        if (me->rows[i].seq >= at->lo && me->rows[i].seq <= at->last) {
+            gs_chain_weigh(&me->weights, &me->rows[i]);
+            keep_if_sampled(me, &me->rows[i]);
         }
 }
 
@@ -201,13 +271,11 @@ static void survey_part(struct survey *s, struct worker *me, struct gs_window *a
         me->damaged_rows += part->first ? gs_chunk_rows(c) : 0;
         return;
     }
-    const uint64_t *seq = gs_decoded_column(&me->d, GS_SLICE_SEQ);
     const uint64_t *flags = gs_decoded_column(&me->d, GS_SLICE_FLAGS);
-    for (size_t i = 0; i < me->d.n; i++) {
-        if (seq[i] < at->lo || seq[i] > at->last || !(flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)))
-            continue;
-        survey_row(me, at, part, i, flags[i]);
-    }
+    if (me->d.ascends && gs_column_all_have(flags, me->d.n, HALVES))
+        survey_ascending(me, at, part);
+    else
+        survey_rows(me, at, part);
     if (is_weighed(s->w, part))
         weigh_rows(me, at);
 }
@@ -263,6 +331,7 @@ static void close_worker(struct worker *me)
     gs_decoder_close(&me->d);
     gs_summap_free(&me->sampled);
     gs_chain_weights_free(&me->weights);
+    free(me->rows);
     free(me->turns);
     free(me->segments);
     gs_idmap_free(&me->threads);

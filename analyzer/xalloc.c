@@ -64,6 +64,15 @@ void *gs_xrealloc(void *p, size_t n, size_t size)
     return in_huge_pages(checked(reallocarray(p, n ? n : 1, size)), n, size);
 }
 
+void *gs_xaligned(size_t n, size_t size)
+{
+    void *p = NULL;
+    size_t bytes;
+    if (__builtin_mul_overflow(n ? n : 1, size, &bytes) || posix_memalign(&p, 64, bytes) != 0)
+        p = NULL;
+    return checked(p);
+}
+
 char *gs_xstrndup(const char *s, size_t len)
 {
     char *copy = gs_xmalloc(len + 1, 1);

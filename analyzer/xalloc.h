@@ -13,6 +13,8 @@ void gs_xalloc_init(void);
 void *gs_xmalloc(size_t n, size_t size);
 void *gs_xcalloc(size_t n, size_t size);
 void *gs_xrealloc(void *p, size_t n, size_t size);
+/* At the beginning of a cache line; not for gs_xrealloc(). */
+void *gs_xaligned(size_t n, size_t size);
 char *gs_xstrndup(const char *s, size_t len);
 char *gs_xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -78,19 +78,18 @@ static bool all_below(const uint64_t *v, size_t n, uint32_t n_dict)
     return n_dict && high <= UINT32_MAX && !(borrow >> 63);
 }
 
-/* Dictionary indexes -> stack ids. */
-static enum gs_status look_up(const uint8_t *dict, uint32_t n_dict, size_t n, uint64_t *v)
+static uint32_t dict_offset(const struct gs_chunk_hdr *hdr)
 {
-    if (!all_below(v, n, n_dict))
-        return GS_ERR_CORRUPT;
-#pragma GCC unroll 8
-    for (size_t i = 0; i < n; i++) {
-        uint32_t id;
+    return hdr->total_len - GS_CHUNK_TAIL_LEN - 4 * hdr->n_dict;
+}
 
-        memcpy(&id, dict + 4 * v[i], sizeof(id));
-        v[i] = id;
-    }
-    return GS_OK;
+uint32_t gs_chunk_dict_id(const void *chunk, const struct gs_chunk_hdr *hdr, uint64_t index)
+{
+    uint32_t id = GS_STACK_NONE;
+
+    if (index < hdr->n_dict)
+        memcpy(&id, (const uint8_t *)chunk + dict_offset(hdr) + 4 * index, sizeof(id));
+    return id;
 }
 
 /* The blocks of one column, up to the dictionary at most. */
@@ -103,19 +102,26 @@ static enum gs_status decode_blocks(const uint8_t *in, const uint8_t *dict,
         size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
 
         status = gs__block_decode(&in, dict, (unsigned)n, out + i);
-        if (!status && is_stack)
-            status = look_up(dict, hdr->n_dict, n, out + i);
+        if (!status && is_stack && !all_below(out + i, n, hdr->n_dict))
+            status = GS_ERR_CORRUPT;
     }
     return status;
 }
 
-enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
-                                      unsigned col, uint64_t *out)
+static void fill(uint64_t *out, size_t n, uint64_t v)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = v;
+}
+
+enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                       unsigned col, uint64_t *out)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(hdr->stream);
     const uint8_t *p = chunk;
     enum gs_status status;
-    uint32_t off, dict_off;
+    bool is_stack;
+    uint32_t off;
 
     if (!desc || col >= desc->n_cols)
         return GS_ERR_USAGE;
@@ -124,13 +130,26 @@ enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_h
     status = check_ranges(hdr);
     if (status)
         return status;
+    is_stack = desc->cols[col].kind == GS_COL_STACK;
     off = col < hdr->n_cols ? hdr->col_off[col] : 0;
     if (!off) { /* a column this writer did not know */
-        memset(out, 0, hdr->n_rows * sizeof(*out));
+        fill(out, hdr->n_rows, is_stack ? hdr->n_dict : 0);
         return GS_OK;
     }
-    dict_off = hdr->total_len - GS_CHUNK_TAIL_LEN - 4 * hdr->n_dict;
-    if (off < hdr->header_len || off > dict_off)
+    if (off < hdr->header_len || off > dict_offset(hdr))
         return GS_ERR_CORRUPT;
-    return decode_blocks(p + off, p + dict_off, hdr, desc->cols[col].kind == GS_COL_STACK, out);
+    return decode_blocks(p + off, p + dict_offset(hdr), hdr, is_stack, out);
+}
+
+enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                      unsigned col, uint64_t *out)
+{
+    const struct gs_stream_desc *desc = gs_stream_desc(hdr->stream);
+    enum gs_status status = gs_chunk_decode_indexes(chunk, hdr, col, out);
+
+    if (status || desc->cols[col].kind != GS_COL_STACK)
+        return status;
+    for (size_t i = 0; i < hdr->n_rows; i++)
+        out[i] = gs_chunk_dict_id(chunk, hdr, out[i]);
+    return GS_OK;
 }

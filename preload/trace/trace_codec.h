@@ -69,6 +69,12 @@ enum gs_status gs_chunk_check_payload(const void *chunk, const struct gs_chunk_h
 /* Decodes column `col` into out[hdr->n_rows] (stack columns: through the dictionary). */
 enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,
                                       unsigned col, uint64_t *out);
+/* The same, but stacks as indexes of the chunk's dictionary: each at most hdr->n_dict, which stands
+ * for GS_STACK_NONE where the column is absent. */
+enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                       unsigned col, uint64_t *out);
+/* The stack id of such an index, of a header that gs_chunk_hdr_decode() found sound. */
+uint32_t gs_chunk_dict_id(const void *chunk, const struct gs_chunk_hdr *hdr, uint64_t index);
 
 /* ---- tagged records ---- */
 /* A bounded buffer; once full, `overflow` stays set and nothing is written until init. */

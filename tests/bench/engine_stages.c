@@ -25,6 +25,7 @@ struct worker {
     struct gs_window_rows rows;
     struct stage_sum *sums; /* by stack id */
     size_t cap_sums;
+    uint32_t ids[2 * GS_CHUNK_MAX_ROWS + 1]; /* of the dictionary in hand */
     uint64_t hold_hist[GS_HIST_BUCKETS], wait_hist[GS_HIST_BUCKETS];
     uint64_t n_rows, hash;
 };
@@ -93,12 +94,16 @@ static void run_decode(struct stages *s)
     close_crew(&c);
 }
 
-static void reserve_sums(struct worker *w, const uint64_t *stacks)
+/* Ids of the chunk's dictionary. */
+static void reserve_sums(struct worker *w, const struct gs_chunk_ref *c)
 {
     uint64_t most = 0;
     size_t had = w->cap_sums;
-    for (size_t i = 0; i < w->d.n; i++)
-        most = stacks[i] > most ? stacks[i] : most;
+    for (uint32_t k = 0; k < c->hdr.n_dict; k++) {
+        w->ids[k] = gs_chunk_dict_id(c->data, &c->hdr, k);
+        most = w->ids[k] > most ? w->ids[k] : most;
+    }
+    w->ids[c->hdr.n_dict] = GS_STACK_NONE;
     if (most > UINT32_MAX >> 4)
         one_gil_fail("group", "wants ids of stacks that are dense");
     GS_RESERVE(w->sums, (size_t)most + 1, w->cap_sums);
@@ -115,9 +120,9 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
     const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
     const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
     const uint64_t *stacks = gs_decoded_column(&w->d, GS_SLICE_HOLD_STACK);
-    reserve_sums(w, stacks);
+    reserve_sums(w, w->d.chunk);
     for (size_t i = 0; i < w->d.n; i++) {
-        struct stage_sum *to = &w->sums[flags[i] & GS_SLICE_TURN ? stacks[i] : GS_STACK_NONE];
+        struct stage_sum *to = &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];
         to->hold_ns += rel[i] - acq[i];
         to->wait_ns += acq[i] - begin[i];
         to->count += (flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)) != 0;

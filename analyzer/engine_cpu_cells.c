@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * Cells: what most rows add to, see engine_cpu.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/engine_cpu.h"
+#include "analyzer/xalloc.h"
+
+void gs__cells_reserve(struct gs__worker *w, size_t n)
+{
+    size_t old = w->cap_cells, cap = n + n / 2;
+    if (n <= old)
+        return;
+    struct gs__cell *cells = gs_xaligned(cap, sizeof(*cells));
+    if (old)
+        memcpy(cells, w->cells, old * sizeof(*cells));
+    memset(cells + old, 0, (cap - old) * sizeof(*cells));
+    free(w->cells);
+    w->cells = cells;
+    w->cap_cells = cap;
+}
+
+static void empty(const struct gs__cell *c, struct gs_actor_sums *a)
+{
+    const uint64_t count = (UINT64_C(1) << GS__COUNT_BITS) - 1;
+    a->hold_ns += c->hold >> GS__COUNT_BITS;
+    a->hold_count += c->hold & count;
+    a->blamed_ns += c->blamed_ns;
+    a->wait_ns += c->wait >> GS__COUNT_BITS;
+    a->wait_count += c->wait & count;
+    if (c->wait_max_ns > a->wait_max_ns)
+        a->wait_max_ns = c->wait_max_ns;
+    a->acquires += c->turns;
+    a->releases += c->turns;
+}
+
+void gs__cells_empty(struct gs__worker *w)
+{
+    for (size_t i = 0; i < w->n_actors; i++)
+        empty(&w->cells[i], &w->out.actors[i]);
+    if (w->n_actors)
+        memset(w->cells, 0, w->n_actors * sizeof(*w->cells));
+    w->cell_count = w->cell_ns = 0;
+}
+
+bool gs__cells_make_room(struct gs__worker *w, uint64_t ns)
+{
+    bool is_long = ns >= GS__LONG_NS;
+    w->cell_ns -= ns;
+    w->cell_count--;
+    if (is_long)
+        return false;
+    gs__cells_empty(w);
+    w->cell_ns = ns;
+    w->cell_count = 1;
+    return true;
+}
