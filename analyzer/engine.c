@@ -6,7 +6,8 @@
 
 #include "analyzer/xalloc.h"
 
-static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_reference};
+static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_cuda,
+                                                     &gs_engine_reference};
 
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err)
@@ -19,7 +20,7 @@ enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **o
             *out = engines[i];
             return GS_OK;
         }
-    return gs_error_set(err, GS_ERR_USAGE, "no engine named '%s': use auto, cpu or reference",
+    return gs_error_set(err, GS_ERR_USAGE, "no engine named '%s': use auto, cpu, cuda or reference",
                         name);
 }
 

@@ -16,12 +16,6 @@ struct gs_actor_slot {
     bool used;
 };
 
-/* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
- * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
- * all, those that saw more than STEPS_PER_ROW are blamed on the holders alone. */
-#define STEPS_PER_ROW  512u
-#define STEPS_OF_CHUNK 8192u
-
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
                      const struct gs_stacks *stacks, struct gs_decoder_size size)
 {
@@ -119,7 +113,7 @@ static void limit_seen(struct gs_decoder *d)
         ds[i] = ds[i] < seq[i] ? ds[i] : seq[i];
         sum += flags[i] & GS_SLICE_WAIT ? ds[i] : 0;
     }
-    d->by_holder = sum <= (uint64_t)STEPS_PER_ROW * d->n + STEPS_OF_CHUNK;
+    d->by_holder = sum <= (uint64_t)GS_STEPS_PER_ROW * d->n + GS_STEPS_OF_CHUNK;
 }
 
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
@@ -153,7 +147,7 @@ bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *s)
     if (flags & GS_SLICE_WAIT) {
         s->wait_actor = actor_of(d, s->thread, (uint32_t)column(d, GS_SLICE_WAIT_STACK)[i]);
         s->ds = (uint32_t)column(d, GS_SLICE_WAIT_DS)[i];
-        if (d->by_holder || s->ds <= STEPS_PER_ROW)
+        if (d->by_holder || s->ds <= GS_STEPS_PER_ROW)
             flags |= GS_ROW_BY_HOLDER;
     }
     s->flags = flags;
