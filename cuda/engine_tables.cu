@@ -5,7 +5,7 @@
 
 namespace
 {
-const uint32_t ACTORS_MIN = 4096, ACTORS_AT_FIRST = 65536, GROWTH = 4;
+const uint32_t ACTORS_AT_FIRST = 4096, GROWTH = 4;
 /* Where threads are more than a matrix has room for, their pairs go into a map. */
 const uint64_t MATRIX_PAIRS = 1u << 20, MAP_SLOTS = 1u << 22;
 
@@ -164,12 +164,10 @@ cudaError_t make_room(gs_tables *t, uint32_t cap, gs_buffer *out)
 
 uint32_t actors_at_first(const gs_cuda_gil &gil)
 {
-    uint64_t most = 2 * gil.n_rows + gil.actors.n, cap = ACTORS_MIN;
-    while (cap < ACTORS_AT_FIRST && cap < most)
-        cap *= 2;
+    uint32_t cap = ACTORS_AT_FIRST;
     while (cap < 2 * gil.actors.n)
         cap *= 2;
-    return (uint32_t)cap;
+    return cap;
 }
 
 cudaError_t begin_actors(gs_tables *t, const gs_cuda_gil &gil, gs_uploader *up)

@@ -89,7 +89,6 @@ cudaError_t allocate(std::map<void *, size_t> *all, void **out, size_t bytes)
     *out = malloc(bytes ? bytes : 1);
     if (!*out)
         return cudaErrorMemoryAllocation;
-    memset(*out, PATTERN, bytes);
     (*all)[*out] = bytes;
     return cudaSuccess;
 }
@@ -165,8 +164,12 @@ cudaError_t cudaMalloc(void **out, size_t bytes)
     MAY_FAIL("cudaMalloc");
     if (used_bytes + bytes > memory_bytes())
         return cudaErrorMemoryAllocation;
+    cudaError_t e = allocate(&device_memory, out, bytes);
+    if (e != cudaSuccess)
+        return e;
+    memset(*out, PATTERN, bytes);
     used_bytes += bytes;
-    return allocate(&device_memory, out, bytes);
+    return cudaSuccess;
 }
 
 cudaError_t cudaFree(void *at)
