@@ -6,14 +6,14 @@
 
 #include "analyzer/xalloc.h"
 
-static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_cuda,
-                                                     &gs_engine_reference};
+static const struct gs_engine_ops *const engines[] = {&gs_engine_auto, &gs_engine_cpu,
+                                                      &gs_engine_cuda, &gs_engine_reference};
 
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err)
 {
     *out = engines[0];
-    if (!name || strcmp(name, "auto") == 0)
+    if (!name)
         return GS_OK;
     for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++)
         if (strcmp(name, engines[i]->name) == 0) {

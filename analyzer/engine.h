@@ -91,9 +91,10 @@ struct gs_engine_ops {
     const char *(*used)(const struct gs_engine *e, const char **why_not);
 };
 
-extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu, gs_engine_cuda;
+extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu, gs_engine_cuda,
+    gs_engine_auto;
 
-/* "auto" and NULL: cpu. GS_ERR_USAGE for a name that is none. */
+/* NULL: auto. GS_ERR_USAGE for a name that is none. */
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err);
 

@@ -15,13 +15,12 @@ static const char *const places[] = {
     "../lib/gilscope/", /* installed */
 };
 
-/* false: nowhere. */
 static bool find_library(char out[PATH_MAX])
 {
     const char *named = getenv("GILSCOPE_CUDA_ENGINE");
     char self[PATH_MAX];
     if (named && *named)
-        return snprintf(out, PATH_MAX, "%s", named) < PATH_MAX;
+        return snprintf(out, PATH_MAX, "%s", named) < PATH_MAX && access(out, F_OK) == 0;
     ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
     self[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(self, '/');
@@ -39,7 +38,7 @@ static enum gs_status open_file(struct gs_cuda_library *l, const char *path, str
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library)
-        return gs_error_set(err, GS_ERR_IO, "%s cannot be opened: install gilscope anew",
+        return gs_error_set(err, GS_ERR_IO, "it cannot be opened: %s: install gilscope anew",
                             dlerror());
     void *table = dlsym(library, GS_CUDA_SYMBOL);
     gs_cuda_engine_fn fn;
@@ -53,15 +52,27 @@ static enum gs_status open_file(struct gs_cuda_library *l, const char *path, str
                         "%s is of another version than this gilscope: install both anew", path);
 }
 
+enum gs_status gs_cuda_library_find(struct gs_error *err)
+{
+    const char *named = getenv("GILSCOPE_CUDA_ENGINE");
+    char path[PATH_MAX];
+    if (find_library(path))
+        return GS_OK;
+    if (named && *named)
+        return gs_error_set(err, GS_ERR_IO, "%s is not there: GILSCOPE_CUDA_ENGINE names it",
+                            named);
+    return gs_error_set(err, GS_ERR_IO,
+                        NAME " is not there: build gilscope where there is an nvcc, or name the "
+                             "library with GILSCOPE_CUDA_ENGINE");
+}
+
 enum gs_status gs_cuda_library_open(struct gs_cuda_library *l, struct gs_error *err)
 {
     char path[PATH_MAX];
     memset(l, 0, sizeof(*l));
-    if (!find_library(path))
-        return gs_error_set(err, GS_ERR_IO,
-                            NAME " is not there: build gilscope where there is an nvcc, or name "
-                                 "the library with GILSCOPE_CUDA_ENGINE");
-    enum gs_status s = open_file(l, path, err);
+    enum gs_status s = gs_cuda_library_find(err);
+    if (s == GS_OK && find_library(path))
+        s = open_file(l, path, err);
     if (s != GS_OK)
         return s;
     enum gs_cuda_status status = l->at->open(&l->device);

@@ -11,8 +11,10 @@ struct gs_cuda_library {
     const struct gs_cuda_engine *at; /* NULL: not there */
     struct gs_cuda *device;
 };
-/* Opens the library and its device: $GILSCOPE_CUDA_ENGINE, else where it is installed. Not for
- * nothing: the driver takes some tenths of a second. Errors say what, why, and what to do. */
+/* Whether there is a library: $GILSCOPE_CUDA_ENGINE, else where it is installed. */
+enum gs_status gs_cuda_library_find(struct gs_error *err);
+/* Opens it and its device. Not for nothing: the driver takes some tenths of a second. Errors say
+ * what, why, and what to do. */
 enum gs_status gs_cuda_library_open(struct gs_cuda_library *l, struct gs_error *err);
 void gs_cuda_library_close(struct gs_cuda_library *l);
 /* An error of the library's, in words. */

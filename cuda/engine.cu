@@ -48,7 +48,10 @@ gs_cuda_status status_of(cudaError_t e)
 
 gs_cuda_status check(gs_cuda *c, cudaError_t e)
 {
-    return e == cudaSuccess ? GS_CUDA_OK : say(c, status_of(e), cudaGetErrorString(e));
+    if (e == cudaSuccess)
+        return GS_CUDA_OK;
+    (void)cudaGetLastError(); /* it would be the next launch's, too */
+    return say(c, status_of(e), cudaGetErrorString(e));
 }
 
 /* No exception leaves the library. */
