@@ -28,17 +28,31 @@ struct group {
 
 /* ---- which windows ---- */
 
-/* Decoding a chunk for two windows that are now one costs once: this is at most too much. */
-static void add_cost(const struct gs_cuda_planner *p, size_t window, struct gs_cuda_room *cost)
+static void add_chunk_cost(const struct gs_cuda_planner *p, uint32_t part,
+                           struct gs_cuda_room *cost)
 {
-    const struct gs_window *at = &p->w->at[window];
-    for (size_t i = 0; i < at->n_own; i++) {
-        const struct gs_window_part *part = &p->w->parts[at->own + i];
-        cost->rows += gs_chunk_rows(p->w->slices->at[part->chunk]);
-        cost->encoded_bytes += p->w->slices->at[part->chunk]->hdr.total_len;
-    }
+    const struct gs_chunk_ref *c = p->w->slices->at[p->w->parts[part].chunk];
+    cost->rows += gs_chunk_rows(c);
+    cost->encoded_bytes += c->hdr.total_len;
 }
 
+static void add_own_cost(const struct gs_cuda_planner *p, size_t window, struct gs_cuda_room *cost)
+{
+    const struct gs_window *at = &p->w->at[window];
+    for (size_t i = 0; i < at->n_own; i++)
+        add_chunk_cost(p, (uint32_t)(at->own + i), cost);
+}
+
+/* Of a group that ends with this window. */
+static bool fits(const struct gs_cuda_planner *p, size_t window, struct gs_cuda_room cost)
+{
+    const struct gs_window *at = &p->w->at[window];
+    for (size_t i = 0; i < at->n_reaching; i++)
+        add_chunk_cost(p, p->w->reaching[at->reaching + i], &cost);
+    return cost.rows <= p->room.rows && cost.encoded_bytes <= p->room.encoded_bytes;
+}
+
+/* A chunk of two neighbours is counted twice, though decoded once: the cost is at most too much. */
 static bool next_group(struct gs_cuda_planner *p, struct group *g)
 {
     struct gs_cuda_room cost = {0, 0};
@@ -49,9 +63,8 @@ static bool next_group(struct gs_cuda_planner *p, struct group *g)
         return false;
     *g = (struct group){.from = k, .last = k};
     for (; k < n; k++) {
-        add_cost(p, k, &cost);
-        if (k > g->from &&
-            (cost.rows > p->room.rows || cost.encoded_bytes > p->room.encoded_bytes))
+        add_own_cost(p, k, &cost);
+        if (k > g->from && !fits(p, k, cost))
             break;
         if (p->w->at[k].n_rows)
             g->last = k;

@@ -226,7 +226,7 @@ static void the_device_agrees_on_random_captures(void **state)
  * room for a few hundred rows at a time. */
 static void check_least_memory(const struct cap *c, size_t window_rows, const char *want)
 {
-    for (unsigned kib = 512; kib < 65536; kib += 64) {
+    for (unsigned kib = 512; kib < 65536; kib += 16) {
         struct gs_load_options options = {.engine = "cuda", .window_rows = window_rows, .jobs = 1};
         struct gs_profile p;
         char memory[32];
@@ -253,6 +253,22 @@ static void small_devices_count_in_windows(void **state)
         build_random_story(&c, i);
         char *want = cap_json_of(c.data, c.len, "cpu");
         check_least_memory(&c, 1 + i % 40, want);
+        unsetenv("GILSCOPE_SIMT_MEMORY");
+        free(want);
+        cap_close(&c);
+    }
+}
+
+/* Small chunks, of which not half fit beside all else: two windows' chunks have a place each. */
+static void chunks_that_cannot_stay(void **state)
+{
+    struct story s = {.rng = 7, .n = 6000, .threads = 4, .drop = 10, .hostile = true, .chunk = 50};
+    struct cap c;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        build_story(&c, s, 80 * i, 1);
+        char *want = cap_json_of(c.data, c.len, "cpu");
+        check_least_memory(&c, 1, want);
         unsetenv("GILSCOPE_SIMT_MEMORY");
         free(want);
         cap_close(&c);
@@ -306,6 +322,7 @@ int main(void)
         cmocka_unit_test(libraries_that_are_none),
         cmocka_unit_test(the_device_agrees_on_random_captures),
         cmocka_unit_test(small_devices_count_in_windows),
+        cmocka_unit_test(chunks_that_cannot_stay),
         cmocka_unit_test(the_device_agrees_on_shuffled_rows),
         cmocka_unit_test(many_actors),
         cmocka_unit_test(many_threads),
