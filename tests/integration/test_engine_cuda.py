@@ -61,9 +61,9 @@ def test_simulated_captures(gilscope, tmp_path, seed):
 
 
 def test_least_memory(gilscope, tmp_path):
-    """The first amount with which the device can count, is room for one of five windows."""
-    path = made(tmp_path / "x.gsc", "-n", "120k", "-t", 5, "--stacks", 30, "--what", "gil")
-    for mib in range(4, 64):
+    """The first amount with which the device can count, is room for one of four windows."""
+    path = made(tmp_path / "x.gsc", "-n", "100k", "-t", 5, "--stacks", 30, "--what", "gil")
+    for mib in range(5, 64):
         result = run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_MEMORY=str(mib << 20))
         if json.loads(result.stdout)["engine"] == "cuda":
             break

@@ -226,7 +226,7 @@ static void the_device_agrees_on_random_captures(void **state)
  * room for a few hundred rows at a time. */
 static void check_least_memory(const struct cap *c, size_t window_rows, const char *want)
 {
-    for (unsigned kib = 512; kib < 65536; kib += 16) {
+    for (unsigned kib = 512; kib < 65536; kib += 32) {
         struct gs_load_options options = {.engine = "cuda", .window_rows = window_rows, .jobs = 1};
         struct gs_profile p;
         char memory[32];
@@ -249,7 +249,7 @@ static void small_devices_count_in_windows(void **state)
 {
     struct cap c;
     (void)state;
-    for (unsigned i = 3; i < 60; i += 4) {
+    for (unsigned i = 3; i < 60; i += 7) {
         build_random_story(&c, i);
         char *want = cap_json_of(c.data, c.len, "cpu");
         check_least_memory(&c, 1 + i % 40, want);
