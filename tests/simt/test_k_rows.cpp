@@ -19,6 +19,7 @@ extern "C" {
 #pragma GCC diagnostic pop
 
 static const uint32_t NO_STACK = 5;
+static const uint64_t FIRST = 10000; /* seq */
 static const unsigned COLUMNS = GS_CHUNK_ROWS_COLUMNS;
 
 /* ---- chunks ---- */
@@ -33,7 +34,7 @@ static std::vector<uint64_t> some_columns(size_t n, uint64_t ds_below, test_rand
 {
     std::vector<uint64_t> all(COLUMNS * n);
     for (size_t i = 0; i < n; i++) {
-        const uint64_t row[COLUMNS] = {1 + r->below(2 * n),
+        const uint64_t row[COLUMNS] = {FIRST + r->below(2 * n),
                                        some_value(r, 1u << 30),
                                        some_value(r, 4),
                                        some_value(r, 16),
@@ -208,7 +209,7 @@ static void check_chunk(size_t n, uint64_t ds_below, uint64_t reaching_below, te
     gs_decoder d;
     gs_slice want;
     device_chunk device(rec, n);
-    gs_part part = {n / 4, n + n / 2, reaching_below, 0, (uint32_t)n, 3, 0};
+    gs_part part = {FIRST + n / 4, FIRST + n + n / 2, reaching_below, 0, (uint32_t)n, 3, 0};
     memcpy(&ref.hdr, chunk.data(), sizeof(ref.hdr));
     gs_decoder_open(&d, &rec.r, &rec.stacks, {n, (uint32_t)n});
     assert_true(gs_decode_slices(&d, &ref));
@@ -238,7 +239,7 @@ static void rows_of_chunks(void **state)
         for (size_t n : {1, 2, 255, 257, 1024, 1500}) {
             gs::simt::set_seed(seed);
             check_chunk(n, 6, 0, &r);
-            check_chunk(n, 6, 1 + r.below(n), &r);
+            check_chunk(n, 6, FIRST + r.below(2 * n), &r);
         }
 }
 
@@ -247,8 +248,10 @@ static void waits_that_saw_too_much(void **state)
 {
     test_random r(2);
     (void)state;
-    for (uint64_t ds_below : {600, 900, 1100, 5000})
+    for (uint64_t ds_below : {600, 1500, 3000, 9000})
         check_chunk(1200, ds_below, 0, &r);
+    for (unsigned i = 0; i < 20; i++) /* few rows may see more for each */
+        check_chunk(10, 3000, 0, &r);
 }
 
 /* ---- the map ---- */
