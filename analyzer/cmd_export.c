@@ -138,7 +138,7 @@ int gs_cmd_export(int argc, char **argv)
     if (!format)
         return unknown_format(args.rest[0]);
     code = gs_cmd_load("export", args.rest + 1, args.n_rest - 1, args.value[GS_OPT_export_engine],
-                       &profile);
+                       args.value[GS_OPT_export_verbose] != NULL, &profile);
     if (code == GS_EXIT_OK)
         code = write_export(&profile, format, &args);
     if (code == GS_EXIT_OK)

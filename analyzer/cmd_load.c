@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "analyzer/cmd.h"
 #include "analyzer/profile_build.h"
@@ -13,7 +14,15 @@ int gs_cmd_fail_error(const struct gs_error *err)
     return err->status == GS_ERR_USAGE ? GS_EXIT_USAGE : GS_EXIT_FAILED;
 }
 
-int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine,
+/* Who asked for an engine is told that another one counted. */
+static void say_why_not(const struct gs_profile *p, const char *asked_for, bool verbose)
+{
+    bool is_asked_for = asked_for && strcmp(asked_for, "auto") != 0;
+    if (p->engine_why_not && (is_asked_for || verbose))
+        gs_cmd_say("engine %s counted, not cuda: %s", p->engine, p->engine_why_not);
+}
+
+int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
                 struct gs_profile *out)
 {
     struct gs_load_options options = {.engine = engine};
@@ -25,6 +34,7 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
                            cmd);
     if (gs_profile_load((const char *const *)captures, (size_t)n, &options, out, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
+    say_why_not(out, engine, verbose);
     return GS_EXIT_OK;
 }
 

@@ -64,8 +64,8 @@ int gs_cmd_report(int argc, char **argv)
     if (!gs_export_html_available())
         return gs_cmd_fail(GS_EXIT_FAILED, "report: this gilscope was built without the report "
                                            "page; build viz/ too");
-    code =
-        gs_cmd_load("report", args.rest, args.n_rest, args.value[GS_OPT_report_engine], &profile);
+    code = gs_cmd_load("report", args.rest, args.n_rest, args.value[GS_OPT_report_engine],
+                       args.value[GS_OPT_report_verbose] != NULL, &profile);
     if (code == GS_EXIT_OK) {
         char *name = default_name(args.rest[0]);
         const char *given = args.value[GS_OPT_report_output];

@@ -6,20 +6,21 @@
 
 #include "analyzer/xalloc.h"
 
-static const struct gs_engine_ops *const engines[] = {&gs_engine_cpu, &gs_engine_reference};
+static const struct gs_engine_ops *const engines[] = {&gs_engine_auto, &gs_engine_cpu,
+                                                      &gs_engine_cuda, &gs_engine_reference};
 
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err)
 {
     *out = engines[0];
-    if (!name || strcmp(name, "auto") == 0)
+    if (!name)
         return GS_OK;
     for (size_t i = 0; i < sizeof(engines) / sizeof(*engines); i++)
         if (strcmp(name, engines[i]->name) == 0) {
             *out = engines[i];
             return GS_OK;
         }
-    return gs_error_set(err, GS_ERR_USAGE, "no engine named '%s': use auto, cpu or reference",
+    return gs_error_set(err, GS_ERR_USAGE, "no engine named '%s': use auto, cpu, cuda or reference",
                         name);
 }
 

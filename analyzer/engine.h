@@ -86,11 +86,15 @@ struct gs_engine_ops {
                           const struct gs_bins *bins, struct gs_gil_result *out,
                           struct gs_error *err);
     void (*close)(struct gs_engine *e);
+    /* What it was counted with; *why_not: why it is not what was asked for, NULL where it is. NULL:
+     * always `name`. */
+    const char *(*used)(const struct gs_engine *e, const char **why_not);
 };
 
-extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu;
+extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu, gs_engine_cuda,
+    gs_engine_auto;
 
-/* "auto" and NULL: cpu. GS_ERR_USAGE for a name that is none. */
+/* NULL: auto. GS_ERR_USAGE for a name that is none. */
 enum gs_status gs_engine_select(const char *name, const struct gs_engine_ops **out,
                                 struct gs_error *err);
 

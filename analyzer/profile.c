@@ -48,6 +48,14 @@ static struct process_chunks **open_processes(const struct gs_captures *c, size_
     return all;
 }
 
+static void name_engine(const struct gs_engine_ops *ops, const struct gs_engine *engine,
+                        struct gs_profile *out)
+{
+    const char *why_not = NULL;
+    out->engine = ops->used ? ops->used(engine, &why_not) : ops->name;
+    out->engine_why_not = why_not ? gs_xstrndup(why_not, strlen(why_not)) : NULL;
+}
+
 static enum gs_status build_processes(struct process_chunks **all, size_t n,
                                       const struct gs_load_options *options,
                                       const struct gs_engine_ops *ops, struct gs_stacks *stacks,
@@ -67,6 +75,7 @@ static enum gs_status build_processes(struct process_chunks **all, size_t n,
         s = gs_process_build(&all[i]->rec, stacks, ops, engine, out, &out->processes[i], err);
         gs_recording_free(&all[i]->rec); /* only one process's rows are in memory at a time */
     }
+    name_engine(ops, engine, out);
     ops->close(engine);
     return s;
 }
@@ -115,7 +124,6 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_load_op
     struct gs_stacks stacks;
     size_t n;
     struct process_chunks **all = open_processes(c, &n);
-    out->engine = ops->name;
     out->format_major = c->major;
     out->format_minor = c->minor;
     out->n_files = n; /* one a recorded process image, however the chunks lie in files now */
@@ -226,6 +234,7 @@ void gs_profile_free(struct gs_profile *p)
     }
     free(p->findings);
     free(p->verdict);
+    free(p->engine_why_not);
     free_list(p->strings, p->n_strings);
     memset(p, 0, sizeof(*p));
 }

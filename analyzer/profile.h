@@ -232,7 +232,8 @@ struct gs_finding {
 };
 
 struct gs_profile {
-    const char *engine;
+    const char *engine;  /* that counted */
+    char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
     uint32_t format_major, format_minor;
     size_t n_files;
     bool ended, complete; /* all processes */

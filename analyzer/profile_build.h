@@ -10,7 +10,7 @@
 #include "analyzer/profile.h"
 
 struct gs_load_options {
-    const char *engine; /* "auto" (also NULL), "reference", "cpu" */
+    const char *engine; /* "auto" (also NULL), "reference", "cpu", "cuda" */
     unsigned jobs;      /* threads, 0 for as many as there are cores */
     size_t window_rows; /* of the engines' windows, 0 for the default (tests have smaller ones) */
 };

@@ -20,6 +20,12 @@ struct gs_recording;
 #define GS_ROW_KNOWN_STACK (1u << 30) /* TURN: the stack at the release is known */
 #define GS_ROW_BY_HOLDER   (1u << 31) /* WAIT: whom it waited for is told apart, see engine.h */
 
+/* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
+ * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
+ * all, those that saw more than STEPS_PER_ROW are blamed on the holders alone. */
+#define GS_STEPS_PER_ROW   512u
+#define GS_STEPS_OF_CHUNK  8192u
+
 /* An actor is a stack in a thread: what holds, waits and is blamed. Dense per decoder. */
 struct gs_slice {
     uint64_t seq;        /* first: gs_radix_sort() */

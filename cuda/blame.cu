@@ -287,7 +287,7 @@ __global__ void __launch_bounds__(THREADS) gs_k_sum_subs(gs_blame b, cuts c)
 
 cuts carve_cuts(const gs_blame &b, gs_carver *work)
 {
-    uint32_t per_row = b.shares ? GS_TYPICAL_SHARES + 1 : 2;
+    uint32_t per_row = b.n_shares ? GS_TYPICAL_SHARES + 1 : 2;
     cuts c = {};
     c.cap = per_row * b.n + b.samples.n + 2; /* one more than there can be: where waits end */
     c.first = work->array<uint32_t>((size_t)b.n + 1);

@@ -38,6 +38,14 @@ static_assert(sizeof(gs_u64) == sizeof(uint64_t), "64 bits");
 
 #define GS_FULL_WARP 0xffffffffu
 
+/* The first error of the CUDA runtime goes up to the caller. */
+#define GS_TRY(call)                                                                               \
+    do {                                                                                           \
+        cudaError_t status_ = (call);                                                              \
+        if (status_ != cudaSuccess)                                                                \
+            return status_;                                                                        \
+    } while (0)
+
 /* Blocks of `size` threads for n items; no launch may be empty. */
 inline unsigned gs_blocks_for(size_t n, unsigned size)
 {

@@ -148,12 +148,10 @@ __device__ void add_wait(const tile &t, term x)
 
 __device__ inline void add_to_thread(const gs_group_out &out, const term &wait)
 {
-    unsigned thread = out.thread_class[wait.actor];
+    uint32_t thread = out.thread_class[wait.actor];
     unsigned bucket = gs_device_hist_bucket_of(wait.ns);
-    if (thread == GS_NO_CLASS)
-        atomicAdd(out.n_left, 1ull);
-    else
-        atomicAdd(&out.thread_hists[thread * GS_DEVICE_HIST_BUCKETS + bucket], 1ull);
+    if (thread != GS_NO_CLASS)
+        atomicAdd(&out.thread_hists[(size_t)thread * GS_DEVICE_HIST_BUCKETS + bucket], 1ull);
 }
 
 __device__ void add_row(const tile &t, const gs_rows &rows, const uint8_t *is_cut, size_t i,

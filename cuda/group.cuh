@@ -21,10 +21,10 @@ struct gs_group_out { /* added to */
     gs_actor_table actors;
     gs_u64 *hold_hist, *wait_hist; /* GS_DEVICE_HIST_BUCKETS each */
     gs_u64 *wait_ns;               /* of all waits */
-    /* Histograms of the waits of threads: class * GS_DEVICE_HIST_BUCKETS + bucket. Waits of actors
-     * of no class are only counted: where there are any, ask the CPU. */
-    const uint8_t *thread_class; /* by actor */
-    gs_u64 *thread_hists, *n_left;
+    /* Histograms of the waits of threads: class * GS_DEVICE_HIST_BUCKETS + bucket; of actors of no
+     * class there is none. */
+    const uint32_t *thread_class; /* by actor */
+    gs_u64 *thread_hists;
 };
 
 /* is_cut, or NULL: 1 for turns whose hold is shared by several stacks and counted elsewhere

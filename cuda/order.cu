@@ -19,6 +19,7 @@ struct places {
     uint32_t *of_row;         /* NOBODY: left out */
     uint32_t *row, *turn;     /* of each place: who won */
     gs_u64 *wait;             /* the same, see wait_claim() */
+    gs_u64 *latest;           /* greatest acq_ns of its rows */
     uint32_t *numbers, *kept; /* 0, 1, 2 …; places that are taken */
     uint8_t *is_taken;
     gs_u64 *keys, *sorted_keys;   /* sparse */
@@ -40,7 +41,7 @@ __global__ void __launch_bounds__(THREADS) gs_k_clear_places(places p)
     if (i >= p.n)
         return;
     p.row[i] = p.turn[i] = NOBODY;
-    p.wait[i] = 0;
+    p.wait[i] = p.latest[i] = 0;
     p.numbers[i] = (uint32_t)i;
 }
 
@@ -93,6 +94,7 @@ __global__ void __launch_bounds__(THREADS) gs_k_claim(gs_order o, places p)
         return;
     uint32_t place = p.of_row[i], row = (uint32_t)i;
     atomicMin(&p.row[place], row);
+    atomicMax(&p.latest[place], o.in.acq_ns[i]);
     if (o.in.flags[i] & GS_SLICE_TURN)
         atomicMin(&p.turn[place], row);
     if (o.in.flags[i] & GS_SLICE_WAIT)
@@ -133,7 +135,7 @@ __device__ inline void put_wait(const gs_order &o, size_t to, uint32_t row, uint
     o.out.flags[to] |= o.in.flags[from] & (GS_SLICE_WAIT | GS_ROW_BY_HOLDER);
 }
 
-/* acq_ns of what lies behind the last row is 0, for the maximum that follows. */
+/* p.acq_ns of what lies behind the last row is 0, for the maximum that follows. */
 __global__ void __launch_bounds__(THREADS) gs_k_put_rows(gs_order o, places p)
 {
     size_t i = gs_global_thread();
@@ -144,7 +146,8 @@ __global__ void __launch_bounds__(THREADS) gs_k_put_rows(gs_order o, places p)
         return;
     uint32_t place = p.kept[i], row = p.row[place];
     o.out.seq[i] = o.in.seq[row];
-    o.out.acq_ns[i] = p.acq_ns[i] = o.in.acq_ns[row];
+    o.out.acq_ns[i] = o.in.acq_ns[row];
+    p.acq_ns[i] = p.latest[place];
     o.out.thread[i] = o.in.thread[row];
     o.out.flags[i] = o.in.flags[row];
     put_turn(o, i, row, p.turn[place]);
@@ -176,6 +179,7 @@ places carve_places(const gs_order &o, gs_carver *work)
     p.row = work->array<uint32_t>(p.n);
     p.turn = work->array<uint32_t>(p.n);
     p.wait = work->array<gs_u64>(p.n);
+    p.latest = work->array<gs_u64>(p.n);
     p.numbers = work->array<uint32_t>(p.n);
     p.kept = work->array<uint32_t>(p.n);
     p.is_taken = work->array<uint8_t>(p.n);

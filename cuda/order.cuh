@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Rows of a window in the order of the file -> in order of seq, each seq once, monotone: what
  * gs_window_load() gives. Of two rows of one seq the earlier one in the file keeps its halves and
- * takes those it lacks; of two waits the one that saw more acquires counts.
+ * takes those it lacks; of two waits the one that saw more acquires counts, and a_ns begins as the
+ * latest acq_ns of all of them.
  */
 #ifndef GS_ORDER_CUH
 #define GS_ORDER_CUH

@@ -4,22 +4,40 @@
  */
 #include "cuda/pairs.cuh"
 
+#include "cuda/map.cuh"
+
 namespace
 {
 const unsigned THREADS = 256;
+const uint64_t NOWHERE = UINT64_MAX;
 
-__device__ inline void add_pair(const gs_pairs_out &out, uint32_t waiter, uint32_t holder,
-                                gs_u64 ns)
+/* The slot of a pair, claimed for it if it has none yet. */
+__device__ uint64_t claim_slot(const gs_pair_table &t, gs_u64 pair)
 {
-    if (holder == GS_NO_ACTOR || ns == 0)
+    uint64_t at = gs_mix(pair) & t.mask;
+    for (uint64_t probe = 0; probe <= t.mask; probe++, at = (at + 1) & t.mask) {
+        gs_u64 there = t.keys[at];
+        if (there == GS_NO_KEY)
+            there = atomicCAS(&t.keys[at], GS_NO_KEY, pair);
+        if (there == GS_NO_KEY || there == pair)
+            return at;
+    }
+    return NOWHERE;
+}
+
+__device__ inline void add_pair(const gs_pair_table &t, uint32_t waiter, uint32_t holder, gs_u64 ns,
+                                uint32_t *is_full)
+{
+    uint32_t row = t.waiter_class[waiter], column = t.holder_class[holder];
+    if (row == GS_NO_CLASS || column == GS_NO_CLASS)
         return;
-    unsigned row = out.waiter_class[waiter], column = out.holder_class[holder];
-    if (row == GS_NO_CLASS || column == GS_NO_CLASS) {
-        atomicAdd(out.n_left, 1ull);
+    uint64_t pair = row * t.n_holders + column, at = t.keys ? claim_slot(t, pair) : pair;
+    if (at == NOWHERE) {
+        atomicOr(is_full, 1u);
         return;
     }
-    atomicAdd(&out.ns[row * out.width + column], ns);
-    atomicAdd(&out.count[row * out.width + column], 1ull);
+    atomicAdd(&t.ns[at], ns);
+    atomicAdd(&t.count[at], 1ull);
 }
 
 __global__ void __launch_bounds__(THREADS)
@@ -35,8 +53,12 @@ __global__ void __launch_bounds__(THREADS)
     gs_wait_span s = left.spans[at];
     gs_u64 at_ns = s.from_ns;
     for (uint32_t k = s.first; k < s.end; k++) {
-        add_pair(out, waits.wait_actor[i], left.actor[k], left.end_ns[k] - at_ns);
+        gs_u64 ns = left.end_ns[k] - at_ns;
         at_ns = left.end_ns[k];
+        if (left.actor[k] == GS_NO_ACTOR || ns == 0)
+            continue;
+        add_pair(out.threads, waits.wait_actor[i], left.actor[k], ns, out.is_full);
+        add_pair(out.stacks, waits.wait_actor[i], left.actor[k], ns, out.is_full);
     }
 }
 } // namespace

@@ -12,13 +12,21 @@
 #define GS_ROW_BY_HOLDER   (1u << 31) /* WAIT: whom it waited for is told apart */
 
 #define GS_NO_ACTOR        UINT32_MAX
-#define GS_NO_CLASS        255u /* the actor is in no class (thread, chosen stack) */
+#define GS_NO_CLASS        UINT32_MAX /* the actor is in no class (thread, chosen stack) */
 
 struct gs_rows {
     gs_u64 *seq, *acq_ns, *rel_ns, *begin_ns;
     gs_u64 *a_ns; /* acq_ns made monotone in order of seq */
     uint32_t *hold_actor, *wait_actor, *ds, *flags, *thread;
 };
+
+/* The rows from the first-th on. */
+inline gs_rows gs_rows_from(const gs_rows &r, size_t first)
+{
+    return {r.seq + first,        r.acq_ns + first,     r.rel_ns + first, r.begin_ns + first,
+            r.a_ns + first,       r.hold_actor + first, r.wait_actor + first,
+            r.ds + first,         r.flags + first,      r.thread + first};
+}
 
 /* Sums by actor: k * n_actors + actor. */
 enum gs_sum_kind {

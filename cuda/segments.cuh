@@ -116,7 +116,7 @@ __device__ void gs_each_segment(const gs_blame &b, const gs_turn &t, Take *take)
     uint32_t last = gs_put_samples(s, t, &joined, &last_ns);
     bool is_sampled = last != s.n;
     bool is_unasked = (t.flags & (GS_SLICE_TURN | GS_SLICE_FORCED)) == GS_SLICE_TURN;
-    if (!is_sampled && is_unasked && b.shares && b.shares[t.hold_actor].n) {
+    if (!is_sampled && is_unasked && t.hold_actor < b.n_shares && b.shares[t.hold_actor].n) {
         gs_put_shares(t, b.shares[t.hold_actor], &joined);
     } else if (!is_sampled) {
         joined.put(t.hold_actor, UINT64_MAX);

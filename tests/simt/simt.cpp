@@ -328,9 +328,14 @@ std::string take_fault()
     return text;
 }
 
-bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes,
+bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             const std::function<void()> &body)
 {
+    cudaError_t asked = before_launch(stream);
+    if (asked != cudaSuccess) {
+        m.last_error = asked;
+        return false;
+    }
     if (!m.fault.empty()) {
         fprintf(stderr, "simt: a fault that nobody took: %s\n", m.fault.c_str());
         abort();

@@ -37,9 +37,7 @@ extern uint3 threadIdx, blockIdx; /* of the thread that runs just now */
 extern dim3 blockDim, gridDim;
 static const int warpSize = 32;
 
-typedef void *cudaStream_t;
-enum cudaError_t { cudaSuccess = 0, cudaErrorInvalidValue = 1, cudaErrorLaunchFailure = 719 };
-cudaError_t cudaGetLastError(); /* of the last launch; reading it clears it, as in CUDA */
+#include "simt_runtime.h"
 
 namespace gs
 {
@@ -56,13 +54,13 @@ struct site { /* where in the source a thread stands */
     const char *file;
     int line;
 };
-bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes,
+bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             const std::function<void()> &body);
 template <class K, class... A> /* arguments are copied, once for all and once per thread */
 void launch_kernel(K kernel, const char *name, dim3 grid, dim3 block, size_t shared_bytes,
-                   A... args)
+                   cudaStream_t stream, A... args)
 {
-    launch(name, grid, block, shared_bytes, [&]() { kernel(args...); });
+    launch(name, grid, block, shared_bytes, stream, [&]() { kernel(args...); });
 }
 [[noreturn]] void fault(const std::string &text); /* in a kernel */
 void maybe_yield();                               /* others may go first, as the seed says */
@@ -102,8 +100,7 @@ template <class T> T shuffle(warp_op op, unsigned mask, T v, unsigned arg, int w
 #include "simt_shared.h"
 
 #define GS_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
-    ((void)(stream),                                                                               \
-     gs::simt::launch_kernel(kernel, #kernel, grid, block, shared_bytes, __VA_ARGS__))
+    gs::simt::launch_kernel(kernel, #kernel, grid, block, shared_bytes, stream, __VA_ARGS__)
 
 #define GS_SIMT_SITE const char *file = __builtin_FILE(), int line = __builtin_LINE()
 #define GS_SIMT_HERE                                                                               \

@@ -13,6 +13,7 @@ static void merge_halves(model_row *into, const model_row &from)
     uint32_t news = from.flags & ~into->flags;
     if ((from.flags & into->flags & GS_SLICE_WAIT) && from.ds > into->ds)
         news |= GS_SLICE_WAIT;
+    into->a_ns = std::max(into->a_ns, from.a_ns);
     if (news & GS_SLICE_TURN) {
         into->rel_ns = into->acq_ns + (from.rel_ns - from.acq_ns);
         into->hold_actor = from.hold_actor;
@@ -34,7 +35,8 @@ static std::vector<model_row> in_order(std::vector<model_row> rows, uint64_t fir
     std::vector<model_row> out;
     std::stable_sort(rows.begin(), rows.end(),
                      [](const model_row &a, const model_row &b) { return a.seq < b.seq; });
-    for (const model_row &r : rows) {
+    for (model_row &r : rows) {
+        r.a_ns = r.acq_ns;
         if (r.seq - first >= span || !(r.flags & (GS_SLICE_TURN | GS_SLICE_WAIT)))
             continue;
         if (!out.empty() && out.back().seq == r.seq)
@@ -43,7 +45,7 @@ static std::vector<model_row> in_order(std::vector<model_row> rows, uint64_t fir
             out.push_back(r);
     }
     for (model_row &r : out) {
-        high_ns = std::max(high_ns, r.acq_ns);
+        high_ns = std::max(high_ns, r.a_ns);
         r.a_ns = high_ns;
         r.begin_ns = std::min(r.begin_ns, high_ns);
     }

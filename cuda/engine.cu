@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ * The table that libgilscope_cuda.so exports: analyzer/engine_cuda.h has the contract.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <new>
+
+#include "cuda/engine_window.cuh"
+
+struct gs_cuda {
+    char why[256], device[256];
+    cudaStream_t compute;
+    gs_uploader up;
+    gs_tables tables;
+    gs_chunk_store store;
+    gs_staged staged[2];
+    unsigned next_stage, next_count;
+    gs_counter counter;
+    std::vector<uint64_t> results; /* of the last finish() */
+};
+
+namespace
+{
+/* Rows of a window: enough to fill any device many times over. */
+const uint64_t ROWS_MAX = 1u << 22;
+
+gs_cuda_status say(gs_cuda *c, gs_cuda_status status, const char *text)
+{
+    snprintf(c->why, sizeof(c->why), "%s", text);
+    return status;
+}
+
+gs_cuda_status status_of(cudaError_t e)
+{
+    switch (e) {
+    case cudaSuccess:
+        return GS_CUDA_OK;
+    case cudaErrorMemoryAllocation:
+        return GS_CUDA_NO_MEMORY;
+    case cudaErrorNoDevice:
+    case cudaErrorInsufficientDriver:
+        return GS_CUDA_NO_DEVICE;
+    default:
+        return GS_CUDA_FAILED;
+    }
+}
+
+gs_cuda_status check(gs_cuda *c, cudaError_t e)
+{
+    if (e == cudaSuccess)
+        return GS_CUDA_OK;
+    (void)cudaGetLastError(); /* it would be the next launch's, too */
+    return say(c, status_of(e), cudaGetErrorString(e));
+}
+
+/* No exception leaves the library. */
+template <class F> gs_cuda_status guarded(gs_cuda *c, F call)
+{
+    try {
+        return call();
+    } catch (const std::bad_alloc &) {
+        return say(c, GS_CUDA_NO_MEMORY, "the host has no memory left");
+    }
+}
+
+/* ---- open, close ---- */
+
+cudaError_t open_device(gs_cuda *c)
+{
+    int n = 0;
+    cudaDeviceProp about;
+    GS_TRY(cudaGetDeviceCount(&n));
+    if (n == 0)
+        return cudaErrorNoDevice;
+    GS_TRY(cudaSetDevice(0));
+    GS_TRY(cudaGetDeviceProperties(&about, 0));
+    snprintf(c->device, sizeof(c->device), "%s", about.name);
+    return cudaStreamCreateWithFlags(&c->compute, cudaStreamNonBlocking);
+}
+
+cudaError_t open_all(gs_cuda *c)
+{
+    void *seen = NULL;
+    GS_TRY(open_device(c));
+    GS_TRY(gs_uploader_open(&c->up));
+    for (gs_staged &s : c->staged) {
+        GS_TRY(cudaEventCreateWithFlags(&s.arrived, cudaEventDisableTiming));
+        GS_TRY(cudaEventCreateWithFlags(&s.counted, cudaEventDisableTiming));
+    }
+    GS_TRY(cudaHostAlloc(&seen, sizeof(gs_counts), cudaHostAllocDefault));
+    c->counter.seen = static_cast<gs_counts *>(seen);
+    return cudaSuccess;
+}
+
+gs_cuda_status engine_open(gs_cuda **out)
+{
+    gs_cuda *c = *out = new (std::nothrow) gs_cuda();
+    return c ? check(c, open_all(c)) : GS_CUDA_NO_MEMORY;
+}
+
+void close_staged(gs_staged *s)
+{
+    gs_buffer_free(&s->memory);
+    if (s->arrived)
+        cudaEventDestroy(s->arrived);
+    if (s->counted)
+        cudaEventDestroy(s->counted);
+}
+
+void engine_close(gs_cuda *c)
+{
+    if (!c)
+        return;
+    if (c->compute)
+        cudaStreamSynchronize(c->compute);
+    gs_uploader_close(&c->up);
+    gs_tables_free(&c->tables);
+    gs_buffer_free(&c->store.memory);
+    for (gs_staged &s : c->staged)
+        close_staged(&s);
+    gs_buffer_free(&c->counter.rows);
+    if (c->counter.seen)
+        cudaFreeHost(c->counter.seen);
+    if (c->compute)
+        cudaStreamDestroy(c->compute);
+    delete c;
+}
+
+const char *engine_why(const gs_cuda *c)
+{
+    return c->why;
+}
+
+const char *engine_device(const gs_cuda *c)
+{
+    return c->device;
+}
+
+/* ---- a GIL ---- */
+
+/* An eighth stays free: other programs have a share in the device, and memory comes in pages. */
+cudaError_t free_bytes(size_t *out)
+{
+    size_t available = 0, total = 0;
+    GS_TRY(cudaMemGetInfo(&available, &total));
+    *out = available - available / 8;
+    return cudaSuccess;
+}
+
+size_t bytes_per_row(bool has_shares)
+{
+    const uint32_t n = 1u << 20;
+    return gs_window_bytes(n, 0, n / GS_BLOCK_ROWS, 0, 2 * (uint64_t)n, has_shares) / n + 1;
+}
+
+/* Half of the memory for chunks if all of them fit there; else an eighth for each of two windows.
+ * Of the rest, a quarter is left to samples, to waits of other windows and to actors. */
+cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
+{
+    size_t free = 0, all = gs_chunk_store_bytes(gil->n_chunks, gil->encoded_bytes);
+    gs_buffer_free(&c->store.memory);
+    gs_buffer_free(&c->counter.rows);
+    GS_TRY(free_bytes(&free));
+    size_t slot = all <= free / 2 ? 0 : free / 8, store = slot ? 2 * slot : all;
+    GS_TRY(gs_chunk_store_begin(&c->store, gil->n_chunks, all, slot));
+    room->rows = (free - store) / 4 * 3 / bytes_per_row(gil->actors.n > 0);
+    room->rows = room->rows < ROWS_MAX ? room->rows : ROWS_MAX;
+    room->encoded_bytes = slot ? slot : UINT64_MAX;
+    return cudaSuccess;
+}
+
+gs_cuda_status engine_begin(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
+{
+    return guarded(c, [=]() {
+        c->next_stage = c->next_count = 0;
+        cudaError_t e = gs_tables_begin(&c->tables, gil, &c->up, c->compute);
+        if (e == cudaSuccess)
+            e = share_memory(c, gil, room);
+        return check(c, e);
+    });
+}
+
+gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
+{
+    return guarded(c, [=]() {
+        cudaError_t e;
+        gs_staged *s = &c->staged[c->next_stage++ % 2];
+        switch (gs_stage(s, &c->store, window, &c->up, &e)) {
+        case GS_CUDA_OK:
+            return GS_CUDA_OK;
+        case GS_CUDA_INTERNAL:
+            return say(c, GS_CUDA_INTERNAL, "a chunk contradicts its header");
+        case GS_CUDA_LIMIT:
+            return say(c, GS_CUDA_LIMIT, "a window has too many rows");
+        default:
+            return check(c, e);
+        }
+    });
+}
+
+gs_cuda_status engine_count(gs_cuda *c)
+{
+    gs_staged *s = &c->staged[c->next_count++ % 2];
+    if (!s->is_waiting)
+        return say(c, GS_CUDA_INTERNAL, "no window was staged");
+    s->is_waiting = false;
+    cudaError_t e = gs_count_window(&c->counter, s, &c->store, &c->tables, c->compute);
+    if (e == cudaSuccess)
+        e = cudaEventRecord(s->counted, c->compute);
+    if (e == cudaSuccess && c->counter.seen->is_damaged)
+        return say(c, GS_CUDA_INTERNAL, "a chunk is damaged that was found sound");
+    return check(c, e);
+}
+
+/* ---- results ---- */
+
+struct piece { /* of the device's memory, and where it goes among the results */
+    const gs_u64 *from;
+    size_t n, at;
+};
+struct pieces {
+    piece all[16];
+    size_t n_pieces, n;
+
+    size_t add(const gs_u64 *from, size_t n_values)
+    {
+        all[n_pieces++] = {from, from ? n_values : 0, n};
+        n += from ? n_values : 0;
+        return n_pieces - 1;
+    }
+};
+
+cudaError_t fetch_pieces(gs_cuda *c, const pieces &p)
+{
+    c->results.resize(p.n + 1);
+    for (size_t i = 0; i < p.n_pieces; i++)
+        if (p.all[i].n)
+            GS_TRY(cudaMemcpyAsync(&c->results[p.all[i].at], p.all[i].from,
+                                   p.all[i].n * sizeof(uint64_t), cudaMemcpyDeviceToHost,
+                                   c->compute));
+    GS_TRY(cudaMemcpyAsync(&c->counter.seen->n_actors, c->tables.actors.n, sizeof(uint32_t),
+                           cudaMemcpyDeviceToHost, c->compute));
+    GS_TRY(cudaMemcpyAsync(&c->counter.seen->is_full, c->tables.pairs.is_full, sizeof(uint32_t),
+                           cudaMemcpyDeviceToHost, c->compute));
+    return cudaStreamSynchronize(c->compute);
+}
+
+pieces list_pieces(const gs_tables &t)
+{
+    pieces p = {};
+    const gs_pair_table &threads = t.pairs.threads, &stacks = t.pairs.stacks;
+    size_t cap = t.sums.n_actors, n_chains = t.n_waiters * t.n_holders;
+    p.add(t.actors.keys, cap);
+    p.add(t.sums.sums, GS_SUM_KINDS * cap);
+    p.add(t.group.hold_hist, GS_DEVICE_HIST_BUCKETS);
+    p.add(t.group.wait_hist, GS_DEVICE_HIST_BUCKETS);
+    p.add(t.group.thread_hists, t.n_threads * GS_DEVICE_HIST_BUCKETS);
+    p.add(threads.keys, t.pair_slots);
+    p.add(threads.ns, t.pair_slots);
+    p.add(threads.count, t.pair_slots);
+    p.add(stacks.ns, n_chains);
+    p.add(stacks.count, n_chains);
+    p.add(t.bins.hold_ns, t.bins.n);
+    p.add(t.bins.wait_ns, t.bins.n);
+    p.add(t.group.wait_ns, 1);
+    p.add(t.unknown_holder_ns, 1);
+    return p;
+}
+
+void name_pieces(const gs_cuda *c, const pieces &p, gs_cuda_sums *out)
+{
+    const gs_tables &t = c->tables;
+    const uint64_t *at[sizeof(p.all) / sizeof(*p.all)];
+    for (size_t i = 0; i < p.n_pieces; i++)
+        at[i] = &c->results[p.all[i].at];
+    *out = {};
+    out->actors = {at[0], c->counter.seen->n_actors};
+    out->at = at[1];
+    out->stride = t.sums.n_actors;
+    out->hold_hist = at[2];
+    out->wait_hist = at[3];
+    out->thread_hists = at[4];
+    out->threads = {t.pair_slots, t.pairs.threads.keys ? at[5] : NULL, at[6], at[7]};
+    out->chains = {t.n_waiters * t.n_holders, NULL, at[8], at[9]};
+    out->hold_bins = at[10];
+    out->wait_bins = at[11];
+    out->wait_ns = *at[12];
+    out->unknown_holder_ns = *at[13];
+}
+
+gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
+{
+    return guarded(c, [=]() {
+        pieces p = list_pieces(c->tables);
+        cudaError_t e = fetch_pieces(c, p);
+        if (e != cudaSuccess)
+            return check(c, e);
+        if (c->counter.seen->is_full)
+            return say(c, GS_CUDA_LIMIT, "too many pairs of threads waited for each other");
+        name_pieces(c, p, out);
+        return GS_CUDA_OK;
+    });
+}
+
+const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open, engine_begin,
+                              engine_stage, engine_count,           engine_finish, engine_close,
+                              engine_why,   engine_device};
+} // namespace
+
+extern "C" __attribute__((visibility("default"))) const gs_cuda_engine *gs_cuda_engine_table(void);
+
+const gs_cuda_engine *gs_cuda_engine_table(void)
+{
+    return &table;
+}

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""gilscope --engine cuda from end to end, with the engine that runs in the emulator (tests/simt): the
+same bytes as the CPU's, and one line where it cannot count."""
+import json
+import random
+import subprocess
+
+import pytest
+
+from conftest import BUILD, ROOT, clean_env
+
+EMULATOR = BUILD / "tests" / "libgilscope_cuda_simt.so"
+TRACEGEN = BUILD / "bin" / "gilscope-tracegen"
+GOLDEN = sorted((ROOT / "tests" / "golden" / "v1").glob("*.gsc"))
+
+pytestmark = pytest.mark.skipif(not EMULATOR.exists(), reason="%s is not built" % EMULATOR)
+
+
+def run(gilscope, engine, *args, expect_rc=None, **env):
+    env = {"GILSCOPE_CUDA_ENGINE": str(EMULATOR), **env}
+    return gilscope(*args[:1], "--engine", engine, *args[1:], env=env, expect_rc=expect_rc)
+
+
+def compare(gilscope, path, is_counted=True, **env):
+    """Both documents, but for the engine's name; the device must have counted."""
+    got, want = (run(gilscope, engine, "stats", "--json", path, **env) for engine in ("cuda", "cpu"))
+    assert (got.returncode, got.stderr) == (want.returncode, want.stderr)
+    if not want.stdout:
+        return
+    assert json.loads(got.stdout)["engine"] == ("cuda" if is_counted else "cpu")
+    assert got.stdout.replace('"engine": "cuda"', '"engine": "cpu"', 1) == want.stdout
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden_captures(gilscope, path):
+    compare(gilscope, path)
+
+
+def test_other_commands(gilscope, tmp_path):
+    path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
+    for args in (["export", "collapsed", "--metric", "blame"], ["export", "speedscope"]):
+        got, want = (run(gilscope, engine, *args, path, expect_rc=0) for engine in ("cuda", "cpu"))
+        assert got.stdout == want.stdout and got.stderr == ""
+    run(gilscope, "cuda", "report", "-o", tmp_path / "x.html", path, expect_rc=0)
+
+
+def made(path, *args):
+    subprocess.run([str(TRACEGEN), *map(str, args), "-o", str(path)], check=True, timeout=120,
+                   env=clean_env())
+    return path
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_simulated_captures(gilscope, tmp_path, seed):
+    rng = random.Random(seed)
+    options = ["-n", rng.randrange(500, 6000), "-t", rng.choice([1, 3, 30]), "-s", seed, "--what", "gil",
+               "-p", 1 + seed % 2, "--level", 1 + seed // 2 % 2, "--stacks", rng.choice([1, 50, 400]),
+               "--losses", 100 * (seed % 3), "--damage", 200 * (seed % 2)]
+    path = made(tmp_path / "x.gsc", *options, *(["--shuffle"] if seed % 4 == 3 else []))
+    compare(gilscope, path)
+
+
+def test_least_memory(gilscope, tmp_path):
+    """The first amount with which the device can count, is room for one of four windows."""
+    path = made(tmp_path / "x.gsc", "-n", "100k", "-t", 5, "--stacks", 30, "--what", "gil")
+    for mib in range(5, 64):
+        result = run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_MEMORY=str(mib << 20))
+        if json.loads(result.stdout)["engine"] == "cuda":
+            break
+        assert "out of memory" in result.stderr
+    compare(gilscope, path, GILSCOPE_SIMT_MEMORY=str(mib << 20))
+
+
+def test_one_line_where_it_cannot(gilscope):
+    path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
+    for env, word in (({"GILSCOPE_SIMT_FAIL": "cudaGetDeviceCount=100"}, "nvidia-smi"),
+                      ({"GILSCOPE_SIMT_MEMORY": "1000"}, "out of memory"),
+                      ({"GILSCOPE_SIMT_FAIL": "launch:9=719"}, "launch failure"),
+                      ({"GILSCOPE_CUDA_ENGINE": "/nowhere.so"}, "/nowhere.so is not there")):
+        result = run(gilscope, "cuda", "stats", "--json", path, expect_rc=0, **env)
+        assert result.stderr.startswith("gilscope: engine cpu counted, not cuda: ")
+        assert result.stderr.count("\n") == 1 and word in result.stderr
+        assert json.loads(result.stdout)["engine"] == "cpu"
+
+
+def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
+    path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert run(gilscope, "auto", "stats", path, expect_rc=0, **cache).stderr == ""
+    assert "would not pay" in run(gilscope, "auto", "stats", "-v", path, expect_rc=0, **cache).stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/simt/simt.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <vector>
+
+struct gs_simt_stream {
+    struct copy {
+        char *to;
+        const char *from;
+        size_t bytes;
+    };
+    std::vector<copy> late;
+};
+struct gs_simt_event {
+    cudaStream_t stream; /* NULL: never recorded */
+    size_t n_copies;     /* that were asked for before */
+    size_t serial;       /* of the stream's first late copy then */
+};
+
+namespace
+{
+const size_t DEFAULT_MEMORY = 1u << 30;
+const unsigned char PATTERN = 0xdb;
+
+std::map<void *, size_t> device_memory, pinned_memory;
+std::map<std::string, unsigned> calls;
+std::map<cudaStream_t, size_t> done; /* copies of each stream that have happened */
+size_t used_bytes;
+
+size_t memory_bytes()
+{
+    const char *text = getenv("GILSCOPE_SIMT_MEMORY");
+    return text ? (size_t)strtoull(text, NULL, 10) : DEFAULT_MEMORY;
+}
+
+/* cudaSuccess, or how the call is to fail. */
+cudaError_t injected(const char *name)
+{
+    const char *text = getenv("GILSCOPE_SIMT_FAIL");
+    char which[64];
+    unsigned n = 1, code = 0, call = ++calls[name];
+    if (!text || (sscanf(text, "%63[^:=]:%u=%u", which, &n, &code) != 3 &&
+                  sscanf(text, "%63[^:=]=%u", which, &code) != 2))
+        return cudaSuccess;
+    return std::string(which) == name && call >= n ? (cudaError_t)code : cudaSuccess;
+}
+
+#define MAY_FAIL(name)                                                                             \
+    do {                                                                                           \
+        cudaError_t e = injected(name);                                                            \
+        if (e != cudaSuccess)                                                                      \
+            return e;                                                                              \
+    } while (0)
+
+bool is_in(const std::map<void *, size_t> &all, const void *at)
+{
+    auto next = all.upper_bound(const_cast<void *>(at));
+    if (next == all.begin())
+        return false;
+    --next;
+    return (const char *)at < (char *)next->first + next->second;
+}
+
+/* The first n of the late copies. */
+void catch_up(cudaStream_t stream, size_t n)
+{
+    if (!stream)
+        return;
+    n = n < stream->late.size() ? n : stream->late.size();
+    for (size_t i = 0; i < n; i++)
+        memmove(stream->late[i].to, stream->late[i].from, stream->late[i].bytes);
+    stream->late.erase(stream->late.begin(), stream->late.begin() + (ptrdiff_t)n);
+    done[stream] += n;
+}
+
+void catch_up_to(cudaEvent_t event)
+{
+    if (!event->stream || !done.count(event->stream))
+        return;
+    size_t until = event->serial + event->n_copies, at = done[event->stream];
+    catch_up(event->stream, until > at ? until - at : 0);
+}
+
+cudaError_t allocate(std::map<void *, size_t> *all, void **out, size_t bytes)
+{
+    *out = malloc(bytes ? bytes : 1);
+    if (!*out)
+        return cudaErrorMemoryAllocation;
+    (*all)[*out] = bytes;
+    return cudaSuccess;
+}
+
+void release(std::map<void *, size_t> *all, void *at)
+{
+    all->erase(at);
+    free(at);
+}
+} // namespace
+
+namespace gs
+{
+namespace simt
+{
+cudaError_t before_launch(cudaStream_t stream)
+{
+    catch_up(stream, SIZE_MAX);
+    return injected("launch");
+}
+} // namespace simt
+} // namespace gs
+
+const char *cudaGetErrorString(cudaError_t e)
+{
+    static std::string fault;
+    switch (e) {
+    case cudaErrorMemoryAllocation:
+        return "out of memory";
+    case cudaErrorInsufficientDriver:
+        return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorNoDevice:
+        return "no CUDA-capable device is detected";
+    case cudaErrorLaunchFailure:
+        fault = gs::simt::take_fault();
+        return fault.empty() ? "unspecified launch failure" : fault.c_str();
+    default:
+        return "an error of the CUDA runtime";
+    }
+}
+
+cudaError_t cudaGetDeviceCount(int *n)
+{
+    calls.clear();
+    MAY_FAIL("cudaGetDeviceCount");
+    *n = 1;
+    return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int)
+{
+    MAY_FAIL("cudaSetDevice");
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
+{
+    MAY_FAIL("cudaGetDeviceProperties");
+    snprintf(out->name, sizeof(out->name), "emulator");
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
+{
+    MAY_FAIL("cudaMemGetInfo");
+    *total = memory_bytes();
+    *available = *total > used_bytes ? *total - used_bytes : 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+    MAY_FAIL("cudaMalloc");
+    if (used_bytes + bytes > memory_bytes())
+        return cudaErrorMemoryAllocation;
+    cudaError_t e = allocate(&device_memory, out, bytes);
+    if (e != cudaSuccess)
+        return e;
+    memset(*out, PATTERN, bytes);
+    used_bytes += bytes;
+    return cudaSuccess;
+}
+
+cudaError_t cudaFree(void *at)
+{
+    for (auto &stream : done) /* it waits for the device */
+        catch_up(stream.first, SIZE_MAX);
+    used_bytes -= device_memory[at];
+    release(&device_memory, at);
+    return cudaSuccess;
+}
+
+cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
+{
+    MAY_FAIL("cudaHostAlloc");
+    return allocate(&pinned_memory, out, bytes);
+}
+
+cudaError_t cudaFreeHost(void *at)
+{
+    release(&pinned_memory, at);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemsetAsync(void *at, int byte, size_t n, cudaStream_t stream)
+{
+    MAY_FAIL("cudaMemsetAsync");
+    catch_up(stream, SIZE_MAX);
+    memset(at, byte, n);
+    return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t stream)
+{
+    const void *host = kind == cudaMemcpyHostToDevice ? from : to;
+    MAY_FAIL("cudaMemcpyAsync");
+    if (kind != cudaMemcpyHostToDevice && !is_in(device_memory, from))
+        return cudaErrorInvalidValue;
+    if (kind != cudaMemcpyDeviceToHost && !is_in(device_memory, to))
+        return cudaErrorInvalidValue;
+    stream->late.push_back({(char *)to, (const char *)from, bytes});
+    if (kind == cudaMemcpyDeviceToDevice || !is_in(pinned_memory, host))
+        catch_up(stream, SIZE_MAX);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
+{
+    MAY_FAIL("cudaStreamCreateWithFlags");
+    *out = new gs_simt_stream;
+    done[*out] = 0;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
+{
+    MAY_FAIL("cudaStreamSynchronize");
+    catch_up(stream, SIZE_MAX);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned)
+{
+    MAY_FAIL("cudaStreamWaitEvent");
+    catch_up_to(event);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream)
+{
+    catch_up(stream, SIZE_MAX);
+    done.erase(stream);
+    delete stream;
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
+{
+    MAY_FAIL("cudaEventCreateWithFlags");
+    *out = new gs_simt_event{NULL, 0, 0};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
+{
+    MAY_FAIL("cudaEventRecord");
+    *event = {stream, stream->late.size(), done[stream]};
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventSynchronize(cudaEvent_t event)
+{
+    MAY_FAIL("cudaEventSynchronize");
+    catch_up_to(event);
+    return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event)
+{
+    delete event;
+    return cudaSuccess;
+}
