@@ -3,91 +3,163 @@
  * speedscope drops a line with a decimal point without a word. No comments: they would be read as
  * stacks.
  */
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "analyzer/export.h"
+#include "analyzer/text.h"
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-enum { MAX_DEPTH = 100000 };
+/* ";frame" of each frame, made when it is first needed: stacks share them. */
+struct frame_texts {
+    struct gs_text all;
+    size_t *from;  /* of each frame, in `all` */
+    uint32_t *len; /* 0: not yet made */
+};
+
+/* Rows come by thread and node, and neighbours share most of their stacks: the line keeps what the
+ * next one begins with too. */
+struct line {
+    struct gs_text text;
+    size_t n, cap;
+    struct level {
+        uint32_t node;
+        size_t end; /* of its frame, in the text */
+    } * levels;     /* outermost first */
+    size_t label_end;
+};
+
+struct writer {
+    const struct gs_profile *p;
+    uint32_t *depths; /* of nodes; 0 for the root */
+    struct frame_texts frames;
+    struct line line;
+    struct gs_text out;
+};
 
 /* A name may hold anything; here ';' and line ends are syntax, and the file is read in terminals.
  */
-static void put_name(FILE *out, const char *s)
+static void put_name(struct gs_text *out, const char *s)
 {
-    size_t len = strlen(s);
-    while (len > 0) {
+    for (size_t len = strlen(s); len > 0;) {
         uint32_t cp;
-        size_t n = gs_utf8_decode(s, len, &cp);
-        if (cp == ';')
-            fputc(':', out);
-        else if (gs_utf8_is_hidden(cp))
-            fputc('?', out);
-        else if (cp == GS_UTF8_BAD)
-            fputs("\xef\xbf\xbd", out);
-        else
-            fwrite(s, 1, n, out);
+        size_t n = gs_utf8_plain(s, len, ";");
+        gs_text_put(out, s, n);
+        s += n;
+        len -= n;
+        if (len == 0)
+            break;
+        n = gs_utf8_decode(s, len, &cp);
+        gs_text_string(out, cp == ';' ? ":" : cp == GS_UTF8_BAD ? "\xef\xbf\xbd" : "?");
         s += n;
         len -= n;
     }
 }
 
-static void put_frame(FILE *out, const struct gs_prof_frame *f)
+static void put_frame(struct gs_text *out, const struct gs_prof_frame *f)
 {
-    fputc(';', out);
+    gs_text_char(out, ';');
     put_name(out, f->func);
     if (!*f->file) /* synthetic */
         return;
-    fputs(" (", out);
+    gs_text_string(out, " (");
     put_name(out, f->file);
-    if (f->line >= 0)
-        fprintf(out, ":%" PRId32, f->line);
-    fputc(')', out);
+    if (f->line >= 0) {
+        gs_text_char(out, ':');
+        gs_text_u64(out, (uint64_t)f->line);
+    }
+    gs_text_char(out, ')');
 }
 
-/* ";frame" of each frame, made when it is first needed: stacks share them. */
-struct frame_text {
-    char *text;
-    size_t len;
-};
-
-static void put_text(FILE *out, const struct gs_prof_frame *f, struct frame_text *t)
+static void push_frame(struct writer *w, uint32_t node)
 {
-    if (!t->text) {
-        FILE *memory = open_memstream(&t->text, &t->len);
-        if (!memory) {
-            put_frame(out, f);
-            return;
-        }
-        put_frame(memory, f);
-        fclose(memory);
+    struct line *line = &w->line;
+    struct frame_texts *t = &w->frames;
+    uint32_t frame = w->p->nodes[node].frame;
+    if (!t->len[frame]) {
+        t->from[frame] = t->all.len;
+        put_frame(&t->all, &w->p->frames[frame]);
+        t->len[frame] = (uint32_t)(t->all.len - t->from[frame]);
     }
-    fwrite_unlocked(t->text, 1, t->len, out);
+    gs_text_put(&line->text, t->all.s + t->from[frame], t->len[frame]);
+}
+
+static void set_label(struct writer *w, const struct gs_export_row *row)
+{
+    char *label = gs_export_label(w->p, row);
+    w->line.n = w->line.text.len = 0;
+    put_name(&w->line.text, label);
+    w->line.label_end = w->line.text.len;
+    free(label);
+}
+
+/* From the innermost node outwards to where the line before is the same. */
+static void set_stack(struct writer *w, uint32_t node)
+{
+    struct line *line = &w->line;
+    size_t depth = w->depths[node], kept = depth;
+    GS_RESERVE(line->levels, depth, line->cap);
+    for (; kept > 0 && (kept > line->n || line->levels[kept - 1].node != node); kept--) {
+        line->levels[kept - 1].node = node;
+        node = w->p->nodes[node].parent;
+    }
+    line->text.len = kept ? line->levels[kept - 1].end : line->label_end;
+    for (; kept < depth; kept++) {
+        push_frame(w, line->levels[kept].node);
+        line->levels[kept].end = line->text.len;
+    }
+    line->n = depth;
+}
+
+static void put_row(struct writer *w, const struct gs_export_row *row)
+{
+    set_stack(w, row->node);
+    gs_text_put(&w->out, w->line.text.s, w->line.text.len);
+    if (row->node == 0) /* Firefox wants a ';' in the first line */
+        gs_text_string(&w->out, ";(no stack)");
+    gs_text_char(&w->out, ' ');
+    gs_text_u64(&w->out, row->weight);
+    gs_text_char(&w->out, '\n');
+}
+
+static bool is_same_thread(const struct gs_export_row *a, const struct gs_export_row *b)
+{
+    return a->process == b->process && a->thread == b->thread;
+}
+
+static void writer_open(struct writer *w, const struct gs_profile *p, FILE *out)
+{
+    *w = (struct writer){.p = p};
+    w->depths = gs_xcalloc(p->n_nodes, sizeof(*w->depths));
+    for (size_t i = 1; i < p->n_nodes; i++)
+        w->depths[i] = w->depths[p->nodes[i].parent] + 1;
+    w->frames.from = gs_xmalloc(p->n_frames, sizeof(*w->frames.from));
+    w->frames.len = gs_xcalloc(p->n_frames, sizeof(*w->frames.len));
+    gs_text_open(&w->out, out);
+}
+
+static bool writer_close(struct writer *w)
+{
+    free(w->depths);
+    gs_text_free(&w->frames.all);
+    free(w->frames.from);
+    free(w->frames.len);
+    gs_text_free(&w->line.text);
+    free(w->line.levels);
+    return gs_text_close(&w->out);
 }
 
 bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out)
 {
-    uint32_t *path = gs_xmalloc(MAX_DEPTH, sizeof(*path));
-    struct frame_text *texts = gs_xcalloc(p->n_frames, sizeof(*texts));
+    struct writer w;
     size_t n;
     struct gs_export_row *rows = gs_export_rows(p, metric, &n);
+    writer_open(&w, p, out);
     for (size_t i = 0; i < n && !ferror(out); i++) {
-        char *label = gs_export_label(p, &rows[i]);
-        size_t depth = gs_export_stack(p, rows[i].node, path, MAX_DEPTH);
-        put_name(out, label);
-        free(label);
-        if (depth == 0) /* Firefox wants a ';' in the first line */
-            fputs(";(no stack)", out);
-        for (size_t d = 0; d < depth && d < MAX_DEPTH; d++)
-            put_text(out, &p->frames[path[d]], &texts[path[d]]);
-        fprintf(out, " %" PRIu64 "\n", rows[i].weight);
+        if (i == 0 || !is_same_thread(&rows[i], &rows[i - 1]))
+            set_label(&w, &rows[i]);
+        put_row(&w, &rows[i]);
     }
-    for (size_t i = 0; i < p->n_frames; i++)
-        free(texts[i].text);
-    free(texts);
     free(rows);
-    free(path);
-    return !ferror(out);
+    return writer_close(&w);
 }

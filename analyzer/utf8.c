@@ -56,6 +56,33 @@ bool gs_utf8_is_hidden(uint32_t cp)
     return false;
 }
 
+static bool is_plain_ascii(unsigned char c, const char *special)
+{
+    for (; *special; special++)
+        if (c == (unsigned char)*special)
+            return false;
+    return c >= 0x20 && c < 0x7f;
+}
+
+size_t gs_utf8_plain(const char *s, size_t len, const char *special)
+{
+    size_t i = 0;
+    while (i < len) {
+        uint32_t cp;
+        size_t n = 1;
+        if ((unsigned char)s[i] < 0x80) {
+            if (!is_plain_ascii((unsigned char)s[i], special))
+                break;
+        } else {
+            n = gs_utf8_decode(s + i, len - i, &cp);
+            if (cp == GS_UTF8_BAD || gs_utf8_is_hidden(cp))
+                break;
+        }
+        i += n;
+    }
+    return i;
+}
+
 void gs_utf8_defuse(char *s)
 {
     size_t len = strlen(s), used = 0;

@@ -18,6 +18,10 @@ size_t gs_utf8_decode(const char *s, size_t len, uint32_t *cp);
  * turn the direction of the text around them. All are below U+10000. Line ends are among them. */
 bool gs_utf8_is_hidden(uint32_t cp);
 
+/* Length of the text at s that needs no care: whole characters, none of them hidden and none of the
+ * ASCII ones in `special`. */
+size_t gs_utf8_plain(const char *s, size_t len, const char *special);
+
 /* In place: every hidden character, and every byte that is not UTF-8, becomes one '?'. For the one
  * line of a message. */
 void gs_utf8_defuse(char *s);

@@ -108,6 +108,36 @@ static void collapsed_lines_keep_their_syntax(void **state)
     free(text);
 }
 
+/* Each line is made from the one before: deeper, a sibling, shallower, none, another thread. */
+static void collapsed_lines_do_not_keep_frames_of_others(void **state)
+{
+    (void)state;
+    struct gs_profile p = make_profile();
+    struct gs_prof_node tree[] = {{0, 0}, {0, 0}, {1, 3}, {1, 4}, {3, 3}, {0, 4}};
+    uint32_t order[][2] = {{0, 2}, {0, 4}, {0, 3}, {0, 0}, {0, 5}, {1, 4}, {1, 1}};
+    struct gs_prof_row own[7];
+    memset(own, 0, sizeof(own));
+    for (size_t i = 0; i < 7; i++)
+        own[i] = (struct gs_prof_row){.thread = order[i][0], .node = order[i][1], .hold_ns = i + 9};
+    p.nodes = tree, p.n_nodes = 6, p.rows = own, p.n_rows = 7;
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+    assert_true(gs_export_collapsed(&p, GS_METRIC_HOLD, f));
+    fclose(f);
+#define MAIN   ";main (/app/main.py:3)"
+#define DEEPER ";deeper (/app/deep.py)"
+#define UNUSED ";unused (/app/unused.py:1)"
+    assert_string_equal(text, "Main:Thread (41)" MAIN DEEPER " 9\n"
+                              "Main:Thread (41)" MAIN UNUSED DEEPER " 10\n"
+                              "Main:Thread (41)" MAIN UNUSED " 11\n"
+                              "Main:Thread (41);(no stack) 12\n"
+                              "Main:Thread (41)" UNUSED " 13\n"
+                              "thread (42)" MAIN UNUSED DEEPER " 14\n"
+                              "thread (42)" MAIN " 15\n");
+    free(text);
+}
+
 static void collapsed_weights_sum_up_beyond_53_bits(void **state)
 {
     (void)state;
@@ -209,6 +239,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(collapsed_lines_keep_their_syntax),
+        cmocka_unit_test(collapsed_lines_do_not_keep_frames_of_others),
         cmocka_unit_test(collapsed_weights_sum_up_beyond_53_bits),
         cmocka_unit_test(speedscope_has_a_profile_per_thread_and_metric),
         cmocka_unit_test(speedscope_cuts_what_would_overflow_it),

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/text.h"
+
+#include <stdlib.h>
+
+#include "analyzer/xalloc.h"
+
+#define PIECE_BYTES (256u << 10) /* a larger one costs less by call, and no longer fits the cache  \
+                                  */
+#define MAX_DIGITS  20u          /* of 64 bits */
+
+void gs_text_open(struct gs_text *t, FILE *out)
+{
+    *t = (struct gs_text){.s = gs_xmalloc(PIECE_BYTES, 1), .cap = PIECE_BYTES, .out = out};
+}
+
+static void flush(struct gs_text *t)
+{
+    if (t->len)
+        fwrite(t->s, 1, t->len, t->out); /* the stream remembers a failure */
+    t->len = 0;
+}
+
+bool gs_text_close(struct gs_text *t)
+{
+    FILE *out = t->out;
+    flush(t);
+    gs_text_free(t);
+    return fflush(out) == 0 && !ferror(out);
+}
+
+void gs_text_free(struct gs_text *t)
+{
+    free(t->s);
+    memset(t, 0, sizeof(*t));
+}
+
+void gs_text_make_room(struct gs_text *t, size_t n)
+{
+    if (t->out)
+        flush(t);
+    GS_RESERVE(t->s, t->len + n, t->cap);
+}
+
+void gs_text_u64_long(struct gs_text *t, uint64_t v)
+{
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
+    char digits[MAX_DIGITS], *at = digits + MAX_DIGITS;
+    for (; v >= 100; v /= 100)
+        memcpy(at -= 2, pairs + 2 * (v % 100), 2);
+    if (v >= 10)
+        memcpy(at -= 2, pairs + 2 * v, 2);
+    else
+        *--at = (char)('0' + v);
+    gs_text_put(t, at, (size_t)(digits + MAX_DIGITS - at));
+}
