@@ -60,22 +60,47 @@ static uint32_t frame_of(struct gs_definitions *d, struct gs_stacks *s, struct g
     return frame;
 }
 
+/* How many of the outermost frames are those of the stack before. */
+static size_t n_shared(const struct gs_definitions *d, uint32_t root, const struct gs_place *places,
+                       size_t n)
+{
+    size_t i = 0;
+    if (root != d->last_root)
+        return 0;
+    while (i < n && i < d->n_last && d->last[i].place.code == places[n - 1 - i].code &&
+           d->last[i].place.instr_off == places[n - 1 - i].instr_off)
+        i++;
+    return i;
+}
+
+/* The innermost node of n frames below the root. */
+static uint32_t node_of(struct gs_definitions *d, struct gs_stacks *s, uint32_t root,
+                        const struct gs_place *places, size_t n)
+{
+    size_t i = n_shared(d, root, places, n);
+    uint32_t node = i ? d->last[i - 1].node : root;
+    GS_RESERVE(d->last, n, d->cap_last);
+    for (; i < n; i++) {
+        struct gs_place place = places[n - 1 - i];
+        node = gs_stacks_child(s, node, frame_of(d, s, place));
+        d->last[i] = (struct gs_defined_frame){place, node};
+    }
+    d->last_root = root;
+    d->n_last = n;
+    return node;
+}
+
 void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
                               bool truncated, const struct gs_place *places, size_t n)
 {
-    uint32_t node = 0;
     if (gs_idmap_add(&d->stack_map, id) != d->n_stacks)
         return;
     if (n > GS_STACK_MAX_DEPTH) {
         n = GS_STACK_MAX_DEPTH;
         truncated = true;
     }
-    if (truncated)
-        node = gs_stacks_synthetic(s, "(truncated)");
-    for (size_t i = n; i-- > 0;)
-        node = gs_stacks_child(s, node, frame_of(d, s, places[i]));
-    if (n == 0)
-        node = s->no_stack;
+    uint32_t root = truncated ? gs_stacks_synthetic(s, "(truncated)") : 0;
+    uint32_t node = n ? node_of(d, s, root, places, n) : s->no_stack;
     GS_PUSH(d->stack_node, d->n_stacks, d->cap_stacks, node);
 }
 
@@ -95,5 +120,6 @@ void gs_definitions_free(struct gs_definitions *d)
     free(d->codes);
     free(d->place_frame);
     free(d->stack_node);
+    free(d->last);
     memset(d, 0, sizeof(*d));
 }

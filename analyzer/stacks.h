@@ -54,6 +54,9 @@ struct gs_code {
     const uint8_t *linetable; /* in the capture */
     size_t linetable_len;
 };
+struct gs_place {
+    uint32_t code, instr_off;
+};
 struct gs_definitions {
     struct gs_idmap code_map; /* code id -> codes[] */
     struct gs_code *codes;
@@ -64,14 +67,18 @@ struct gs_definitions {
     struct gs_idmap stack_map; /* stack id -> stack_node[] */
     uint32_t *stack_node;
     size_t n_stacks, cap_stacks;
+    /* The stack before, outermost first: the next one mostly begins as it did. */
+    uint32_t last_root; /* the node above last[0] */
+    struct gs_defined_frame {
+        struct gs_place place;
+        uint32_t node;
+    } * last;
+    size_t n_last, cap_last;
 };
 void gs_definitions_init(struct gs_definitions *d);
 void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
                              const struct gs_py_code_info *info);
 /* Frames innermost first, as recorded; the first definition of an id stays. */
-struct gs_place {
-    uint32_t code, instr_off;
-};
 void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
                               bool truncated, const struct gs_place *places, size_t n);
 /* The node of a stack id; "(no stack)" for 0 and for ids never defined. */

@@ -15,8 +15,7 @@ static size_t leb_encode(uint8_t *out, uint64_t v)
     return n;
 }
 
-/* Moves *pos behind the number. false: it runs past `end` or does not fit 64 bits. */
-static bool leb_decode(const uint8_t **pos, const uint8_t *end, uint64_t *v)
+static bool leb_decode_long(const uint8_t **pos, const uint8_t *end, uint64_t *v)
 {
     const uint8_t *p = *pos;
 
@@ -33,6 +32,27 @@ static bool leb_decode(const uint8_t **pos, const uint8_t *end, uint64_t *v)
         }
     }
     return false;
+}
+
+/* Moves *pos behind the number. false: it runs past `end` or does not fit 64 bits. Most numbers are
+ * of one byte or two. */
+static inline bool leb_decode(const uint8_t **pos, const uint8_t *end, uint64_t *v)
+{
+    const uint8_t *p = *pos;
+
+    if (end - p < 2)
+        return leb_decode_long(pos, end, v);
+    if (p[0] < 0x80) {
+        *v = p[0];
+        *pos = p + 1;
+        return true;
+    }
+    if (p[1] < 0x80) {
+        *v = (uint64_t)(p[0] & 0x7f) | (uint64_t)p[1] << 7;
+        *pos = p + 2;
+        return true;
+    }
+    return leb_decode_long(pos, end, v);
 }
 
 /* ---- writing ---- */
