@@ -9,16 +9,21 @@
 #include "analyzer/xalloc.h"
 
 /* One for all threads, whoever asks first. */
-static uint64_t seed(void)
+static _Atomic uint64_t seed_value;
+
+static uint64_t make_seed(void)
 {
-    static _Atomic uint64_t value;
-    uint64_t v = atomic_load_explicit(&value, memory_order_relaxed), made;
-    if (v)
-        return v;
+    uint64_t v = 0, made;
     if (getrandom(&made, sizeof(made), GRND_NONBLOCK) != sizeof(made))
         made = (uint64_t)(uintptr_t)&made;
     made |= 1;
-    return atomic_compare_exchange_strong(&value, &v, made) ? made : v;
+    return atomic_compare_exchange_strong(&seed_value, &v, made) ? made : v;
+}
+
+static inline uint64_t seed(void)
+{
+    uint64_t v = atomic_load_explicit(&seed_value, memory_order_relaxed);
+    return v ? v : make_seed();
 }
 
 static inline uint64_t mix(uint64_t v)
@@ -30,9 +35,14 @@ static inline uint64_t mix(uint64_t v)
     return v ^ v >> 32;
 }
 
-uint64_t gs_hash64(uint64_t v)
+static inline uint64_t hash(uint64_t v)
 {
     return mix(v ^ seed());
+}
+
+uint64_t gs_hash64(uint64_t v)
+{
+    return hash(v);
 }
 
 uint64_t gs_hash_bytes(const void *p, size_t len)
@@ -51,7 +61,7 @@ uint64_t gs_hash_bytes(const void *p, size_t len)
 
 static void insert_slot(struct gs_idmap *m, uint64_t key, uint32_t index)
 {
-    size_t mask = m->n_slots - 1, at = gs_hash64(key) & mask;
+    size_t mask = m->n_slots - 1, at = hash(key) & mask;
     while (m->slots[at].index != GS_IDMAP_NONE)
         at = (at + 1) & mask;
     m->slots[at] = (struct gs_idmap_slot){key, index};
@@ -72,7 +82,7 @@ uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key)
     if (m->n_slots == 0)
         return GS_IDMAP_NONE;
     size_t mask = m->n_slots - 1;
-    for (size_t at = gs_hash64(key) & mask;; at = (at + 1) & mask) {
+    for (size_t at = hash(key) & mask;; at = (at + 1) & mask) {
         const struct gs_idmap_slot *s = &m->slots[at];
         if (s->index == GS_IDMAP_NONE || s->key == key)
             return s->index;

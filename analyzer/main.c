@@ -3,6 +3,7 @@
  */
 #include "analyzer/cmd.h"
 #include "analyzer/options.h"
+#include "analyzer/xalloc.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
     const struct gs_cmd *cmd = gs_cmd_find(word);
     if (!cmd)
         return unknown_command(word);
+    gs_xalloc_init();
     signal(SIGBUS, capture_has_shrunk); /* a program that `run` becomes has its own again */
     return cmd->run(argc - 1, argv + 1);
 }

@@ -7,6 +7,9 @@
 
 #include <stddef.h>
 
+/* Once, at the start of a program that reads captures. */
+void gs_xalloc_init(void);
+
 void *gs_xmalloc(size_t n, size_t size);
 void *gs_xcalloc(size_t n, size_t size);
 void *gs_xrealloc(void *p, size_t n, size_t size);
