@@ -2,6 +2,7 @@
 #include "analyzer/idmap.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -59,46 +60,57 @@ uint64_t gs_hash_bytes(const void *p, size_t len)
     return mix(h ^ word ^ seed());
 }
 
-static void insert_slot(struct gs_idmap *m, uint64_t key, uint32_t index)
+/* The first empty slot, or the key's. */
+static inline size_t slot_of(const struct gs_idmap *m, uint64_t key)
 {
     size_t mask = m->n_slots - 1, at = hash(key) & mask;
-    while (m->slots[at].index != GS_IDMAP_NONE)
+    while (m->slots[at] != GS_IDMAP_NONE && m->keys[m->slots[at]] != key)
         at = (at + 1) & mask;
-    m->slots[at] = (struct gs_idmap_slot){key, index};
+    return at;
 }
 
-static void grow(struct gs_idmap *m)
+static void make_slots(struct gs_idmap *m)
 {
-    m->n_slots = m->n_slots ? 2 * m->n_slots : 32;
+    while (m->n_slots < 2 * (m->n + 1))
+        m->n_slots = m->n_slots ? 2 * m->n_slots : 32;
     free(m->slots);
     m->slots = gs_xmalloc(m->n_slots, sizeof(*m->slots));
     memset(m->slots, 0xff, m->n_slots * sizeof(*m->slots));
     for (size_t i = 0; i < m->n; i++)
-        insert_slot(m, m->keys[i], (uint32_t)i);
+        m->slots[slot_of(m, m->keys[i])] = (uint32_t)i;
+}
+
+static inline bool is_run(const struct gs_idmap *m)
+{
+    return m->n_slots == 0;
 }
 
 uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key)
 {
-    if (m->n_slots == 0)
-        return GS_IDMAP_NONE;
-    size_t mask = m->n_slots - 1;
-    for (size_t at = hash(key) & mask;; at = (at + 1) & mask) {
-        const struct gs_idmap_slot *s = &m->slots[at];
-        if (s->index == GS_IDMAP_NONE || s->key == key)
-            return s->index;
-    }
+    if (!is_run(m))
+        return m->slots[slot_of(m, key)];
+    return m->n && key - m->keys[0] < m->n ? (uint32_t)(key - m->keys[0]) : GS_IDMAP_NONE;
 }
 
 uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key)
 {
-    uint32_t index = gs_idmap_find(m, key);
-    if (index != GS_IDMAP_NONE)
-        return index;
+    if (is_run(m)) {
+        uint32_t index = gs_idmap_find(m, key);
+        if (index != GS_IDMAP_NONE)
+            return index;
+        if (m->n == 0 || key - m->keys[0] == m->n) {
+            GS_PUSH(m->keys, m->n, m->cap, key);
+            return (uint32_t)(m->n - 1);
+        }
+    }
     if (2 * (m->n + 1) > m->n_slots)
-        grow(m);
+        make_slots(m);
+    uint32_t *slot = &m->slots[slot_of(m, key)];
+    if (*slot != GS_IDMAP_NONE)
+        return *slot;
+    *slot = (uint32_t)m->n;
     GS_PUSH(m->keys, m->n, m->cap, key);
-    insert_slot(m, key, (uint32_t)(m->n - 1));
-    return (uint32_t)(m->n - 1);
+    return *slot;
 }
 
 void gs_idmap_free(struct gs_idmap *m)

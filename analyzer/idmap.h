@@ -11,15 +11,11 @@
 
 #define GS_IDMAP_NONE UINT32_MAX
 
-struct gs_idmap_slot { /* key beside index: one cache line answers */
-    uint64_t key;
-    uint32_t index; /* GS_IDMAP_NONE when empty */
-};
 struct gs_idmap {
     uint64_t *keys; /* keys[index] */
     size_t n, cap;
-    struct gs_idmap_slot *slots;
-    size_t n_slots; /* power of two */
+    uint32_t *slots; /* index, GS_IDMAP_NONE when empty */
+    size_t n_slots;  /* power of two; 0 as long as each key is the one before + 1: most ids are */
 };
 uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key);        /* existing or new index */
 uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key); /* GS_IDMAP_NONE if absent */

@@ -7,7 +7,8 @@
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-#define LINE_BUDGET (256u << 20) /* and more for each table, see definitions.c */
+#define LINE_BUDGET  (256u << 20) /* and more for each table, see definitions.c */
+#define MAX_SIBLINGS 8u           /* that are looked through; a line or two of the cache */
 
 /* ---- strings ---- */
 
@@ -69,7 +70,7 @@ void gs_strings_free(struct gs_strings *t)
 void gs_stacks_init(struct gs_stacks *s)
 {
     memset(s, 0, sizeof(*s));
-    s->n_nodes = 1;
+    GS_PUSH(s->nodes, s->n_nodes, s->cap_nodes, (struct gs_stack_node){0});
     s->line_budget = LINE_BUDGET;
     s->no_stack = gs_stacks_synthetic(s, "(no stack)");
     s->not_sampled = gs_stacks_synthetic(s, "(not sampled)");
@@ -92,9 +93,21 @@ uint32_t gs_stacks_frame(struct gs_stacks *s, uint32_t name, int32_t line)
 
 uint32_t gs_stacks_child(struct gs_stacks *s, uint32_t parent, uint32_t frame)
 {
-    uint32_t node = gs_idmap_add(&s->node_map, gs_pack32(parent, frame)) + 1;
-    if (node >= s->n_nodes)
-        s->n_nodes = node + 1;
+    uint32_t *link = &s->nodes[parent].child, node = (uint32_t)s->n_nodes;
+    unsigned n = 0;
+    for (; *link && n < MAX_SIBLINGS; link = &s->nodes[*link].sibling, n++)
+        if (s->nodes[*link].frame == frame)
+            return *link;
+    if (n < MAX_SIBLINGS) {
+        *link = node;
+    } else {
+        uint32_t at = gs_idmap_add(&s->other_map, gs_pack32(parent, frame));
+        if (at < s->n_others)
+            return s->others[at];
+        GS_PUSH(s->others, s->n_others, s->cap_others, node);
+    }
+    GS_PUSH(s->nodes, s->n_nodes, s->cap_nodes,
+            ((struct gs_stack_node){.parent = parent, .frame = frame}));
     return node;
 }
 
@@ -122,8 +135,8 @@ void gs_stacks_move(struct gs_stacks *s, struct gs_profile *out)
     out->n_nodes = s->n_nodes;
     out->nodes = gs_xcalloc(out->n_nodes, sizeof(*out->nodes));
     for (size_t i = 1; i < out->n_nodes; i++) {
-        out->nodes[i].parent = (uint32_t)(s->node_map.keys[i - 1] >> 32);
-        out->nodes[i].frame = (uint32_t)s->node_map.keys[i - 1];
+        out->nodes[i].parent = s->nodes[i].parent;
+        out->nodes[i].frame = s->nodes[i].frame;
     }
     out->n_strings = s->strings.n;
     out->strings = s->strings.text;
@@ -137,6 +150,8 @@ void gs_stacks_free(struct gs_stacks *s)
     gs_strings_free(&s->strings);
     gs_idmap_free(&s->names);
     gs_idmap_free(&s->frame_map);
-    gs_idmap_free(&s->node_map);
+    gs_idmap_free(&s->other_map);
+    free(s->nodes);
+    free(s->others);
     memset(s, 0, sizeof(*s));
 }

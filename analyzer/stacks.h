@@ -28,10 +28,15 @@ void gs_strings_free(struct gs_strings *t);
 
 struct gs_stacks {
     struct gs_strings strings;
-    struct gs_idmap names;                         /* file string, function string -> name */
-    struct gs_idmap frame_map;                     /* name, line -> frame */
-    struct gs_idmap node_map;                      /* parent, frame -> node - 1 */
-    uint32_t n_nodes;                              /* node 0 is the root */
+    struct gs_idmap names;     /* file string, function string -> name */
+    struct gs_idmap frame_map; /* name, line -> frame */
+    struct gs_stack_node {
+        uint32_t parent, frame, child, sibling; /* child: the first; 0: none */
+    } * nodes;                                  /* [0] is the root */
+    size_t n_nodes, cap_nodes;
+    struct gs_idmap other_map; /* parent, frame of children beyond the siblings -> others[] */
+    uint32_t *others;
+    size_t n_others, cap_others;
     uint32_t no_stack, not_sampled, lost, earlier; /* synthetic nodes under the root */
     uint64_t line_budget; /* line table bytes still read; hostile ones cost no more */
 };
