@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/base64.h"
 
-#include <string.h>
-
 #include "analyzer/xalloc.h"
 
-void gs_base64_quad(char out[4], const unsigned char in[3], size_t n)
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static inline void put_quad(char out[4], unsigned a, unsigned b, unsigned c)
 {
-    static const char alphabet[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    out[0] = alphabet[in[0] >> 2];
-    out[1] = alphabet[(in[0] & 3) << 4 | in[1] >> 4];
-    out[2] = n > 1 ? alphabet[(in[1] & 15) << 2 | in[2] >> 6] : '=';
-    out[3] = n > 2 ? alphabet[in[2] & 63] : '=';
+    out[0] = alphabet[a >> 2];
+    out[1] = alphabet[(a & 3) << 4 | b >> 4];
+    out[2] = alphabet[(b & 15) << 2 | c >> 6];
+    out[3] = alphabet[c & 63];
+}
+
+size_t gs_base64_encode(char *out, const unsigned char *data, size_t n)
+{
+    char *to = out;
+    size_t i = 0;
+    for (; i + 3 <= n; i += 3, to += 4)
+        put_quad(to, data[i], data[i + 1], data[i + 2]);
+    if (i < n) {
+        put_quad(to, data[i], i + 1 < n ? data[i + 1] : 0, 0);
+        if (i + 1 == n)
+            to[2] = '=';
+        to[3] = '=';
+        to += 4;
+    }
+    return (size_t)(to - out);
 }
 
 char *gs_base64(const unsigned char *data, size_t n)
 {
-    char *out = gs_xmalloc(n / 3 + 1, 4 + 1), *to = out;
-    for (size_t i = 0; i < n; i += 3, to += 4) {
-        unsigned char in[3] = {0};
-        size_t len = n - i < 3 ? n - i : 3;
-        memcpy(in, data + i, len);
-        gs_base64_quad(to, in, len);
-    }
-    *to = '\0';
+    char *out = gs_xmalloc(n / 3 + 1, 4 + 1);
+    out[gs_base64_encode(out, data, n)] = '\0';
     return out;
 }

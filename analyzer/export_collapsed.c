@@ -6,13 +6,13 @@
 #include <stdlib.h>
 
 #include "analyzer/export.h"
-#include "analyzer/text.h"
+#include "analyzer/text_buf.h"
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
 /* ";frame" of each frame, made when it is first needed: stacks share them. */
 struct frame_texts {
-    struct gs_text all;
+    struct gs_buf all;
     size_t *from;  /* of each frame, in `all` */
     uint32_t *len; /* 0: not yet made */
 };
@@ -20,7 +20,7 @@ struct frame_texts {
 /* Rows come by thread and node, and neighbours share most of their stacks: the line keeps what the
  * next one begins with too. */
 struct line {
-    struct gs_text text;
+    struct gs_buf text;
     size_t n, cap;
     struct level {
         uint32_t node;
@@ -34,41 +34,41 @@ struct writer {
     uint32_t *depths; /* of nodes; 0 for the root */
     struct frame_texts frames;
     struct line line;
-    struct gs_text out;
+    struct gs_buf out;
 };
 
 /* A name may hold anything; here ';' and line ends are syntax, and the file is read in terminals.
  */
-static void put_name(struct gs_text *out, const char *s)
+static void put_name(struct gs_buf *out, const char *s)
 {
     for (size_t len = strlen(s); len > 0;) {
         uint32_t cp;
         size_t n = gs_utf8_plain(s, len, ";");
-        gs_text_put(out, s, n);
+        gs_buf_put(out, s, n);
         s += n;
         len -= n;
         if (len == 0)
             break;
         n = gs_utf8_decode(s, len, &cp);
-        gs_text_string(out, cp == ';' ? ":" : cp == GS_UTF8_BAD ? "\xef\xbf\xbd" : "?");
+        gs_buf_string(out, cp == ';' ? ":" : cp == GS_UTF8_BAD ? "\xef\xbf\xbd" : "?");
         s += n;
         len -= n;
     }
 }
 
-static void put_frame(struct gs_text *out, const struct gs_prof_frame *f)
+static void put_frame(struct gs_buf *out, const struct gs_prof_frame *f)
 {
-    gs_text_char(out, ';');
+    gs_buf_char(out, ';');
     put_name(out, f->func);
     if (!*f->file) /* synthetic */
         return;
-    gs_text_string(out, " (");
+    gs_buf_string(out, " (");
     put_name(out, f->file);
     if (f->line >= 0) {
-        gs_text_char(out, ':');
-        gs_text_u64(out, (uint64_t)f->line);
+        gs_buf_char(out, ':');
+        gs_buf_u64(out, (uint64_t)f->line);
     }
-    gs_text_char(out, ')');
+    gs_buf_char(out, ')');
 }
 
 static void push_frame(struct writer *w, uint32_t node)
@@ -81,7 +81,7 @@ static void push_frame(struct writer *w, uint32_t node)
         put_frame(&t->all, &w->p->frames[frame]);
         t->len[frame] = (uint32_t)(t->all.len - t->from[frame]);
     }
-    gs_text_put(&line->text, t->all.s + t->from[frame], t->len[frame]);
+    gs_buf_put(&line->text, t->all.s + t->from[frame], t->len[frame]);
 }
 
 static void set_label(struct writer *w, const struct gs_export_row *row)
@@ -114,12 +114,12 @@ static void set_stack(struct writer *w, uint32_t node)
 static void put_row(struct writer *w, const struct gs_export_row *row)
 {
     set_stack(w, row->node);
-    gs_text_put(&w->out, w->line.text.s, w->line.text.len);
+    gs_buf_put(&w->out, w->line.text.s, w->line.text.len);
     if (row->node == 0) /* Firefox wants a ';' in the first line */
-        gs_text_string(&w->out, ";(no stack)");
-    gs_text_char(&w->out, ' ');
-    gs_text_u64(&w->out, row->weight);
-    gs_text_char(&w->out, '\n');
+        gs_buf_string(&w->out, ";(no stack)");
+    gs_buf_char(&w->out, ' ');
+    gs_buf_u64(&w->out, row->weight);
+    gs_buf_char(&w->out, '\n');
 }
 
 static bool is_same_thread(const struct gs_export_row *a, const struct gs_export_row *b)
@@ -135,18 +135,18 @@ static void writer_open(struct writer *w, const struct gs_profile *p, FILE *out)
         w->depths[i] = w->depths[p->nodes[i].parent] + 1;
     w->frames.from = gs_xmalloc(p->n_frames, sizeof(*w->frames.from));
     w->frames.len = gs_xcalloc(p->n_frames, sizeof(*w->frames.len));
-    gs_text_open(&w->out, out);
+    gs_buf_open(&w->out, out);
 }
 
 static bool writer_close(struct writer *w)
 {
     free(w->depths);
-    gs_text_free(&w->frames.all);
+    gs_buf_free(&w->frames.all);
     free(w->frames.from);
     free(w->frames.len);
-    gs_text_free(&w->line.text);
+    gs_buf_free(&w->line.text);
     free(w->line.levels);
-    return gs_text_close(&w->out);
+    return gs_buf_close(&w->out);
 }
 
 bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE *out)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/json_writer.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,21 +9,22 @@
 void gs_json_init(struct gs_json *j, FILE *out, bool pretty)
 {
     memset(j, 0, sizeof(*j));
-    j->out = out;
+    gs_buf_open(&j->text, out);
     j->pretty = pretty;
 }
 
 bool gs_json_finish(struct gs_json *j)
 {
-    fputc('\n', j->out);
-    return fflush(j->out) == 0 && !ferror(j->out);
+    gs_buf_char(&j->text, '\n');
+    return gs_buf_close(&j->text);
 }
 
 static void new_line(struct gs_json *j)
 {
-    if (!j->pretty || j->inline_depth)
-        return;
-    fprintf(j->out, "\n%*s", (int)(2 * j->depth), "");
+    static const char indent[] = "\n                                                              ";
+    _Static_assert(sizeof(indent) > 1 + 2 * (GS_JSON_MAX_DEPTH - 1), "as deep as it goes");
+    if (j->pretty && !j->inline_depth)
+        gs_buf_put(&j->text, indent, 1 + 2 * j->depth);
 }
 
 static void before_value(struct gs_json *j)
@@ -36,7 +36,7 @@ static void before_value(struct gs_json *j)
     if (j->depth == 0)
         return;
     if (j->has_member[j->depth])
-        fputc(',', j->out);
+        gs_buf_char(&j->text, ',');
     j->has_member[j->depth] = true;
     new_line(j);
 }
@@ -44,7 +44,7 @@ static void before_value(struct gs_json *j)
 static void begin(struct gs_json *j, char c)
 {
     before_value(j);
-    fputc(c, j->out);
+    gs_buf_char(&j->text, c);
     if (j->depth + 1 >= GS_JSON_MAX_DEPTH)
         abort(); /* a bug of the caller: our documents are 6 deep */
     j->has_member[++j->depth] = false;
@@ -60,7 +60,7 @@ static void end(struct gs_json *j, char c)
         new_line(j);
     if (j->inline_depth)
         j->inline_depth--;
-    fputc(c, j->out);
+    gs_buf_char(&j->text, c);
 }
 
 void gs_json_begin_object(struct gs_json *j)
@@ -97,57 +97,59 @@ void gs_json_end_array(struct gs_json *j)
     end(j, ']');
 }
 
-static bool is_plain(uint32_t cp)
+static void put_escaped(struct gs_buf *out, uint32_t cp)
 {
-    return cp != '"' && cp != '\\' && cp != '<' && !gs_utf8_is_hidden(cp);
-}
-
-static void put_escaped(FILE *out, uint32_t cp)
-{
+    char code[8];
     switch (cp) {
     case '"':
-        fputs("\\\"", out);
+        gs_buf_string(out, "\\\"");
         break;
     case '\\':
-        fputs("\\\\", out);
+        gs_buf_string(out, "\\\\");
         break;
     case '\n':
-        fputs("\\n", out);
+        gs_buf_string(out, "\\n");
         break;
-    default:
-        fprintf(out, "\\u%04" PRIx32, cp); /* all of these are below U+10000 */
+    case GS_UTF8_BAD:
+        gs_buf_string(out, "\xef\xbf\xbd");
+        break;
+    default: /* all of these are below U+10000 */
+        snprintf(code, sizeof(code), "\\u%04x", (unsigned)(cp & 0xffff));
+        gs_buf_string(out, code);
     }
 }
 
-static void put_string(FILE *out, const char *s, size_t len)
+static void put_string(struct gs_buf *out, const char *s, size_t len)
 {
-    fputc('"', out);
-    for (size_t i = 0; i < len;) {
+    gs_buf_char(out, '"');
+    for (;;) {
         uint32_t cp;
-        size_t n = gs_utf8_decode(s + i, len - i, &cp);
-        if (cp == GS_UTF8_BAD)
-            fputs("\xef\xbf\xbd", out);
-        else if (is_plain(cp))
-            fwrite(s + i, 1, n, out);
-        else
-            put_escaped(out, cp);
-        i += n;
+        size_t n = gs_utf8_plain(s, len, "\"\\<");
+        gs_buf_put(out, s, n);
+        s += n;
+        len -= n;
+        if (len == 0)
+            break;
+        n = gs_utf8_decode(s, len, &cp);
+        put_escaped(out, cp);
+        s += n;
+        len -= n;
     }
-    fputc('"', out);
+    gs_buf_char(out, '"');
 }
 
 void gs_json_key(struct gs_json *j, const char *key)
 {
     before_value(j);
-    put_string(j->out, key, strlen(key));
-    fputs(j->pretty ? ": " : ":", j->out);
+    put_string(&j->text, key, strlen(key));
+    gs_buf_string(&j->text, j->pretty ? ": " : ":");
     j->after_key = true;
 }
 
 void gs_json_string_n(struct gs_json *j, const char *s, size_t len)
 {
     before_value(j);
-    put_string(j->out, s, len);
+    put_string(&j->text, s, len);
 }
 
 void gs_json_string(struct gs_json *j, const char *s)
@@ -158,31 +160,36 @@ void gs_json_string(struct gs_json *j, const char *s)
 void gs_json_u64(struct gs_json *j, uint64_t v)
 {
     before_value(j);
-    fprintf(j->out, "%" PRIu64, v);
+    gs_buf_u64(&j->text, v);
 }
 
 void gs_json_i64(struct gs_json *j, int64_t v)
 {
     before_value(j);
-    fprintf(j->out, "%" PRId64, v);
+    if (v < 0)
+        gs_buf_char(&j->text, '-');
+    gs_buf_u64(&j->text, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void gs_json_bool(struct gs_json *j, bool v)
 {
     before_value(j);
-    fputs(v ? "true" : "false", j->out);
+    gs_buf_string(&j->text, v ? "true" : "false");
 }
 
 void gs_json_null(struct gs_json *j)
 {
     before_value(j);
-    fputs("null", j->out);
+    gs_buf_string(&j->text, "null");
 }
 
 void gs_json_milli(struct gs_json *j, uint64_t thousandths)
 {
     before_value(j);
-    fprintf(j->out, "%" PRIu64 ".%03" PRIu64, thousandths / 1000, thousandths % 1000);
+    gs_buf_u64(&j->text, thousandths / 1000);
+    gs_buf_char(&j->text, '.');
+    for (unsigned unit = 100; unit; unit /= 10)
+        gs_buf_char(&j->text, (char)('0' + thousandths / unit % 10));
 }
 
 void gs_json_kv_string(struct gs_json *j, const char *key, const char *s)

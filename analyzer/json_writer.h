@@ -6,15 +6,12 @@
 #ifndef GS_JSON_WRITER_H
 #define GS_JSON_WRITER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "analyzer/text_buf.h"
 
 #define GS_JSON_MAX_DEPTH 32
 
 struct gs_json {
-    FILE *out;
+    struct gs_buf text;
     bool pretty; /* one member a line; what is begun with _inline stays on one line */
     unsigned depth;
     unsigned inline_depth; /* > 0 inside an inline array or object */
@@ -23,7 +20,8 @@ struct gs_json {
 };
 
 void gs_json_init(struct gs_json *j, FILE *out, bool pretty);
-/* Ends the document with a newline; false when something could not be written (disk full). */
+/* Ends the document with a newline, and the writer; false when something could not be written (disk
+ * full). */
 bool gs_json_finish(struct gs_json *j);
 
 void gs_json_begin_object(struct gs_json *j);
@@ -49,13 +47,22 @@ void gs_json_kv_u64(struct gs_json *j, const char *key, uint64_t v);
 void gs_json_kv_i64(struct gs_json *j, const char *key, int64_t v);
 void gs_json_kv_bool(struct gs_json *j, const char *key, bool v);
 
+/* After the first value of an inline array. */
+static inline void gs_json_next_u64(struct gs_json *j, uint64_t v)
+{
+    gs_buf_char(&j->text, ',');
+    gs_buf_u64(&j->text, v);
+}
+
 /* One field of all n structures as an array. */
 #define GS_JSON_COLUMN(j, name, array, n, field)                                                   \
     do {                                                                                           \
         gs_json_key(j, name);                                                                      \
         gs_json_begin_array_inline(j);                                                             \
-        for (size_t i_ = 0; i_ < (n); i_++)                                                        \
-            gs_json_u64(j, (array)[i_].field);                                                     \
+        if ((n) > 0)                                                                               \
+            gs_json_u64(j, (array)[0].field);                                                      \
+        for (size_t i_ = 1; i_ < (n); i_++)                                                        \
+            gs_json_next_u64(j, (array)[i_].field);                                                \
         gs_json_end_array(j);                                                                      \
     } while (0)
 

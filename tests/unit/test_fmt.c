@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "analyzer/base64.h"
 #include "analyzer/fmt_units.h"
 #include "analyzer/hist.h"
 #include "analyzer/json_writer.h"
@@ -164,6 +165,19 @@ static void json_can_be_pretty(void **state)
     free(text);
 }
 
+/* The vectors of RFC 4648. */
+static void base64_is_padded(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                        "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++) {
+        char *text = gs_base64((const unsigned char *)"foobar", n);
+        assert_string_equal(text, cases[n]);
+        free(text);
+    }
+}
+
 static void buckets_are_sixteenths_of_an_octave(void **state)
 {
     uint64_t counts[GS_HIST_BUCKETS] = {0};
@@ -195,6 +209,7 @@ int main(void)
         cmocka_unit_test(names_are_cleaned_and_cut),
         cmocka_unit_test(json_is_valid_and_harmless),
         cmocka_unit_test(json_can_be_pretty),
+        cmocka_unit_test(base64_is_padded),
         cmocka_unit_test(buckets_are_sixteenths_of_an_octave),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,20 +12,20 @@
 
 #include <cmocka.h>
 
-#include "analyzer/text.h"
+#include "analyzer/text_buf.h"
 #include "analyzer/utf8.h"
 
 static void check_number(uint64_t v)
 {
     char expected[32];
-    struct gs_text t = {0};
-    gs_text_char(&t, '<');
-    gs_text_u64(&t, v);
-    gs_text_char(&t, '>');
+    struct gs_buf t = {0};
+    gs_buf_char(&t, '<');
+    gs_buf_u64(&t, v);
+    gs_buf_char(&t, '>');
     snprintf(expected, sizeof(expected), "<%" PRIu64 ">", v);
     assert_int_equal(t.len, strlen(expected));
     assert_memory_equal(t.s, expected, t.len);
-    gs_text_free(&t);
+    gs_buf_free(&t);
 }
 
 static void numbers_of_every_length_are_whole(void **state)
@@ -49,18 +49,18 @@ static void a_stream_gets_all_in_order(void **state)
     char *got = NULL, piece[PIECES];
     size_t len;
     FILE *f = open_memstream(&got, &len);
-    struct gs_text t;
-    gs_text_open(&t, f);
+    struct gs_buf t;
+    gs_buf_open(&t, f);
     for (size_t i = 0; i < PIECES; i++) {
         memset(piece, (int)('a' + i % 26), i);
-        gs_text_put(&t, piece, i);
+        gs_buf_put(&t, piece, i);
     }
     size_t large_bytes = 3u << 20;
     char *large = malloc(large_bytes);
     memset(large, '!', large_bytes);
-    gs_text_put(&t, large, large_bytes);
-    gs_text_string(&t, "end");
-    assert_true(gs_text_close(&t));
+    gs_buf_put(&t, large, large_bytes);
+    gs_buf_string(&t, "end");
+    assert_true(gs_buf_close(&t));
     fclose(f);
     assert_int_equal(len, PIECES * (PIECES - 1) / 2 + large_bytes + 3);
     size_t at = 0;
@@ -78,10 +78,10 @@ static void a_full_disk_is_told(void **state)
     (void)state;
     FILE *f = fopen("/dev/full", "w");
     assert_non_null(f);
-    struct gs_text t;
-    gs_text_open(&t, f);
-    gs_text_char(&t, 'x');
-    assert_false(gs_text_close(&t));
+    struct gs_buf t;
+    gs_buf_open(&t, f);
+    gs_buf_char(&t, 'x');
+    assert_false(gs_buf_close(&t));
     fclose(f);
 }
 

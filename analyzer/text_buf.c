@@ -1,48 +1,49 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyzer/text.h"
+#include "analyzer/text_buf.h"
 
 #include <stdlib.h>
 
 #include "analyzer/xalloc.h"
 
-#define PIECE_BYTES (256u << 10) /* a larger one costs less by call, and no longer fits the cache  \
-                                  */
-#define MAX_DIGITS  20u          /* of 64 bits */
+#define PIECE_BYTES                                                                                \
+    (256u << 10)       /* a larger one costs less by call, and no longer fits the cache            \
+                        */
+#define MAX_DIGITS 20u /* of 64 bits */
 
-void gs_text_open(struct gs_text *t, FILE *out)
+void gs_buf_open(struct gs_buf *t, FILE *out)
 {
-    *t = (struct gs_text){.s = gs_xmalloc(PIECE_BYTES, 1), .cap = PIECE_BYTES, .out = out};
+    *t = (struct gs_buf){.s = gs_xmalloc(PIECE_BYTES, 1), .cap = PIECE_BYTES, .out = out};
 }
 
-static void flush(struct gs_text *t)
+static void flush(struct gs_buf *t)
 {
     if (t->len)
         fwrite(t->s, 1, t->len, t->out); /* the stream remembers a failure */
     t->len = 0;
 }
 
-bool gs_text_close(struct gs_text *t)
+bool gs_buf_close(struct gs_buf *t)
 {
     FILE *out = t->out;
     flush(t);
-    gs_text_free(t);
+    gs_buf_free(t);
     return fflush(out) == 0 && !ferror(out);
 }
 
-void gs_text_free(struct gs_text *t)
+void gs_buf_free(struct gs_buf *t)
 {
     free(t->s);
     memset(t, 0, sizeof(*t));
 }
 
-void gs_text_make_room(struct gs_text *t, size_t n)
+void gs_buf_make_room(struct gs_buf *t, size_t n)
 {
     if (t->out)
         flush(t);
     GS_RESERVE(t->s, t->len + n, t->cap);
 }
 
-void gs_text_u64_long(struct gs_text *t, uint64_t v)
+void gs_buf_u64_long(struct gs_buf *t, uint64_t v)
 {
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324252627282930313233"
@@ -55,5 +56,5 @@ void gs_text_u64_long(struct gs_text *t, uint64_t v)
         memcpy(at -= 2, pairs + 2 * v, 2);
     else
         *--at = (char)('0' + v);
-    gs_text_put(t, at, (size_t)(digits + MAX_DIGITS - at));
+    gs_buf_put(t, at, (size_t)(digits + MAX_DIGITS - at));
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * Text being made: a growing buffer, or one that goes to a stream in large pieces. Millions of
+ * short pieces cost a copy each, and neither a lock nor a format to be read.
+ */
+#ifndef GS_TEXT_BUF_H
+#define GS_TEXT_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+struct gs_buf {
+    char *s; /* not terminated */
+    size_t len, cap;
+    FILE *out; /* NULL: all of it stays in memory */
+};
+/* To a stream; {0} is an empty text in memory. */
+void gs_buf_open(struct gs_buf *t, FILE *out);
+/* Writes what is left, flushes, and frees; false when something could not be written. */
+bool gs_buf_close(struct gs_buf *t);
+void gs_buf_free(struct gs_buf *t);
+
+void gs_buf_make_room(struct gs_buf *t, size_t n);
+void gs_buf_u64_long(struct gs_buf *t, uint64_t v);
+
+/* n bytes to be written to; t->len is the caller's to move. */
+static inline char *gs_buf_room(struct gs_buf *t, size_t n)
+{
+    if (t->cap - t->len < n)
+        gs_buf_make_room(t, n);
+    return t->s + t->len;
+}
+
+static inline void gs_buf_char(struct gs_buf *t, char c)
+{
+    *gs_buf_room(t, 1) = c;
+    t->len++;
+}
+
+static inline void gs_buf_put(struct gs_buf *t, const char *s, size_t n)
+{
+    if (n == 0)
+        return;
+    memcpy(gs_buf_room(t, n), s, n);
+    t->len += n;
+}
+
+static inline void gs_buf_string(struct gs_buf *t, const char *s)
+{
+    gs_buf_put(t, s, strlen(s));
+}
+
+static inline void gs_buf_u64(struct gs_buf *t, uint64_t v)
+{
+    if (v < 10)
+        gs_buf_char(t, (char)('0' + v));
+    else
+        gs_buf_u64_long(t, v);
+}
+
+#endif
