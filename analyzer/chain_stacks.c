@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/top.h"
 #include "analyzer/xalloc.h"
 
 #define CHUNKS 512u
@@ -95,15 +96,14 @@ static int heaviest_first(const void *pa, const void *pb)
 
 static void take_heaviest(struct gs_idmap *out, struct gs_summap *nodes)
 {
-    size_t n = nodes->map.n;
-    struct weight *all = gs_xmalloc(n, sizeof(*all));
-    for (size_t i = 0; i < n; i++)
-        all[i] = (struct weight){nodes->map.keys[i], nodes->sums[i].ns};
-    if (n)
-        qsort(all, n, sizeof(*all), heaviest_first);
-    for (size_t i = 0; i < n && i < GS_CHAIN_STACKS; i++)
-        gs_idmap_add(out, all[i].node);
-    free(all);
+    struct gs_top top;
+    gs_top_open(&top, GS_CHAIN_STACKS, sizeof(struct weight), heaviest_first);
+    for (size_t i = 0; i < nodes->map.n; i++)
+        gs_top_offer(&top, &(struct weight){nodes->map.keys[i], nodes->sums[i].ns});
+    gs_top_finish(&top);
+    for (size_t i = 0; i < top.n; i++)
+        gs_idmap_add(out, ((const struct weight *)top.at)[i].node);
+    free(top.at);
     gs_summap_free(nodes);
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "analyzer/profile_process.h"
+#include "analyzer/radix.h"
+#include "analyzer/top.h"
 #include "analyzer/xalloc.h"
 
 #define MAX_CHAINS 1000
@@ -35,14 +37,50 @@ void gs_chains_sort_and_cut(struct gs_profile *p)
         p->n_chains = MAX_CHAINS;
 }
 
-static int row_order(const void *pa, const void *pb)
+/* ---- rows ---- */
+
+struct row_key {
+    uint64_t key;
+    uint32_t row;
+};
+
+static bool is_sorted(const struct gs_prof_row *rows, size_t n)
 {
-    const struct gs_prof_row *a = pa, *b = pb;
-    ASCENDING(a, b, process);
-    ASCENDING(a, b, thread);
-    ASCENDING(a, b, node);
-    return 0;
+    for (size_t i = 1; i < n; i++)
+        if (gs_pack32(rows[i].thread, rows[i].node) <
+            gs_pack32(rows[i - 1].thread, rows[i - 1].node))
+            return false;
+    return true;
 }
+
+/* Of one process, by thread and node. */
+static void sort_rows(struct gs_prof_row *rows, size_t n, size_t n_nodes)
+{
+    if (is_sorted(rows, n))
+        return;
+    struct row_key *keys = gs_xmalloc(n, sizeof(*keys));
+    struct gs_prof_row *old = gs_xmalloc(n, sizeof(*old));
+    for (size_t i = 0; i < n; i++)
+        keys[i] = (struct row_key){rows[i].thread * n_nodes + rows[i].node, (uint32_t)i};
+    keys = gs_radix_sort(keys, n, sizeof(*keys));
+    memcpy(old, rows, n * sizeof(*old));
+    for (size_t i = 0; i < n; i++)
+        rows[i] = old[keys[i].row];
+    free(old);
+    free(keys);
+}
+
+/* Processes have their rows one after another. */
+static void sort_all_rows(struct gs_profile *p)
+{
+    for (size_t i = 0, end; i < p->n_rows; i = end) {
+        for (end = i + 1; end < p->n_rows && p->rows[end].process == p->rows[i].process;)
+            end++;
+        sort_rows(p->rows + i, end - i, p->n_nodes);
+    }
+}
+
+/* ---- tops ---- */
 
 static int holder_order(const void *pa, const void *pb)
 {
@@ -62,12 +100,16 @@ static int waiter_order(const void *pa, const void *pb)
     return 0;
 }
 
-static size_t total_by_node(const struct gs_profile *p, struct gs_prof_stack_total *out)
+static struct gs_prof_stack_total *total_by_node(const struct gs_profile *p, size_t *n)
 {
-    struct gs_idmap map = {0};
+    struct gs_prof_stack_total *out = gs_xcalloc(p->n_rows, sizeof(*out));
+    uint32_t *place = gs_xcalloc(p->n_nodes, sizeof(*place)); /* in out[], from 1; 0: none */
+    *n = 0;
     for (size_t i = 0; i < p->n_rows; i++) {
         const struct gs_prof_row *row = &p->rows[i];
-        struct gs_prof_stack_total *t = &out[gs_idmap_add(&map, row->node)];
+        if (!place[row->node])
+            place[row->node] = (uint32_t)++ * n;
+        struct gs_prof_stack_total *t = &out[place[row->node] - 1];
         t->node = row->node;
         t->hold_ns += row->hold_ns;
         t->hold_est_ns += row->hold_est_ns;
@@ -76,9 +118,8 @@ static size_t total_by_node(const struct gs_profile *p, struct gs_prof_stack_tot
         t->hold_count += row->hold_count;
         t->wait_count += row->wait_count;
     }
-    size_t n = map.n;
-    gs_idmap_free(&map);
-    return n;
+    free(place);
+    return out;
 }
 
 static bool is_holder(const struct gs_prof_stack_total *t)
@@ -96,24 +137,21 @@ static struct gs_prof_stack_total *select_tops(const struct gs_prof_stack_total 
                                                int (*order)(const void *, const void *),
                                                size_t *n_out)
 {
-    struct gs_prof_stack_total *out = gs_xmalloc(n, sizeof(*out));
-    *n_out = 0;
+    struct gs_top top;
+    gs_top_open(&top, MAX_TOPS, sizeof(*all), order);
     for (size_t i = 0; i < n; i++)
         if (wanted(&all[i]))
-            out[(*n_out)++] = all[i];
-    if (*n_out)
-        qsort(out, *n_out, sizeof(*out), order);
-    if (*n_out > MAX_TOPS)
-        *n_out = MAX_TOPS;
-    return out;
+            gs_top_offer(&top, &all[i]);
+    gs_top_finish(&top);
+    *n_out = top.n;
+    return top.at;
 }
 
 void gs_profile_rank(struct gs_profile *p)
 {
-    struct gs_prof_stack_total *all = gs_xcalloc(p->n_rows, sizeof(*all));
-    if (p->n_rows)
-        qsort(p->rows, p->n_rows, sizeof(*p->rows), row_order);
-    size_t n = total_by_node(p, all);
+    size_t n;
+    sort_all_rows(p);
+    struct gs_prof_stack_total *all = total_by_node(p, &n);
     p->holders = select_tops(all, n, is_holder, holder_order, &p->n_holders);
     p->waiters = select_tops(all, n, is_waiter, waiter_order, &p->n_waiters);
     free(all);
