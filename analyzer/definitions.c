@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/records.h"
 #include "analyzer/stacks.h"
 #include "analyzer/xalloc.h"
 
@@ -44,8 +45,13 @@ static int32_t line_of(struct gs_stacks *s, const struct gs_code *code, uint32_t
                          instr_off);
 }
 
+struct place {
+    uint32_t code, instr_off;
+    uint32_t tail_bytes; /* see struct gs_defined_frame */
+};
+
 /* The frame of a place, decoded once. */
-static uint32_t frame_of(struct gs_definitions *d, struct gs_stacks *s, struct gs_place place)
+static uint32_t frame_of(struct gs_definitions *d, struct gs_stacks *s, struct place place)
 {
     uint32_t at = gs_idmap_add(&d->place_map, gs_pack32(place.code, place.instr_off));
     if (at < d->n_places)
@@ -60,47 +66,78 @@ static uint32_t frame_of(struct gs_definitions *d, struct gs_stacks *s, struct g
     return frame;
 }
 
-/* How many of the outermost frames are those of the stack before. */
-static size_t n_shared(const struct gs_definitions *d, uint32_t root, const struct gs_place *places,
-                       size_t n)
+/* How many bytes at the record's end are those of the stack before. */
+static size_t common_tail(const struct gs_definitions *d, const struct gs_record *rec)
 {
-    size_t i = 0;
-    if (root != d->last_root)
+    size_t max = (size_t)(rec->end - rec->pos), n = 0;
+    if (d->n_last == 0)
         return 0;
-    while (i < n && i < d->n_last && d->last[i].place.code == places[n - 1 - i].code &&
-           d->last[i].place.instr_off == places[n - 1 - i].instr_off)
-        i++;
-    return i;
-}
-
-/* The innermost node of n frames below the root. */
-static uint32_t node_of(struct gs_definitions *d, struct gs_stacks *s, uint32_t root,
-                        const struct gs_place *places, size_t n)
-{
-    size_t i = n_shared(d, root, places, n);
-    uint32_t node = i ? d->last[i - 1].node : root;
-    GS_RESERVE(d->last, n, d->cap_last);
-    for (; i < n; i++) {
-        struct gs_place place = places[n - 1 - i];
-        node = gs_stacks_child(s, node, frame_of(d, s, place));
-        d->last[i] = (struct gs_defined_frame){place, node};
+    if (d->last[d->n_last - 1].tail_bytes < max)
+        max = d->last[d->n_last - 1].tail_bytes;
+    for (uint64_t a, b; n + 8 <= max; n += 8) {
+        memcpy(&a, rec->end - n - 8, 8);
+        memcpy(&b, d->last_end - n - 8, 8);
+        if (a != b)
+            break;
     }
-    d->last_root = root;
-    d->n_last = n;
-    return node;
+    while (n < max && rec->end[-1 - (ptrdiff_t)n] == d->last_end[-1 - (ptrdiff_t)n])
+        n++;
+    return n;
 }
 
-void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
-                              bool truncated, const struct gs_place *places, size_t n)
+/* Whether the `left` frames that begin here are the outermost ones of the stack before. */
+static bool is_shared(const struct gs_definitions *d, const struct gs_record *rec, uint64_t left,
+                      size_t common)
 {
+    size_t bytes = (size_t)(rec->end - rec->pos);
+    return bytes <= common && left <= d->n_last && d->last[left - 1].tail_bytes == bytes;
+}
+
+/* n places, innermost first, below `shared` frames of the stack before: the innermost node. */
+static uint32_t node_of(struct gs_definitions *d, struct gs_stacks *s, bool truncated,
+                        const struct place *places, size_t n, size_t shared)
+{
+    uint32_t node = 0;
+    if (shared)
+        node = d->last[shared - 1].node;
+    else if (truncated)
+        node = gs_stacks_synthetic(s, "(truncated)");
+    GS_RESERVE(d->last, shared + n, d->cap_last);
+    for (size_t i = n; i-- > 0;) {
+        node = gs_stacks_child(s, node, frame_of(d, s, places[i]));
+        d->last[shared + n - 1 - i] = (struct gs_defined_frame){node, places[i].tail_bytes};
+    }
+    d->n_last = shared + n;
+    d->last_is_truncated = truncated;
+    return shared + n ? node : s->no_stack;
+}
+
+void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, struct gs_record *rec)
+{
+    struct place places[GS_STACK_MAX_DEPTH + 1];
+    size_t n = 0, common = 0, shared = 0;
+    uint32_t id = gs__record_u32(rec);
+    bool truncated = gs_record_get_u(rec) != 0;
+    uint64_t left = gs_record_get_u(rec);
     if (gs_idmap_add(&d->stack_map, id) != d->n_stacks)
         return;
+    if (left <= GS_STACK_MAX_DEPTH && truncated == d->last_is_truncated)
+        common = common_tail(d, rec);
+    for (; left > 0 && rec->pos < rec->end && n <= GS_STACK_MAX_DEPTH; left--) {
+        if (common && is_shared(d, rec, left, common)) {
+            shared = left;
+            break;
+        }
+        places[n].tail_bytes = (uint32_t)(rec->end - rec->pos);
+        places[n].code = gs__record_u32(rec);
+        places[n++].instr_off = gs__record_u32(rec);
+    }
     if (n > GS_STACK_MAX_DEPTH) {
         n = GS_STACK_MAX_DEPTH;
         truncated = true;
     }
-    uint32_t root = truncated ? gs_stacks_synthetic(s, "(truncated)") : 0;
-    uint32_t node = n ? node_of(d, s, root, places, n) : s->no_stack;
+    uint32_t node = node_of(d, s, truncated, places, n, shared);
+    d->last_end = rec->end;
     GS_PUSH(d->stack_node, d->n_stacks, d->cap_stacks, node);
 }
 

@@ -194,17 +194,7 @@ static void on_code(struct gs_record_context *ctx, struct gs_record *rec)
 
 static void on_stack(struct gs_record_context *ctx, struct gs_record *rec)
 {
-    struct gs_place places[GS_STACK_MAX_DEPTH + 1];
-    size_t n = 0;
-    uint32_t id = gs__record_u32(rec);
-    bool truncated = gs_record_get_u(rec) != 0;
-    for (uint64_t left = gs_record_get_u(rec); left > 0 && rec->pos < rec->end; left--) {
-        if (n == GS_STACK_MAX_DEPTH + 1)
-            break;
-        places[n].code = gs__record_u32(rec);
-        places[n++].instr_off = gs__record_u32(rec);
-    }
-    gs_definitions_add_stack(&ctx->r->defs, ctx->stacks, id, truncated, places, n);
+    gs_definitions_add_stack(&ctx->r->defs, ctx->stacks, rec);
 }
 
 static void on_level(struct gs_record_context *ctx, struct gs_record *rec)

@@ -11,7 +11,7 @@
 #include "analyzer/idmap.h"
 #include "analyzer/profile.h"
 #include "preload/pyabi/pyabi.h"
-#include "preload/trace/trace_format.h"
+#include "preload/trace/trace_codec.h"
 
 #define GS_NAME_MAX_BYTES  1000 /* longer names are cut */
 #define GS_STACK_MAX_DEPTH 512  /* deeper stacks keep their innermost frames */
@@ -59,9 +59,6 @@ struct gs_code {
     const uint8_t *linetable; /* in the capture */
     size_t linetable_len;
 };
-struct gs_place {
-    uint32_t code, instr_off;
-};
 struct gs_definitions {
     struct gs_idmap code_map; /* code id -> codes[] */
     struct gs_code *codes;
@@ -72,20 +69,20 @@ struct gs_definitions {
     struct gs_idmap stack_map; /* stack id -> stack_node[] */
     uint32_t *stack_node;
     size_t n_stacks, cap_stacks;
-    /* The stack before, outermost first: the next one mostly begins as it did. */
-    uint32_t last_root; /* the node above last[0] */
+    /* The stack before: the next one mostly has its outer frames, which are its record's end. */
     struct gs_defined_frame {
-        struct gs_place place;
         uint32_t node;
-    } * last;
+        uint32_t tail_bytes; /* from the frame to the record's end */
+    } * last;                /* outermost first */
     size_t n_last, cap_last;
+    bool last_is_truncated;
+    const uint8_t *last_end; /* in the capture */
 };
 void gs_definitions_init(struct gs_definitions *d);
 void gs_definitions_add_code(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
                              const struct gs_py_code_info *info);
-/* Frames innermost first, as recorded; the first definition of an id stays. */
-void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, uint32_t id,
-                              bool truncated, const struct gs_place *places, size_t n);
+/* A STACK record; the first definition of an id stays. */
+void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, struct gs_record *rec);
 /* The node of a stack id; "(no stack)" for 0 and for ids never defined. */
 uint32_t gs_definitions_node(const struct gs_definitions *d, const struct gs_stacks *s,
                              uint64_t id);

@@ -88,40 +88,127 @@ static void define_codes(struct gs_definitions *d, struct gs_stacks *s)
     }
 }
 
-/* The definitions of one process, added in this order: the node is that of root to leaf alone. */
+/* A STACK record of frames (code, offset); `claimed` may be more than there are. */
+struct stack {
+    bool truncated;
+    unsigned claimed, n;
+    unsigned places[6][2]; /* innermost first */
+    unsigned more;         /* a field of a later format */
+};
+
+static struct gs_record encode(uint8_t *buf, size_t cap, uint32_t id, const struct stack *stack)
+{
+    struct gs_record_writer w;
+    struct gs_record rec;
+    enum gs_status status;
+    gs_record_writer_init(&w, buf, cap);
+    gs_record_begin(&w, GS_RECORD_STACK);
+    gs_record_put_u(&w, id);
+    gs_record_put_u(&w, stack->truncated);
+    gs_record_put_u(&w, stack->claimed);
+    for (unsigned i = 0; i < stack->n; i++) {
+        gs_record_put_u(&w, stack->places[i][0]);
+        gs_record_put_u(&w, stack->places[i][1]);
+    }
+    if (stack->more)
+        gs_record_put_u(&w, stack->more);
+    assert_true(gs_record_end(&w));
+    const uint8_t *cursor = buf;
+    assert_true(gs_record_next(&cursor, buf + w.len, &rec, &status));
+    return rec;
+}
+
+/* The definitions of one process, in this order: each is the node that it is alone, too. */
 static void a_stack_does_not_depend_on_the_one_before(void **state)
 {
     (void)state;
-    static const struct {
-        bool truncated;
-        size_t n;
-        struct gs_place places[4];
-    } stacks[] = {
-        {false, 3, {{3, 0}, {2, 0}, {1, 0}}}, {false, 3, {{4, 0}, {2, 0}, {1, 0}}},
-        {false, 2, {{2, 0}, {1, 0}}},         {true, 2, {{2, 0}, {1, 0}}},
-        {true, 3, {{3, 0}, {2, 0}, {1, 0}}},  {false, 0, {{0, 0}}},
-        {false, 3, {{3, 0}, {2, 4}, {1, 0}}}, {false, 3, {{3, 0}, {2, 0}, {1, 0}}},
+    static const struct stack stacks[] = {
+        {false, 3, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 3, 3, {{4, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 2, 2, {{2, 0}, {1, 0}}, 0},
+        {false, 2, 2, {{2, 300}, {1, 0}}, 0}, /* longer numbers that end alike */
+        {false, 3, 3, {{4, 300}, {2, 300}, {1, 0}}, 0},
+        {false, 2, 2, {{300, 0}, {1, 0}}, 0},
+        {false, 2, 2, {{2, 2}, {1, 0}}, 0},
+        {true, 2, 2, {{2, 0}, {1, 0}}, 0},
+        {true, 3, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 0, 0, {{0}}, 0},
+        {false, 3, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 9, 3, {{4, 0}, {2, 0}, {1, 0}}, 0}, /* cut off */
+        {false, 9, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 3, 3, {{4, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 2, 3, {{4, 0}, {2, 0}, {1, 0}}, 0}, /* frames that do not count */
+        {false, 2, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 3, 3, {{4, 0}, {2, 0}, {1, 0}}, 77},
+        {false, 3, 3, {{3, 0}, {2, 0}, {1, 0}}, 77},
+        {false, 3, 3, {{3, 0}, {2, 0}, {1, 0}}, 0},
+        {false, 600, 6, {{3, 0}, {2, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}}, 0},
+        {false, 6, 6, {{3, 0}, {2, 0}, {1, 0}, {1, 0}, {1, 0}, {1, 0}}, 0},
     };
+    enum { N = sizeof(stacks) / sizeof(*stacks) };
+    uint8_t bytes[N][64], alone_bytes[64];
     struct gs_stacks s, alone;
     struct gs_definitions d;
     gs_stacks_init(&s);
     gs_stacks_init(&alone);
     define_codes(&d, &s);
-    for (uint32_t i = 0; i < sizeof(stacks) / sizeof(*stacks); i++) {
+    for (uint32_t i = 0; i < N; i++) {
         struct gs_definitions fresh;
+        struct gs_record rec = encode(bytes[i], sizeof(bytes[i]), i + 1, &stacks[i]);
+        struct gs_record own = encode(alone_bytes, sizeof(alone_bytes), 1, &stacks[i]);
         define_codes(&fresh, &alone);
-        gs_definitions_add_stack(&d, &s, i + 1, stacks[i].truncated, stacks[i].places, stacks[i].n);
-        gs_definitions_add_stack(&fresh, &alone, 1, stacks[i].truncated, stacks[i].places,
-                                 stacks[i].n);
+        gs_definitions_add_stack(&d, &s, &rec);
+        gs_definitions_add_stack(&fresh, &alone, &own);
         assert_int_equal(gs_definitions_node(&d, &s, i + 1),
                          gs_definitions_node(&fresh, &alone, 1));
         gs_definitions_free(&fresh);
     }
-    assert_int_equal(gs_definitions_node(&d, &s, 1), gs_definitions_node(&d, &s, 8));
+    assert_int_equal(gs_definitions_node(&d, &s, 1), gs_definitions_node(&d, &s, 11));
     assert_int_not_equal(gs_definitions_node(&d, &s, 1), gs_definitions_node(&d, &s, 2));
-    assert_int_not_equal(gs_definitions_node(&d, &s, 1), gs_definitions_node(&d, &s, 5));
+    assert_int_not_equal(gs_definitions_node(&d, &s, 1), gs_definitions_node(&d, &s, 9));
     gs_definitions_free(&d);
     gs_stacks_free(&alone);
+    gs_stacks_free(&s);
+}
+
+/* Deeper than is kept: the innermost frames, under "(truncated)", and the next one is its own. */
+static void the_deepest_do_not_share_what_was_cut(void **state)
+{
+    (void)state;
+    enum { DEEP = GS_STACK_MAX_DEPTH + 5 };
+    static uint8_t bytes[3][8 * DEEP];
+    struct gs_stacks s;
+    struct gs_definitions d;
+    uint32_t nodes[3];
+    gs_stacks_init(&s);
+    define_codes(&d, &s);
+    for (uint32_t i = 0; i < 3; i++) {
+        struct gs_record_writer w;
+        struct gs_record rec;
+        enum gs_status status;
+        unsigned depth = i == 1 ? GS_STACK_MAX_DEPTH : DEEP;
+        gs_record_writer_init(&w, bytes[i], sizeof(bytes[i]));
+        gs_record_begin(&w, GS_RECORD_STACK);
+        gs_record_put_u(&w, i + 1);
+        gs_record_put_u(&w, i == 1); /* says that it is cut itself */
+        gs_record_put_u(&w, depth);
+        for (unsigned k = 0; k < depth; k++) {
+            gs_record_put_u(&w, 1 + k % 4);
+            gs_record_put_u(&w, 0);
+        }
+        assert_true(gs_record_end(&w));
+        const uint8_t *cursor = bytes[i];
+        assert_true(gs_record_next(&cursor, bytes[i] + w.len, &rec, &status));
+        gs_definitions_add_stack(&d, &s, &rec);
+        nodes[i] = gs_definitions_node(&d, &s, i + 1);
+    }
+    assert_int_equal(nodes[0], nodes[1]);
+    assert_int_equal(nodes[0], nodes[2]);
+    size_t depth = 0;
+    for (uint32_t node = nodes[0]; node; node = s.nodes[node].parent)
+        depth++;
+    assert_int_equal(depth, GS_STACK_MAX_DEPTH + 1);
+    gs_definitions_free(&d);
     gs_stacks_free(&s);
 }
 
@@ -131,6 +218,7 @@ int main(void)
         cmocka_unit_test(maps_keep_the_order_of_keys),
         cmocka_unit_test(children_are_told_apart),
         cmocka_unit_test(a_stack_does_not_depend_on_the_one_before),
+        cmocka_unit_test(the_deepest_do_not_share_what_was_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
