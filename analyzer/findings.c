@@ -107,31 +107,43 @@ static void add_row(const struct gs_profile *p, struct gs_culprit *c, const stru
     c->line_ns = *line_ns;
 }
 
+/* The function of each frame, numbered from 1 as they are met; 0: not met yet. */
+struct functions {
+    uint32_t *of_frame;
+    struct gs_idmap strings, map;
+};
+
 /* A function's frames share file and func pointers (strings are shared), so that pair is its key.
  */
+static uint32_t function_of(struct functions *f, const struct gs_profile *p, uint32_t frame)
+{
+    if (!f->of_frame[frame]) {
+        uint32_t file = gs_idmap_add(&f->strings, (uintptr_t)p->frames[frame].file);
+        uint32_t func = gs_idmap_add(&f->strings, (uintptr_t)p->frames[frame].func);
+        f->of_frame[frame] = gs_idmap_add(&f->map, gs_pack32(file, func)) + 1;
+    }
+    return f->of_frame[frame] - 1;
+}
+
 struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out)
 {
-    struct gs_idmap functions = {0}, lines = {0}, files = {0};
-    struct gs_culprit *all = gs_xcalloc(p->n_rows, sizeof(*all));
-    uint64_t *best = gs_xcalloc(p->n_rows, sizeof(*best));
-    uint64_t *line_ns = gs_xcalloc(p->n_rows, sizeof(*line_ns));
+    struct functions f = {.of_frame = gs_xcalloc(p->n_frames, sizeof(*f.of_frame))};
+    struct gs_culprit *all = gs_xcalloc(p->n_frames, sizeof(*all));
+    uint64_t *best = gs_xcalloc(p->n_frames, sizeof(*best)); /* by function */
+    uint64_t *line_ns = gs_xcalloc(p->n_frames, sizeof(*line_ns));
     for (size_t i = 0; i < p->n_rows; i++) {
         const struct gs_prof_row *row = &p->rows[i];
         if (!is_code(p, row->node) || !(row->blamed_ns | row->hold_ns))
             continue;
-        uint32_t frame = p->nodes[row->node].frame;
-        uint32_t file = gs_idmap_add(&files, (uintptr_t)p->frames[frame].file);
-        uint32_t func = gs_idmap_add(&files, (uintptr_t)p->frames[frame].func);
-        uint32_t at = gs_idmap_add(&functions, gs_pack32(file, func));
-        uint32_t line = gs_idmap_add(&lines, frame);
-        add_row(p, &all[at], row, &line_ns[line], &best[at]);
+        uint32_t frame = p->nodes[row->node].frame, at = function_of(&f, p, frame);
+        add_row(p, &all[at], row, &line_ns[frame], &best[at]);
     }
-    *n_out = functions.n;
+    *n_out = f.map.n;
     if (*n_out)
         qsort(all, *n_out, sizeof(*all), by_blame);
-    gs_idmap_free(&functions);
-    gs_idmap_free(&lines);
-    gs_idmap_free(&files);
+    gs_idmap_free(&f.map);
+    gs_idmap_free(&f.strings);
+    free(f.of_frame);
     free(best);
     free(line_ns);
     return all;

@@ -185,6 +185,7 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
         hold_hist[i] = res->hold_hist[i];
     out->interpreter = b->r->gils[gil].interpreter;
     out->unknown_holder_ns = res->unknown_holder_ns;
+    GS_RESERVE(b->rows.rows, b->rows.n + res->map.n, b->rows.cap);
     for (size_t i = 0; i < res->map.n; i++)
         add_actor(b, gil, (uint32_t)i, res);
     gs_summap_add_all(&b->pairs, &res->pairs.sums);

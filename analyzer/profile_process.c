@@ -196,21 +196,31 @@ static void place_threads(struct gs_process_builder *b, uint32_t *position)
     free(order);
 }
 
+/* The first process's rows become the profile's. */
 static void append_rows(struct gs_process_builder *b, struct gs_profile *profile,
                         const uint32_t *position)
 {
     uint32_t process = (uint32_t)(b->out - profile->processes);
-    size_t n = profile->n_rows + b->rows.n;
-    profile->rows = gs_xrealloc(profile->rows, n, sizeof(*profile->rows));
-    for (size_t i = 0; i < b->rows.n; i++) {
-        struct gs_prof_row *row = &profile->rows[profile->n_rows];
-        *row = b->rows.rows[i];
-        if (!is_used(&b->threads[row->thread]))
+    struct gs_row_table *from = &b->rows;
+    struct gs_prof_row *rows = from->rows, *to = rows;
+    for (size_t i = 0; i < from->n; i++) {
+        if (!is_used(&b->threads[rows[i].thread]))
             continue; /* no time, no count: nothing to show */
-        row->process = process;
-        row->thread = position[row->thread];
-        profile->n_rows++;
+        *to = rows[i];
+        to->process = process;
+        to->thread = position[to->thread];
+        to++;
     }
+    size_t n = (size_t)(to - rows);
+    if (profile->n_rows == 0) {
+        free(profile->rows);
+        profile->rows = rows;
+        from->rows = NULL;
+    } else if (n) {
+        profile->rows = gs_xrealloc(profile->rows, profile->n_rows + n, sizeof(*profile->rows));
+        memcpy(profile->rows + profile->n_rows, rows, n * sizeof(*rows));
+    }
+    profile->n_rows += n;
 }
 
 /* ---- pairs, chains, edges ---- */

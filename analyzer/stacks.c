@@ -31,29 +31,36 @@ static void grow_strings(struct gs_strings *t)
         place_string(t, (uint32_t)i);
 }
 
-static uint32_t find_string(const struct gs_strings *t, const char *s)
+static uint32_t find_string(const struct gs_strings *t, const char *s, size_t len)
 {
     size_t mask = t->n_slots - 1;
-    for (size_t at = gs_hash_bytes(s, strlen(s)) & mask;; at = (at + 1) & mask)
-        if (t->slots[at] == GS_IDMAP_NONE || strcmp(t->text[t->slots[at]], s) == 0)
+    for (size_t at = gs_hash_bytes(s, len) & mask;; at = (at + 1) & mask) {
+        const char *text = t->slots[at] == GS_IDMAP_NONE ? NULL : t->text[t->slots[at]];
+        if (!text || (strncmp(text, s, len) == 0 && text[len] == '\0'))
             return t->slots[at];
+    }
+}
+
+static uint32_t add_clean(struct gs_strings *t, const char *s, size_t len)
+{
+    if (2 * (t->n + 1) > t->n_slots)
+        grow_strings(t);
+    uint32_t index = find_string(t, s, len);
+    if (index != GS_IDMAP_NONE)
+        return index;
+    GS_PUSH(t->text, t->n, t->cap, gs_xstrndup(s, len));
+    place_string(t, (uint32_t)(t->n - 1));
+    return (uint32_t)(t->n - 1);
 }
 
 uint32_t gs_strings_add(struct gs_strings *t, const char *s, size_t len)
 {
-    if (2 * (t->n + 1) > t->n_slots)
-        grow_strings(t);
+    if (len <= GS_NAME_MAX_BYTES && gs_utf8_plain(s, len, "") == len)
+        return add_clean(t, s, len);
     char *clean = gs_utf8_clean(s, len, GS_NAME_MAX_BYTES);
-    uint32_t index = find_string(t, clean);
-    if (index != GS_IDMAP_NONE) {
-        free(clean);
-        return index;
-    }
-    char *kept = gs_xstrndup(clean, strlen(clean)); /* the clean copy is three times too long */
+    uint32_t index = add_clean(t, clean, strlen(clean));
     free(clean);
-    GS_PUSH(t->text, t->n, t->cap, kept);
-    place_string(t, (uint32_t)(t->n - 1));
-    return (uint32_t)(t->n - 1);
+    return index;
 }
 
 void gs_strings_free(struct gs_strings *t)
