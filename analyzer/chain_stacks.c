@@ -35,45 +35,27 @@ void gs_chain_weigh(struct gs_chain_weights *w, const struct gs_slice *row)
         gs_chain_weight(w, row->wait_actor)->wait_ns += row->acq_ns - row->begin_ns;
 }
 
-enum { HOLD, WAIT, INSIDE };
+/* Sums by node. */
+struct node_sums {
+    uint64_t *ns;
+    bool *is_there; /* something was added, if 0 ns */
+    size_t n;
+};
 
-/* The decoders' sums, by what their actors stand for. */
-static struct gs_summap merge(const struct gs_decoder *const *decoders,
-                              const struct gs_chain_weights *weights, size_t n, int which)
+static struct node_sums node_sums_open(size_t n)
 {
-    struct gs_summap all = {0};
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < weights[i].n && k < decoders[i]->actors.n; k++) {
-            const struct gs_chain_weight *w = &weights[i].at[k];
-            uint64_t ns = which == HOLD ? w->hold_ns : which == WAIT ? w->wait_ns : w->inside_ns;
-            if (ns)
-                gs_summap_add(&all, decoders[i]->actors.keys[k], ns, 1);
-        }
-    return all;
+    return (struct node_sums){gs_xcalloc(n, sizeof(uint64_t)), gs_xcalloc(n, sizeof(bool)), n};
 }
 
-static void add_node(struct gs_summap *nodes, uint64_t actor, uint64_t ns)
+static void add_node(struct node_sums *nodes, uint64_t actor, uint64_t ns)
 {
-    gs_summap_add(nodes, (uint32_t)actor, ns, 1);
-}
-
-static void add_nodes(struct gs_summap *nodes, struct gs_summap actors)
-{
-    for (size_t i = 0; i < actors.map.n; i++)
-        add_node(nodes, actors.map.keys[i], actors.sums[i].ns);
-    gs_summap_free(&actors);
+    nodes->ns[(uint32_t)actor] += ns;
+    nodes->is_there[(uint32_t)actor] = true;
 }
 
 /* Turns that end at this actor's stack, as they most likely spent their time. */
-static void add_hold(struct gs_summap *nodes, const struct gs_typicals *typicals, uint64_t actor,
-                     uint64_t ns)
+static void add_hold(struct node_sums *nodes, const struct gs_typical_of *y, uint64_t ns)
 {
-    uint32_t at = gs_idmap_find(&typicals->map, actor);
-    if (at == GS_IDMAP_NONE) {
-        add_node(nodes, actor, ns);
-        return;
-    }
-    const struct gs_typical_of *y = &typicals->at[at];
     uint64_t cur = 0;
     for (uint32_t k = 0; k < y->n; k++) {
         uint64_t end = k + 1 < y->n ? (uint64_t)((u128)ns * y->until[k] >> 64) : ns;
@@ -94,31 +76,58 @@ static int heaviest_first(const void *pa, const void *pb)
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-static void take_heaviest(struct gs_idmap *out, struct gs_summap *nodes)
+static void take_heaviest(struct gs_idmap *out, struct node_sums *nodes)
 {
     struct gs_top top;
     gs_top_open(&top, GS_CHAIN_STACKS, sizeof(struct weight), heaviest_first);
-    for (size_t i = 0; i < nodes->map.n; i++)
-        gs_top_offer(&top, &(struct weight){nodes->map.keys[i], nodes->sums[i].ns});
+    for (size_t i = 0; i < nodes->n; i++)
+        if (nodes->is_there[i])
+            gs_top_offer(&top, &(struct weight){i, nodes->ns[i]});
     gs_top_finish(&top);
     for (size_t i = 0; i < top.n; i++)
         gs_idmap_add(out, ((const struct weight *)top.at)[i].node);
     free(top.at);
-    gs_summap_free(nodes);
+    free(nodes->ns);
+    free(nodes->is_there);
+}
+
+struct sums {
+    struct node_sums holders, waiters;
+    const struct gs_typicals *typicals;
+    uint64_t *typical_ns; /* holds of the actors that have a typical turn: shared out together */
+};
+
+static void add_actor(struct sums *s, uint64_t actor, const struct gs_chain_weight *w)
+{
+    if (w->hold_ns) {
+        uint32_t at = gs_idmap_find(&s->typicals->map, actor);
+        if (at == GS_IDMAP_NONE)
+            add_node(&s->holders, actor, w->hold_ns);
+        else
+            s->typical_ns[at] += w->hold_ns;
+    }
+    if (w->inside_ns)
+        add_node(&s->holders, actor, w->inside_ns);
+    if (w->wait_ns)
+        add_node(&s->waiters, actor, w->wait_ns);
 }
 
 void gs_chain_stacks_choose(struct gs_chain_stacks *out, const struct gs_decoder *const *decoders,
                             const struct gs_chain_weights *weights, size_t n,
                             const struct gs_typicals *typicals)
 {
-    struct gs_summap holders = {0}, waiters = {0}, hold = merge(decoders, weights, n, HOLD);
-    for (size_t i = 0; i < hold.map.n; i++)
-        add_hold(&holders, typicals, hold.map.keys[i], hold.sums[i].ns);
-    gs_summap_free(&hold);
-    add_nodes(&holders, merge(decoders, weights, n, INSIDE));
-    add_nodes(&waiters, merge(decoders, weights, n, WAIT));
-    take_heaviest(&out->holders, &holders);
-    take_heaviest(&out->waiters, &waiters);
+    size_t n_nodes = n ? decoders[0]->stacks->n_nodes : 0;
+    struct sums s = {node_sums_open(n_nodes), node_sums_open(n_nodes), typicals,
+                     gs_xcalloc(typicals->map.n, sizeof(uint64_t))};
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < weights[i].n && k < decoders[i]->actors.n; k++)
+            add_actor(&s, decoders[i]->actors.keys[k], &weights[i].at[k]);
+    for (size_t i = 0; i < typicals->map.n; i++)
+        if (s.typical_ns[i])
+            add_hold(&s.holders, &typicals->at[i], s.typical_ns[i]);
+    free(s.typical_ns);
+    take_heaviest(&out->holders, &s.holders);
+    take_heaviest(&out->waiters, &s.waiters);
 }
 
 void gs_chain_weights_free(struct gs_chain_weights *w)
