@@ -155,7 +155,7 @@ bool gs_export_collapsed(const struct gs_profile *p, enum gs_metric metric, FILE
     size_t n;
     struct gs_export_row *rows = gs_export_rows(p, metric, &n);
     writer_open(&w, p, out);
-    for (size_t i = 0; i < n && !ferror(out); i++) {
+    for (size_t i = 0; i < n && !ferror_unlocked(out); i++) {
         if (i == 0 || !is_same_thread(&rows[i], &rows[i - 1]))
             set_label(&w, &rows[i]);
         put_row(&w, &rows[i]);

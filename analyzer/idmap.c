@@ -69,15 +69,21 @@ static inline size_t slot_of(const struct gs_idmap *m, uint64_t key)
     return at;
 }
 
-static void make_slots(struct gs_idmap *m)
+/* Room for n keys. */
+static void make_slots(struct gs_idmap *m, size_t n)
 {
-    while (m->n_slots < 2 * (m->n + 1))
+    while (m->n_slots < 2 * n)
         m->n_slots = m->n_slots ? 2 * m->n_slots : 32;
     free(m->slots);
     m->slots = gs_xmalloc(m->n_slots, sizeof(*m->slots));
     memset(m->slots, 0xff, m->n_slots * sizeof(*m->slots));
-    for (size_t i = 0; i < m->n; i++)
-        m->slots[slot_of(m, m->keys[i])] = (uint32_t)i;
+    size_t mask = m->n_slots - 1;
+    for (size_t i = 0; i < m->n; i++) {
+        size_t at = hash(m->keys[i]) & mask;
+        while (m->slots[at] != GS_IDMAP_NONE)
+            at = (at + 1) & mask;
+        m->slots[at] = (uint32_t)i;
+    }
 }
 
 static inline bool is_run(const struct gs_idmap *m)
@@ -104,7 +110,7 @@ uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key)
         }
     }
     if (2 * (m->n + 1) > m->n_slots)
-        make_slots(m);
+        make_slots(m, m->n + 1);
     uint32_t *slot = &m->slots[slot_of(m, key)];
     if (*slot != GS_IDMAP_NONE)
         return *slot;

@@ -50,8 +50,9 @@ void gs_json_kv_bool(struct gs_json *j, const char *key, bool v);
 /* After the first value of an inline array. */
 static inline void gs_json_next_u64(struct gs_json *j, uint64_t v)
 {
-    gs_buf_char(&j->text, ',');
-    gs_buf_u64(&j->text, v);
+    char *to = gs_buf_room(&j->text, 1 + GS_MAX_DIGITS);
+    *to = ',';
+    j->text.len += (size_t)(gs_digits(to + 1, v) - to);
 }
 
 /* One field of all n structures as an array. */

@@ -28,7 +28,7 @@ static void add_actor(struct gs_process_builder *b, uint32_t gil, uint32_t actor
     t->wait_max_ns = max_u64(t->wait_max_ns, a->wait_max_ns);
     if (!(a->hold_ns | a->blamed_ns | a->wait_ns | a->hold_count | a->wait_count))
         return;
-    struct gs_prof_row *row = gs_row_at(&b->rows, at, gs_actor_node(&res->map, actor));
+    struct gs_prof_row *row = gs_row_add(&b->rows, at, gs_actor_node(&res->map, actor));
     row->hold_ns += a->hold_ns;
     row->blamed_ns += a->blamed_ns;
     row->wait_ns += a->wait_ns;

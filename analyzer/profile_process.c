@@ -13,14 +13,21 @@
 #define MAX_PAIRS     1000
 #define MAX_CHAINS    1000
 
+struct gs_prof_row *gs_row_add(struct gs_row_table *t, uint32_t thread_row, uint32_t node)
+{
+    struct gs_prof_row row = {.thread = thread_row, .node = node};
+    GS_PUSH(t->rows, t->n, t->cap, row);
+    return &t->rows[t->n - 1];
+}
+
 struct gs_prof_row *gs_row_at(struct gs_row_table *t, uint32_t thread_row, uint32_t node)
 {
-    uint32_t at = gs_idmap_add(&t->map, gs_pack32(thread_row, node));
-    if (at == t->n) {
-        struct gs_prof_row row = {.thread = thread_row, .node = node};
-        GS_PUSH(t->rows, t->n, t->cap, row);
+    while (t->map.n < t->n) {
+        const struct gs_prof_row *row = &t->rows[t->map.n];
+        gs_idmap_add(&t->map, gs_pack32(row->thread, row->node));
     }
-    return &t->rows[at];
+    uint32_t at = gs_idmap_add(&t->map, gs_pack32(thread_row, node));
+    return at < t->n ? &t->rows[at] : gs_row_add(t, thread_row, node);
 }
 
 void gs_row_table_free(struct gs_row_table *t)

@@ -10,11 +10,13 @@
 
 /* Rows by (thread row, node), in order of appearance. */
 struct gs_row_table {
-    struct gs_idmap map;
+    struct gs_idmap map; /* of the first map.n rows; the others when one is looked for */
     struct gs_prof_row *rows;
     size_t n, cap;
 };
 struct gs_prof_row *gs_row_at(struct gs_row_table *t, uint32_t thread_row, uint32_t node);
+/* One that is not there yet. */
+struct gs_prof_row *gs_row_add(struct gs_row_table *t, uint32_t thread_row, uint32_t node);
 void gs_row_table_free(struct gs_row_table *t);
 
 struct gs_process_builder {

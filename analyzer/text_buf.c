@@ -43,18 +43,26 @@ void gs_buf_make_room(struct gs_buf *t, size_t n)
     GS_RESERVE(t->s, t->len + n, t->cap);
 }
 
-void gs_buf_u64_long(struct gs_buf *t, uint64_t v)
+static unsigned count_digits(uint64_t v)
+{
+    unsigned n = 1;
+    for (; v >= 10000; v /= 10000)
+        n += 4;
+    return n + (v >= 10) + (v >= 100) + (v >= 1000);
+}
+
+char *gs_digits(char *to, uint64_t v)
 {
     static const char pairs[] =
         "00010203040506070809101112131415161718192021222324252627282930313233"
         "34353637383940414243444546474849505152535455565758596061626364656667"
         "6869707172737475767778798081828384858687888990919293949596979899";
-    char digits[MAX_DIGITS], *at = digits + MAX_DIGITS;
+    char *end = to + count_digits(v), *at = end;
     for (; v >= 100; v /= 100)
         memcpy(at -= 2, pairs + 2 * (v % 100), 2);
     if (v >= 10)
-        memcpy(at -= 2, pairs + 2 * v, 2);
+        memcpy(at - 2, pairs + 2 * v, 2);
     else
-        *--at = (char)('0' + v);
-    gs_buf_put(t, at, (size_t)(digits + MAX_DIGITS - at));
+        at[-1] = (char)('0' + v);
+    return end;
 }

@@ -23,7 +23,10 @@ bool gs_buf_close(struct gs_buf *t);
 void gs_buf_free(struct gs_buf *t);
 
 void gs_buf_make_room(struct gs_buf *t, size_t n);
-void gs_buf_u64_long(struct gs_buf *t, uint64_t v);
+
+#define GS_MAX_DIGITS 20u /* of 64 bits */
+/* Writes v in decimal, up to GS_MAX_DIGITS characters; returns where they end. */
+char *gs_digits(char *to, uint64_t v);
 
 /* n bytes to be written to; t->len is the caller's to move. */
 static inline char *gs_buf_room(struct gs_buf *t, size_t n)
@@ -54,10 +57,8 @@ static inline void gs_buf_string(struct gs_buf *t, const char *s)
 
 static inline void gs_buf_u64(struct gs_buf *t, uint64_t v)
 {
-    if (v < 10)
-        gs_buf_char(t, (char)('0' + v));
-    else
-        gs_buf_u64_long(t, v);
+    char *to = gs_buf_room(t, GS_MAX_DIGITS);
+    t->len += (size_t)(gs_digits(to, v) - to);
 }
 
 #endif
