@@ -125,12 +125,16 @@ static void put_sample(struct writer *w, const struct gs_export_row *row)
     gs_json_begin_array_inline(&w->json);
     if (depth == 0)
         gs_json_u64(&w->json, w->no_stack);
-    if (depth > MAX_DEPTH - 1) {
+    bool cut = depth > MAX_DEPTH - 1;
+    if (cut) {
         gs_json_u64(&w->json, w->cut);
         depth = MAX_DEPTH - 1;
     }
-    for (size_t d = 0; d < depth; d++)
-        gs_json_u64(&w->json, w->frame_no[path[d]]);
+    size_t d = 0;
+    if (depth > 0 && !cut)
+        gs_json_u64(&w->json, w->frame_no[path[d++]]);
+    for (; d < depth; d++)
+        gs_json_next_u64(&w->json, w->frame_no[path[d]]);
     gs_json_end_array(&w->json);
 }
 

@@ -51,8 +51,13 @@ void gs_json_kv_bool(struct gs_json *j, const char *key, bool v);
 static inline void gs_json_next_u64(struct gs_json *j, uint64_t v)
 {
     char *to = gs_buf_room(&j->text, 1 + GS_MAX_DIGITS);
+    char *end = to + 2;
     *to = ',';
-    j->text.len += (size_t)(gs_digits(to + 1, v) - to);
+    if (v < 10) /* as most are */
+        to[1] = (char)('0' + v);
+    else
+        end = gs_digits(to + 1, v);
+    j->text.len += (size_t)(end - to);
 }
 
 /* One field of all n structures as an array. */
