@@ -9,6 +9,8 @@
 
 #include "analyzer/xalloc.h"
 
+#define NEIGHBOURS 8u
+
 /* One for all threads, whoever asks first. */
 static _Atomic uint64_t seed_value;
 
@@ -60,10 +62,16 @@ uint64_t gs_hash_bytes(const void *p, size_t len)
     return mix(h ^ word ^ seed());
 }
 
+/* Ids that follow each other are looked up one after another: they have slots side by side. */
+static inline uint64_t home(uint64_t key)
+{
+    return hash(key / NEIGHBOURS) + key % NEIGHBOURS;
+}
+
 /* The first empty slot, or the key's. */
 static inline size_t slot_of(const struct gs_idmap *m, uint64_t key)
 {
-    size_t mask = m->n_slots - 1, at = hash(key) & mask;
+    size_t mask = m->n_slots - 1, at = home(key) & mask;
     while (m->slots[at] != GS_IDMAP_NONE && m->keys[m->slots[at]] != key)
         at = (at + 1) & mask;
     return at;
@@ -79,7 +87,7 @@ static void make_slots(struct gs_idmap *m, size_t n)
     memset(m->slots, 0xff, m->n_slots * sizeof(*m->slots));
     size_t mask = m->n_slots - 1;
     for (size_t i = 0; i < m->n; i++) {
-        size_t at = hash(m->keys[i]) & mask;
+        size_t at = home(m->keys[i]) & mask;
         while (m->slots[at] != GS_IDMAP_NONE)
             at = (at + 1) & mask;
         m->slots[at] = (uint32_t)i;
