@@ -219,6 +219,16 @@ static void flush(bool second)
     tell_of_failed_writes();
 }
 
+/* A thread may be inside a hook meanwhile, or in other turns: until rows and totals are of one
+ * moment, as far as a few rounds can do that. */
+static void settle(void)
+{
+    for (int i = 0; i < SETTLE_ROUNDS && !gs_records_settled(); i++) {
+        gs_sys0(SYS_sched_yield);
+        flush(false);
+    }
+}
+
 static void stop_recording(uint32_t reason)
 {
     gs_agent.state = GS_STATE_DEAD;
@@ -227,11 +237,7 @@ static void stop_recording(uint32_t reason)
     gs_memory_look();
     write_sched(GS_CHUNK_MAX_ROWS);
     flush(true);
-    /* A thread may have been inside a hook as the recording was switched off. */
-    for (int i = 0; i < SETTLE_ROUNDS && !gs_records_settled(); i++) {
-        gs_sys0(SYS_sched_yield);
-        flush(false);
-    }
+    settle();
     gs_alloc_records(); /* samples of such a thread too */
     gs_records_end(reason);
     gs_writer_flush_records();
@@ -317,10 +323,12 @@ static void serve(uint32_t request)
     } else if (request == REQ_CHECKPOINT) {
         gs_memory_look();
         flush(true);
+        settle();
         gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was
                               read */
         gs_records_event(d.event, 0, d.text);
         gs_writer_flush_records();
+        d.last_flush_t = gs_now(); /* the exec is next: not to cut through what comes after */
     }
     __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
     tell_done();
