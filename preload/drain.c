@@ -30,6 +30,7 @@
 #define FLUSH_NS                 100000000u /* the file is never further behind than this */
 #define SECOND_NS                1000000000u
 #define LEAVE_WAIT_NS            2000000u
+#define STAND_IN_NS              20000000u /* for a core: then who asked does it */
 #define SLICE_NS                 100000u
 #define SCHED_PER_TICK           16u
 #define SETTLE_ROUNDS            4
@@ -45,11 +46,13 @@ static struct {
     uint32_t running; /* 1 from start until the thread's last action */
     uint32_t request; /* enum request; NONE again once served */
     uint32_t done;    /* futex: bumped when a request is served, or the thread ends */
+    uint32_t writing; /* futex: 1 while somebody uses the writer; the thread, unless it sleeps */
     uint32_t event;
     char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
     uint64_t failed_writes_told;
     bool joinable, own_fds;
+    bool closed; /* the END record is written */
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
@@ -68,6 +71,27 @@ void gs_drain_forget(void)
     d = (__typeof__(d)){0};
     gs_writer_forget();
     gs_hold_watch_forget();
+}
+
+/* ---- who writes ---- */
+
+static bool try_begin_writing(void)
+{
+    uint32_t nobody = 0;
+    return __atomic_compare_exchange_n(&d.writing, &nobody, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static void begin_writing(void)
+{
+    while (!try_begin_writing())
+        gs_futex_wait(&d.writing, 1, FLUSH_NS);
+}
+
+static void end_writing(void)
+{
+    __atomic_store_n(&d.writing, 0, __ATOMIC_RELEASE);
+    gs_futex_wake(&d.writing);
 }
 
 /* ---- the file ---- */
@@ -241,6 +265,7 @@ static void stop_recording(uint32_t reason)
     gs_alloc_records(); /* samples of such a thread too */
     gs_records_end(reason);
     gs_writer_flush_records();
+    d.closed = true;
 }
 
 static void check_limits(uint64_t now)
@@ -313,7 +338,7 @@ static bool is_behind(uint64_t now, uint64_t ns)
 
 /* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's; but where
  * forks come so fast that no thread gets to write, one of them must. */
-static void serve(uint32_t request)
+static void do_what_is_asked(uint32_t request)
 {
     if (request == REQ_LEAVE && is_behind(gs_now(), FLUSH_NS)) {
         flush(false);
@@ -330,8 +355,21 @@ static void serve(uint32_t request)
         gs_writer_flush_records();
         d.last_flush_t = gs_now(); /* the exec is next: not to cut through what comes after */
     }
+}
+
+static void serve(uint32_t request)
+{
+    do_what_is_asked(request);
     __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
     tell_done();
+}
+
+static void sleep_until_kicked(uint32_t kick)
+{
+    uint64_t ns = gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+    end_writing();
+    gs_futex_wait(&d.kick, kick, ns);
+    begin_writing();
 }
 
 /* False when it is time to end. */
@@ -339,8 +377,9 @@ static bool drain_once(uint32_t *kick_seen)
 {
     uint32_t kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     if (kick == *kick_seen && !__atomic_load_n(&d.request, __ATOMIC_ACQUIRE))
-        gs_futex_wait(&d.kick, kick,
-                      gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS));
+        sleep_until_kicked(kick);
+    if (d.closed)
+        return false;
     kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     bool kicked = kick != *kick_seen;
     *kick_seen = kick;
@@ -396,11 +435,12 @@ static void *drain_main(void *arg)
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
     ask_for_short_slices();
+    begin_writing();
     gs_cost_drain_begins();
     d.own_fds = take_private_fds();
     if (d.own_fds)
         gs_nvml_drain_begins();
-    if (open_file(d.own_fds)) {
+    if (!d.closed && open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
@@ -408,6 +448,7 @@ static void *drain_main(void *arg)
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    end_writing();
     tell_done();
     return NULL;
 }
@@ -507,51 +548,95 @@ void gs_drain_leave(void)
         gs_drain_join();
 }
 
-/* Without a drain thread the caller writes itself; nobody else can be in the writer then. */
-static bool serve_inline(enum request request, uint32_t event, const char *text)
+struct ask {
+    enum request request;
+    uint32_t event;
+    const char *text;
+    uint64_t stand_in_ns, end_ns; /* CLOCK_MONOTONIC */
+};
+
+static uint64_t patience_ns(const struct ask *a, uint64_t now)
+{
+    uint64_t next = now < a->stand_in_ns ? a->stand_in_ns : now + STAND_IN_NS;
+    return (next < a->end_ns ? next : a->end_ns) - now;
+}
+
+/* Without a drain thread the caller writes itself. */
+static bool serve_inline(const struct ask *a)
 {
     uint32_t idle = 0;
     if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return false;
-    set_event(event, text);
+    begin_writing();
+    set_event(a->event, a->text);
     if (open_file(false))
-        serve(request);
+        serve(a->request);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    end_writing();
     return true;
 }
 
-/* Until the thread has served the request; false when it ended without having seen it. */
-static bool wait_served(enum request request, uint64_t end_ns)
+/* On a busy machine a thread that was woken, or just made, may not get a core for a second, and the
+ * process would end without a capture. It has not taken up what is pending, so the caller writes.
+ * All there is lies in memory, but the thread's descriptor is its own: the file is opened by its
+ * path, which may lead to another by now. Then only the thread can. */
+static bool stand_in(const struct ask *a, enum request pending)
+{
+    struct gs_sink *sink = &gs_writer.sink;
+    if (!try_begin_writing())
+        return false;
+    bool can = __atomic_load_n(&d.request, __ATOMIC_ACQUIRE) == pending &&
+               (sink->created ? gs_sink_is_in_reach(sink) : open_file(false));
+    if (can) {
+        gs_sink_detach(sink); /* for the thread too: the writer may go on in a new segment */
+        set_event(a->event, a->text);
+        do_what_is_asked(a->request);
+        if (pending == a->request)
+            __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
+        tell_done();
+    }
+    end_writing();
+    return can;
+}
+
+/* Until the request is served; false when the thread ended without having seen it. */
+static bool wait_served(const struct ask *a)
 {
     for (;;) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
         uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
-        if (__atomic_load_n(&d.request, __ATOMIC_ACQUIRE) != request || now >= end_ns)
+        if (__atomic_load_n(&d.request, __ATOMIC_ACQUIRE) != a->request || now >= a->end_ns)
             return true;
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE))
             break;
-        gs_futex_wait(&d.done, done, end_ns - now);
+        if (now >= a->stand_in_ns && stand_in(a, a->request))
+            return true;
+        gs_futex_wait(&d.done, done, patience_ns(a, now));
     }
-    uint32_t mine = request;
+    uint32_t mine = a->request;
     return !__atomic_compare_exchange_n(&d.request, &mine, REQ_NONE, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED);
 }
 
-/* The thread may be on its way out for a fork, or busy with another's request: then again. */
+/* The thread may be on its way out for a fork, or busy with another's request: then again. Or it
+ * was to leave for a fork, and has not noticed yet. */
 static void ask(enum request request, uint32_t event, const char *text)
 {
-    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + GS_FINISH_WAIT_NS, now;
-    while (gs_agent.state == GS_STATE_ON && (now = gs_clock_ns(CLOCK_MONOTONIC)) < end_ns) {
+    uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
+    struct ask a = {request, event, text, now + STAND_IN_NS, now + GS_FINISH_WAIT_NS};
+    for (; gs_agent.state == GS_STATE_ON && now < a.end_ns; now = gs_clock_ns(CLOCK_MONOTONIC)) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
-            if (serve_inline(request, event, text))
+            if (serve_inline(&a))
                 return;
         } else if (post_request(request, event, text)) {
-            if (wait_served(request, end_ns))
+            if (wait_served(&a))
                 return;
+        } else if (now >= a.stand_in_ns && stand_in(&a, REQ_LEAVE)) {
+            return;
         } else {
-            gs_futex_wait(&d.done, done, end_ns - now);
+            gs_futex_wait(&d.done, done, patience_ns(&a, now));
         }
     }
 }
