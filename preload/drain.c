@@ -343,6 +343,7 @@ static void do_what_is_asked(uint32_t request)
     if (request == REQ_LEAVE && is_behind(gs_now(), FLUSH_NS)) {
         flush(false);
         d.last_flush_t = gs_now();
+        check_size();
     } else if (request == REQ_FINISH) {
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
