@@ -19,6 +19,7 @@
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
+#include "preload/sched_rows.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
@@ -32,7 +33,6 @@
 #define LEAVE_WAIT_NS            2000000u
 #define STAND_IN_NS              20000000u /* for a core: then who asked does it */
 #define SLICE_NS                 100000u
-#define SCHED_PER_TICK           16u
 #define SETTLE_ROUNDS            4
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
@@ -56,8 +56,6 @@ static struct {
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
-    struct gs_thread *sched_cursor;
-    uint32_t threads_seen; /* when last asked which have ended */
 } d;
 
 void gs_drain_kick(void)
@@ -71,6 +69,7 @@ void gs_drain_forget(void)
     d = (__typeof__(d)){0};
     gs_writer_forget();
     gs_hold_watch_forget();
+    gs_sched_forget();
 }
 
 /* ---- who writes ---- */
@@ -128,69 +127,6 @@ static bool take_private_fds(void)
 }
 
 /* ---- the periodic work ---- */
-
-static void mark_if_ended(struct gs_thread *t)
-{
-    uint32_t live = GS_THREAD_LIVE;
-    if (gs_proc_task_has_ended(t->tid))
-        __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED);
-}
-
-static bool is_live(const struct gs_thread *t)
-{
-    return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_LIVE &&
-           __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
-}
-
-/* Where threads come they go: ask after all of them then, so that thousands of short ones a second
- * use the memory of a few. Otherwise the rounds of write_sched() find them soon enough. */
-static void find_ended_threads(void)
-{
-    uint32_t n = gs_thread_count();
-    if (n == d.threads_seen)
-        return;
-    d.threads_seen = n;
-    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
-    for (; t; t = t->next)
-        if (is_live(t))
-            mark_if_ended(t);
-}
-
-static void sched_row(struct gs_thread *t, uint32_t *n, uint64_t now)
-{
-    uint64_t cpu, runqueue;
-    if (!gs_proc_schedstat(t->tid, &cpu, &runqueue)) {
-        mark_if_ended(t);
-        return;
-    }
-    if (cpu == t->cpu_ns && runqueue == t->runqueue_ns)
-        return;
-    t->cpu_ns = cpu;
-    t->runqueue_ns = runqueue;
-    gs_writer_column(0)[*n] = now;
-    gs_writer_column(1)[*n] = t->idx;
-    gs_writer_column(2)[*n] = cpu;
-    gs_writer_column(3)[(*n)++] = runqueue;
-}
-
-/* A few threads a tick, in turn; all of them (as far as a chunk holds) at the end. */
-static void write_sched(uint32_t max)
-{
-    uint32_t n = 0;
-    uint64_t now = gs_now();
-    struct gs_thread *first = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
-    struct gs_thread *t = d.sched_cursor ? d.sched_cursor : first;
-    for (; t && max; t = t->next) {
-        if (is_live(t)) {
-            sched_row(t, &n, now);
-            max--;
-        }
-    }
-    d.sched_cursor = t;
-    if (n)
-        gs_writer_chunk(GS_STREAM_SCHED, GS_NO_GIL, n);
-}
 
 static void every_second(void)
 {
@@ -257,9 +193,8 @@ static void stop_recording(uint32_t reason)
 {
     gs_agent.state = GS_STATE_DEAD;
     gs_live.mode = GS_LIVE_NO;
-    d.sched_cursor = NULL;
     gs_memory_look();
-    write_sched(GS_CHUNK_MAX_ROWS);
+    gs_sched_write_all();
     flush(true);
     settle();
     gs_alloc_records(); /* samples of such a thread too */
@@ -308,8 +243,8 @@ static void tick(bool kicked)
     if (now - d.last_round_t >= gs_ticks_of_ns(FLUSH_NS)) { /* also while kicks come faster */
         d.last_round_t = now;
         gs_writer_drain(); /* before anything that takes long: rings fill meanwhile */
-        find_ended_threads();
-        write_sched(SCHED_PER_TICK);
+        gs_sched_find_ended();
+        gs_sched_write_some();
         check_limits(now);
     }
     flush(second);
