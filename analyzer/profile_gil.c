@@ -78,40 +78,6 @@ static void add_percentiles(struct gs_process_builder *b, uint32_t gil, const st
 
 /* ---- TOTALS ---- */
 
-/* The rows may be newer than the last TOTALS (the process was killed): what was open then may have
- * been closed since. */
-static bool is_closed(const struct gs_process_builder *b, const struct gs_rec_totals *t)
-{
-    const struct gs_windows *rows = &b->r->gils[t->gil].rows;
-    uint32_t at = gs_idmap_find(&rows->threads, b->r->threads[t->thread].id);
-    if (at == GS_IDMAP_NONE)
-        return false;
-    if (t->open_kind == 1)
-        return rows->last[at].has_turn && rows->last[at].turn_acq_ns >= t->open_since_ns;
-    return rows->last[at].acq_ns > t->open_since_ns;
-}
-
-static void add_open(struct gs_process_builder *b, const struct gs_rec_totals *t)
-{
-    uint64_t end = b->r->end_ns;
-    uint64_t ns = end > t->open_since_ns ? end - t->open_since_ns : 0;
-    uint32_t idx = gs_builder_thread(b, t->thread, t->gil); /* may move threads[] */
-    struct gs_prof_thread *row = &b->threads[idx];
-    if (t->open_kind == 1)
-        row->open_hold_ns += ns;
-    else
-        row->open_wait_ns += ns;
-}
-
-static void add_open_cells(struct gs_process_builder *b, uint32_t gil)
-{
-    for (size_t i = b->totals_from[gil]; i < b->totals_from[gil + 1]; i++) {
-        const struct gs_rec_totals *t = b->totals[i];
-        if (t->seen && (t->open_kind == 1 || t->open_kind == 2) && !is_closed(b, t))
-            add_open(b, t);
-    }
-}
-
 /* Rows that are deleted; what was folded then came with the rest of it. */
 static void add_gone(struct gs_process_builder *b, const struct gs_rec_totals *t, uint32_t at)
 {
@@ -126,14 +92,17 @@ static void add_gone(struct gs_process_builder *b, const struct gs_rec_totals *t
     gone->wait_count += t->gone_waits;
 }
 
-/* Counts are exact in TOTALS; the rows may be newer. */
+/* Counts are exact in TOTALS; the rows, which the row has been made of so far, may be newer. Each
+ * turn and each wait is in one of three places, so newer rows add to what was folded or lost. */
 static void add_totals(struct gs_process_builder *b, const struct gs_rec_totals *t)
 {
     uint32_t at = gs_builder_thread(b, t->thread, t->gil);
     struct gs_prof_thread *row = &b->threads[at];
+    uint64_t turns = row->releases + t->folded_n + t->lost_n + t->gone_turns;
+    uint64_t waits = row->contended + t->lost_wait_n + t->gone_waits;
     row->acquisitions = max_u64(row->acquisitions, t->acquisitions);
-    row->releases = max_u64(row->releases, t->releases);
-    row->contended = max_u64(row->contended, t->contended);
+    row->releases = max_u64(turns, t->releases);
+    row->contended = max_u64(waits, t->contended);
     row->forced_drops = max_u64(row->forced_drops, t->forced);
     row->hold_ns += t->folded_ns + t->lost_ns;
     row->wait_ns += t->lost_wait_ns;
@@ -201,7 +170,7 @@ void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil, const struct
         }
         add_fold_hist(b, t->fold_hist, hold_hist);
     }
-    add_open_cells(b, gil);
+    gs_builder_add_open(b, gil, first);
     sum_gil(b, first, out);
     gs_hist_compact(hold_hist, &out->hold_hist);
     gs_hist_compact(res->wait_hist, &out->wait_hist);

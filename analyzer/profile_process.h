@@ -40,6 +40,9 @@ uint32_t gs_builder_thread(struct gs_process_builder *b, uint32_t thread, uint32
 /* profile_gil.c: engine result and exact totals of one GIL (dense index) into the builder. */
 void gs_builder_add_gil(struct gs_process_builder *b, uint32_t gil,
                         const struct gs_gil_result *res);
+/* profile_open.c: the turn and the waits still open at the end, and the counts of turns that follow
+ * from it. After the GIL's rows and TOTALS, which are threads[first] and on. */
+void gs_builder_add_open(struct gs_process_builder *b, uint32_t gil, size_t first);
 /* profile_fold.c: uncontended time of one thread and GIL, shared among its samples. */
 void gs_builder_add_folded(struct gs_process_builder *b, uint32_t gil);
 

@@ -273,6 +273,14 @@ bool gs_agent_wake(uintptr_t caller)
     return gs_from_python(caller) && gs_agent.pid != gs_getpid() && begin_child();
 }
 
+/* Not where the recording has ended meanwhile: nobody would empty the rings. */
+static void want_restart(void)
+{
+    uint32_t on = GS_LIVE_YES;
+    __atomic_compare_exchange_n(&gs_live.mode, &on, GS_LIVE_RESTART, false, __ATOMIC_ACQ_REL,
+                                __ATOMIC_RELAXED);
+}
+
 void gs_agent_restart(uint64_t now)
 {
     uint32_t wanted = GS_LIVE_RESTART;
@@ -284,13 +292,13 @@ void gs_agent_restart(uint64_t now)
         return;
     /* No thread to be had (RLIMIT_NPROC, memory): not again at every turn. */
     gs_agent.restart_after = now + gs_ticks_of_ns(RETRY_NS);
-    gs_live.mode = GS_LIVE_RESTART;
+    want_restart();
 }
 
 void gs_agent_before_fork(void)
 {
     gs_agent.restart_after = UINT64_MAX;
-    gs_live.mode = GS_LIVE_RESTART;
+    want_restart();
 }
 
 void gs_agent_after_fork(void)

@@ -19,6 +19,7 @@
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
+#include "preload/sched_rows.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
@@ -30,8 +31,8 @@
 #define FLUSH_NS                 100000000u /* the file is never further behind than this */
 #define SECOND_NS                1000000000u
 #define LEAVE_WAIT_NS            2000000u
+#define STAND_IN_NS              20000000u /* for a core: then who asked does it */
 #define SLICE_NS                 100000u
-#define SCHED_PER_TICK           16u
 #define SETTLE_ROUNDS            4
 #define CLOSE_RANGE_UNSHARE_FLAG 2u
 
@@ -45,16 +46,16 @@ static struct {
     uint32_t running; /* 1 from start until the thread's last action */
     uint32_t request; /* enum request; NONE again once served */
     uint32_t done;    /* futex: bumped when a request is served, or the thread ends */
+    uint32_t writing; /* futex: 1 while somebody uses the writer; the thread, unless it sleeps */
     uint32_t event;
     char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
     uint64_t failed_writes_told;
     bool joinable, own_fds;
+    bool closed; /* the END record is written */
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
-    struct gs_thread *sched_cursor;
-    uint32_t threads_seen; /* when last asked which have ended */
 } d;
 
 void gs_drain_kick(void)
@@ -68,6 +69,28 @@ void gs_drain_forget(void)
     d = (__typeof__(d)){0};
     gs_writer_forget();
     gs_hold_watch_forget();
+    gs_sched_forget();
+}
+
+/* ---- who writes ---- */
+
+static bool try_begin_writing(void)
+{
+    uint32_t nobody = 0;
+    return __atomic_compare_exchange_n(&d.writing, &nobody, 1, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static void begin_writing(void)
+{
+    while (!try_begin_writing())
+        gs_futex_wait(&d.writing, 1, FLUSH_NS);
+}
+
+static void end_writing(void)
+{
+    __atomic_store_n(&d.writing, 0, __ATOMIC_RELEASE);
+    gs_futex_wake(&d.writing);
 }
 
 /* ---- the file ---- */
@@ -104,69 +127,6 @@ static bool take_private_fds(void)
 }
 
 /* ---- the periodic work ---- */
-
-static void mark_if_ended(struct gs_thread *t)
-{
-    uint32_t live = GS_THREAD_LIVE;
-    if (gs_proc_task_has_ended(t->tid))
-        __atomic_compare_exchange_n(&t->state, &live, GS_THREAD_DEAD, false, __ATOMIC_ACQ_REL,
-                                    __ATOMIC_RELAXED);
-}
-
-static bool is_live(const struct gs_thread *t)
-{
-    return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) == GS_THREAD_LIVE &&
-           __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
-}
-
-/* Where threads come they go: ask after all of them then, so that thousands of short ones a second
- * use the memory of a few. Otherwise the rounds of write_sched() find them soon enough. */
-static void find_ended_threads(void)
-{
-    uint32_t n = gs_thread_count();
-    if (n == d.threads_seen)
-        return;
-    d.threads_seen = n;
-    struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
-    for (; t; t = t->next)
-        if (is_live(t))
-            mark_if_ended(t);
-}
-
-static void sched_row(struct gs_thread *t, uint32_t *n, uint64_t now)
-{
-    uint64_t cpu, runqueue;
-    if (!gs_proc_schedstat(t->tid, &cpu, &runqueue)) {
-        mark_if_ended(t);
-        return;
-    }
-    if (cpu == t->cpu_ns && runqueue == t->runqueue_ns)
-        return;
-    t->cpu_ns = cpu;
-    t->runqueue_ns = runqueue;
-    gs_writer_column(0)[*n] = now;
-    gs_writer_column(1)[*n] = t->idx;
-    gs_writer_column(2)[*n] = cpu;
-    gs_writer_column(3)[(*n)++] = runqueue;
-}
-
-/* A few threads a tick, in turn; all of them (as far as a chunk holds) at the end. */
-static void write_sched(uint32_t max)
-{
-    uint32_t n = 0;
-    uint64_t now = gs_now();
-    struct gs_thread *first = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
-    struct gs_thread *t = d.sched_cursor ? d.sched_cursor : first;
-    for (; t && max; t = t->next) {
-        if (is_live(t)) {
-            sched_row(t, &n, now);
-            max--;
-        }
-    }
-    d.sched_cursor = t;
-    if (n)
-        gs_writer_chunk(GS_STREAM_SCHED, GS_NO_GIL, n);
-}
 
 static void every_second(void)
 {
@@ -224,23 +184,29 @@ static bool is_settled(void)
     return gs_records_settled() && gs_cuda_records_settled();
 }
 
-static void stop_recording(uint32_t reason)
+/* A thread may be inside a hook meanwhile, or in other turns: until rows and totals are of one
+ * moment, as far as a few rounds can do that. */
+static void settle(void)
 {
-    gs_agent.state = GS_STATE_DEAD;
-    gs_live.mode = GS_LIVE_NO;
-    d.sched_cursor = NULL;
-    gs_memory_look();
-    write_sched(GS_CHUNK_MAX_ROWS);
-    flush(true);
-    /* A thread may have been inside a hook as the recording was switched off. */
     for (int i = 0; i < SETTLE_ROUNDS && !is_settled(); i++) {
         gs_sys0(SYS_sched_yield);
         flush(false);
     }
+}
+
+static void stop_recording(uint32_t reason)
+{
+    gs_agent.state = GS_STATE_DEAD;
+    gs_live.mode = GS_LIVE_NO;
+    gs_memory_look();
+    gs_sched_write_all();
+    flush(true);
+    settle();
     gs_alloc_records(); /* samples of such a thread too */
     gs_cuda_records_end();
     gs_records_end(reason);
     gs_writer_flush_records();
+    d.closed = true;
 }
 
 static void check_limits(uint64_t now)
@@ -283,8 +249,8 @@ static void tick(bool kicked)
     if (now - d.last_round_t >= gs_ticks_of_ns(FLUSH_NS)) { /* also while kicks come faster */
         d.last_round_t = now;
         gs_writer_drain(); /* before anything that takes long: rings fill meanwhile */
-        find_ended_threads();
-        write_sched(SCHED_PER_TICK);
+        gs_sched_find_ended();
+        gs_sched_write_some();
         check_limits(now);
     }
     flush(second);
@@ -313,24 +279,40 @@ static bool is_behind(uint64_t now, uint64_t ns)
 
 /* LEAVE writes nothing: a fork waits for it. What lies in the rings is the next thread's; but where
  * forks come so fast that no thread gets to write, one of them must. */
-static void serve(uint32_t request)
+static void do_what_is_asked(uint32_t request)
 {
     if (request == REQ_LEAVE && is_behind(gs_now(), FLUSH_NS)) {
         flush(false);
         d.last_flush_t = gs_now();
+        check_size();
     } else if (request == REQ_FINISH) {
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         gs_memory_look();
         flush(true);
+        settle();
         gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was
                               read */
         gs_cuda_records_end();
         gs_records_event(d.event, 0, d.text);
         gs_writer_flush_records();
+        d.last_flush_t = gs_now(); /* the exec is next: not to cut through what comes after */
     }
+}
+
+static void serve(uint32_t request)
+{
+    do_what_is_asked(request);
     __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
     tell_done();
+}
+
+static void sleep_until_kicked(uint32_t kick)
+{
+    uint64_t ns = gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+    end_writing();
+    gs_futex_wait(&d.kick, kick, ns);
+    begin_writing();
 }
 
 /* False when it is time to end. */
@@ -338,8 +320,9 @@ static bool drain_once(uint32_t *kick_seen)
 {
     uint32_t kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     if (kick == *kick_seen && !__atomic_load_n(&d.request, __ATOMIC_ACQUIRE))
-        gs_futex_wait(&d.kick, kick,
-                      gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS));
+        sleep_until_kicked(kick);
+    if (d.closed)
+        return false;
     kick = __atomic_load_n(&d.kick, __ATOMIC_ACQUIRE);
     bool kicked = kick != *kick_seen;
     *kick_seen = kick;
@@ -395,11 +378,12 @@ static void *drain_main(void *arg)
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
     ask_for_short_slices();
+    begin_writing();
     gs_cost_drain_begins();
     d.own_fds = take_private_fds();
     if (d.own_fds)
         gs_nvml_drain_begins();
-    if (open_file(d.own_fds)) {
+    if (!d.closed && open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
@@ -407,6 +391,7 @@ static void *drain_main(void *arg)
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    end_writing();
     tell_done();
     return NULL;
 }
@@ -506,51 +491,95 @@ void gs_drain_leave(void)
         gs_drain_join();
 }
 
-/* Without a drain thread the caller writes itself; nobody else can be in the writer then. */
-static bool serve_inline(enum request request, uint32_t event, const char *text)
+struct ask {
+    enum request request;
+    uint32_t event;
+    const char *text;
+    uint64_t stand_in_ns, end_ns; /* CLOCK_MONOTONIC */
+};
+
+static uint64_t patience_ns(const struct ask *a, uint64_t now)
+{
+    uint64_t next = now < a->stand_in_ns ? a->stand_in_ns : now + STAND_IN_NS;
+    return (next < a->end_ns ? next : a->end_ns) - now;
+}
+
+/* Without a drain thread the caller writes itself. */
+static bool serve_inline(const struct ask *a)
 {
     uint32_t idle = 0;
     if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return false;
-    set_event(event, text);
+    begin_writing();
+    set_event(a->event, a->text);
     if (open_file(false))
-        serve(request);
+        serve(a->request);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
+    end_writing();
     return true;
 }
 
-/* Until the thread has served the request; false when it ended without having seen it. */
-static bool wait_served(enum request request, uint64_t end_ns)
+/* On a busy machine a thread that was woken, or just made, may not get a core for a second, and the
+ * process would end without a capture. It has not taken up what is pending, so the caller writes.
+ * All there is lies in memory, but the thread's descriptor is its own: the file is opened by its
+ * path, which may lead to another by now. Then only the thread can. */
+static bool stand_in(const struct ask *a, enum request pending)
+{
+    struct gs_sink *sink = &gs_writer.sink;
+    if (!try_begin_writing())
+        return false;
+    bool can = __atomic_load_n(&d.request, __ATOMIC_ACQUIRE) == pending &&
+               (sink->created ? gs_sink_is_in_reach(sink) : open_file(false));
+    if (can) {
+        gs_sink_detach(sink); /* for the thread too: the writer may go on in a new segment */
+        set_event(a->event, a->text);
+        do_what_is_asked(a->request);
+        if (pending == a->request)
+            __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
+        tell_done();
+    }
+    end_writing();
+    return can;
+}
+
+/* Until the request is served; false when the thread ended without having seen it. */
+static bool wait_served(const struct ask *a)
 {
     for (;;) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
         uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
-        if (__atomic_load_n(&d.request, __ATOMIC_ACQUIRE) != request || now >= end_ns)
+        if (__atomic_load_n(&d.request, __ATOMIC_ACQUIRE) != a->request || now >= a->end_ns)
             return true;
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE))
             break;
-        gs_futex_wait(&d.done, done, end_ns - now);
+        if (now >= a->stand_in_ns && stand_in(a, a->request))
+            return true;
+        gs_futex_wait(&d.done, done, patience_ns(a, now));
     }
-    uint32_t mine = request;
+    uint32_t mine = a->request;
     return !__atomic_compare_exchange_n(&d.request, &mine, REQ_NONE, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_RELAXED);
 }
 
-/* The thread may be on its way out for a fork, or busy with another's request: then again. */
+/* The thread may be on its way out for a fork, or busy with another's request: then again. Or it
+ * was to leave for a fork, and has not noticed yet. */
 static void ask(enum request request, uint32_t event, const char *text)
 {
-    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + GS_FINISH_WAIT_NS, now;
-    while (gs_agent.state == GS_STATE_ON && (now = gs_clock_ns(CLOCK_MONOTONIC)) < end_ns) {
+    uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
+    struct ask a = {request, event, text, now + STAND_IN_NS, now + GS_FINISH_WAIT_NS};
+    for (; gs_agent.state == GS_STATE_ON && now < a.end_ns; now = gs_clock_ns(CLOCK_MONOTONIC)) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE)) {
-            if (serve_inline(request, event, text))
+            if (serve_inline(&a))
                 return;
         } else if (post_request(request, event, text)) {
-            if (wait_served(request, end_ns))
+            if (wait_served(&a))
                 return;
+        } else if (now >= a.stand_in_ns && stand_in(&a, REQ_LEAVE)) {
+            return;
         } else {
-            gs_futex_wait(&d.done, done, end_ns - now);
+            gs_futex_wait(&d.done, done, patience_ns(&a, now));
         }
     }
 }

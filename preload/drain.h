@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The drain thread: packs ring slots into chunks and appends them, at least every 100 ms. It never
  * takes the GIL, has all signals blocked, and owns a private table of file descriptors. Also what
- * the exit, fork and exec paths ask of it. All waits here are bounded.
+ * the exit, fork and exec paths ask of it; where it gets no core they write in its place. All waits
+ * here are bounded.
  */
 #ifndef GS_DRAIN_H
 #define GS_DRAIN_H

@@ -8,6 +8,9 @@
 #include "preload/own_maps.h"
 #include "preload/raw_sys.h"
 #include "preload/sampler.h"
+#include "preload/trace/trace_format.h"
+
+#define STEADY_TRIES 16
 
 struct gs_thread *gs_threads;
 uint64_t gs_calls_without_state;
@@ -125,6 +128,36 @@ void gs_threads_forget(void)
     n_indexes = 0;
     gs_calls_without_state = 0;
     gs_self = NULL;
+}
+
+static struct gs_thread_now look_at(const struct gs_thread *t)
+{
+    struct gs_thread_now n = {.tot = t->tot,
+                              .open_kind = __atomic_load_n(&t->open_kind, __ATOMIC_ACQUIRE),
+                              .open_stack = GS_STACK_NONE};
+    if (n.open_kind == GS_OPEN_HOLDING)
+        n.open_since = t->acq_t;
+    if (n.open_kind == GS_OPEN_WAITING) {
+        n.open_since = t->wait_t;
+        n.open_stack = t->wait_stack;
+    }
+    return n;
+}
+
+/* Two looks that agree saw what was true between them. A thread too fast for that is described as
+ * it was seen; its next record comes soon. */
+struct gs_thread_now gs_thread_now(const struct gs_thread *t)
+{
+    struct gs_thread_now n, again;
+    int tries = STEADY_TRIES;
+    do {
+        n = look_at(t);
+        n.t = gs_now();
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        again = look_at(t);
+        again.t = n.t;
+    } while (memcmp(&n, &again, sizeof(n)) && --tries);
+    return n;
 }
 
 /* Everything but the list link goes back to zero; `state` last, for it lets others in. The ring

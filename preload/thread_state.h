@@ -91,6 +91,15 @@ struct gs_thread {
 
 _Static_assert(offsetof(struct gs_thread, tot) == 64, "the hot lines");
 
+/* What TOTALS say, true at `t`. */
+struct gs_thread_now {
+    struct gs_totals tot;
+    uint64_t t, open_since;
+    uint32_t open_kind, open_stack;
+};
+/* Of a thread that goes on meanwhile. CTX: drain. */
+struct gs_thread_now gs_thread_now(const struct gs_thread *t);
+
 /* All threads ever seen, newest first. */
 extern struct gs_thread *gs_threads;
 

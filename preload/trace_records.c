@@ -194,14 +194,14 @@ static void announce_thread(struct gs_thread *t)
     put_thread(t);
 }
 
-static void put_totals(struct gs_thread *t, uint64_t now)
+static void put_totals(struct gs_thread *t)
 {
-    struct gs_totals tot = t->tot;
-    uint32_t open = __atomic_load_n(&t->open_kind, __ATOMIC_ACQUIRE);
+    struct gs_thread_now n = gs_thread_now(t);
+    struct gs_totals tot = n.tot;
     struct gs_record_writer *w = begin(GS_RECORD_TOTALS, 256);
     gs_record_put_u(w, t->idx);
     gs_record_put_u(w, t->gil->idx);
-    gs_record_put_u(w, now);
+    gs_record_put_u(w, n.t);
     gs_record_put_u(w, tot.acquisitions);
     gs_record_put_u(w, tot.releases);
     gs_record_put_u(w, tot.contended);
@@ -212,14 +212,12 @@ static void put_totals(struct gs_thread *t, uint64_t now)
     gs_record_put_u(w, tot.lost_hold);
     gs_record_put_u(w, tot.lost_wait_n);
     gs_record_put_u(w, tot.lost_wait);
-    gs_record_put_u(w, open);
-    gs_record_put_u(w, open == GS_OPEN_HOLDING   ? t->acq_t
-                       : open == GS_OPEN_WAITING ? t->wait_t
-                                                 : 0);
-    gs_record_put_u(w, open == GS_OPEN_WAITING ? t->wait_stack : GS_STACK_NONE);
+    gs_record_put_u(w, n.open_kind);
+    gs_record_put_u(w, n.open_since);
+    gs_record_put_u(w, n.open_stack);
     gs_writer_record_done();
     t->written = tot;
-    t->written_open = open;
+    t->written_open = n.open_kind;
 }
 
 void gs_records_put_hist(struct gs_record_writer *w, const uint64_t *buckets)
@@ -276,13 +274,13 @@ static uint64_t events_of(const struct gs_thread *t)
 
 /* A dead thread's last words; its memory may then serve another. A thread that died waiting (as
  * daemon threads do at interpreter exit) will not be signalled any more. */
-static void bury(struct gs_thread *t, uint64_t now)
+static void bury(struct gs_thread *t)
 {
-    put_totals(t, now);
+    put_totals(t);
     put_fold_hist(t);
     struct gs_record_writer *w = begin(GS_RECORD_THREAD_END, 64);
     gs_record_put_u(w, t->idx);
-    gs_record_put_u(w, now);
+    gs_record_put_u(w, gs_now());
     gs_writer_record_done();
     if (t->waiting)
         __atomic_fetch_add(&t->gil->dead_waiters, 1, __ATOMIC_RELAXED);
@@ -295,7 +293,6 @@ static void bury(struct gs_thread *t, uint64_t now)
 
 void gs_records_threads(int histograms)
 {
-    uint64_t now = gs_now();
     struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
     put_gils();
     for (; t; t = t->next) {
@@ -305,11 +302,11 @@ void gs_records_threads(int histograms)
         if (histograms || t->announced == 0 || (t->py_name_len && !(t->announced & ANNOUNCED_PY)))
             announce_thread(t);
         if (state == GS_THREAD_DEAD && t->ring.head == t->ring.tail) {
-            bury(t, now);
+            bury(t);
             continue;
         }
         if (memcmp(&t->tot, &t->written, sizeof(t->tot)) || t->written_open != t->open_kind)
-            put_totals(t, now);
+            put_totals(t);
         if (histograms)
             put_fold_hist(t);
     }
@@ -440,10 +437,11 @@ void gs_cost_drain_ends(void)
     drain_tid = 0;
 }
 
+/* Another thread may ask, in its place: the kernel's name for the CPU clock of one thread. */
 static uint64_t drain_cpu_ns(void)
 {
-    bool is_drain = drain_tid == gs_gettid();
-    return retired_drain_ns + (is_drain ? gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0);
+    clockid_t its_clock = (clockid_t)(~drain_tid << 3 | 6);
+    return retired_drain_ns + (drain_tid ? gs_clock_ns(its_clock) : 0);
 }
 
 void gs_cost_forget(void)

@@ -170,3 +170,11 @@ bool gs_sink_attach(struct gs_sink *s)
     s->fd = -1;
     return false;
 }
+
+bool gs_sink_is_in_reach(const struct gs_sink *s)
+{
+    long fd = reopen(s);
+    if (fd >= 0)
+        gs_close(fd);
+    return fd >= 0;
+}

@@ -33,6 +33,8 @@ void gs_sink_remove(const char *path, uint64_t dev, uint64_t ino);
 bool gs_sink_append(struct gs_sink *s, const void *data, size_t len);
 /* Opens the file again and keeps it open, in a new thread's private table. */
 bool gs_sink_attach(struct gs_sink *s);
+/* Does its name still lead to the file? */
+bool gs_sink_is_in_reach(const struct gs_sink *s);
 /* From now on this sink's descriptor is not ours (the thread that held it has ended). */
 void gs_sink_detach(struct gs_sink *s);
 

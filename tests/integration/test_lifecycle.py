@@ -230,3 +230,23 @@ def test_job_of_a_folder_and_the_environment_alone(python, gilscope, stats, targ
     assert len(files) == 4
     assert all(f.startswith("gilscope-3-") and f.endswith(".gsc") for f in files)
     check_document(stats(tmp_path), processes=4)
+
+
+# ---- a thread that gets no core ----
+
+
+@pytest.mark.parametrize("late_ms", [450, 60000])
+@pytest.mark.parametrize("program, how, status, files", [
+    ("end", "exit", 7, 1), ("end", "_exit", 8, 1), ("end", "daemon", 0, 1),
+    ("exec_other", "execv", 0, 2), ("exec_other", "fails", 0, 1), ("fork_child", "exit", 0, 2)])
+def test_a_drain_thread_that_comes_late_or_never(program, how, status, files, late_ms, python, record,
+                                                 stats, targets, compile_c):
+    """Who ends the process, or replaces it, writes in its place; a thread that comes after that goes
+    on, or ends."""
+    late = compile_c("late_thread.c", "-shared", "-fPIC", "-DLATE_MS=%du" % late_ms)
+    capture = record(python, ["-W", "ignore", targets / (program + ".py"), how], expect_rc=status,
+                     env={"LD_PRELOAD": late})
+    assert len(capture.files) == files, capture.stderr
+    doc = stats(capture)
+    check_document(doc, processes=files)
+    assert all(p["gil"]["contended"] > 0 for p in doc["processes"])

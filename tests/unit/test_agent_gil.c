@@ -5,6 +5,7 @@
  */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -341,6 +343,69 @@ static void rows_beyond_the_ring_are_kept(void **state)
     gs_profile_free(&p);
 }
 
+#define TRAP_FLAG "$0x100"
+
+static volatile sig_atomic_t step, turn_at_step, calls_then;
+
+static void let_go_or_take(void)
+{
+    if (gil.locked)
+        release();
+    else
+        acquire();
+}
+
+/* Behind each instruction of the reader; behind one of them the thread goes on. */
+static void on_step(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)info;
+    if (++step != turn_at_step)
+        return;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
+    for (int i = 0; i < calls_then; i++)
+        let_go_or_take();
+}
+
+static struct gs_thread_now look_step_by_step(const struct gs_thread *t)
+{
+    struct gs_thread_now n;
+    __asm__ volatile("pushfq; orq " TRAP_FLAG ", (%%rsp); popfq" ::: "cc", "memory");
+    n = gs_thread_now(t);
+    __asm__ volatile("pushfq; andq $~0x100, (%%rsp); popfq" ::: "cc", "memory");
+    return n;
+}
+
+/* All turns are folded here. */
+static void assert_of_one_moment(const struct gs_thread_now *n)
+{
+    assert_int_equal(n->tot.releases, n->tot.folded_n);
+    assert_int_equal(n->tot.acquisitions - n->tot.releases, n->open_kind == GS_OPEN_HOLDING);
+    assert_true(n->open_since <= n->t);
+}
+
+/* The thread takes the GIL, or has a turn, or more, between any two instructions of who looks. */
+static void a_look_at_a_thread_is_of_one_moment(void **state)
+{
+    struct sigaction act = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO}, old;
+    (void)state;
+    sigaction(SIGTRAP, &act, &old);
+    for (calls_then = 1; calls_then <= 3; calls_then++) {
+        turn_at_step = 0;
+        do {
+            acquire();
+            release();
+            step = 0;
+            turn_at_step++;
+            struct gs_thread_now n = look_step_by_step(gs_self);
+            assert_of_one_moment(&n);
+            if (gil.locked)
+                release();
+        } while (step >= turn_at_step);
+        assert_true(turn_at_step > 20);
+    }
+    sigaction(SIGTRAP, &old, NULL);
+}
+
 static void a_layout_that_does_not_verify_ends_recording(void **state)
 {
     (void)state;
@@ -373,6 +438,7 @@ int main(void)
         T(a_contended_wait_is_exact_and_blamed_whole),
         T(a_full_ring_drops_rows_and_keeps_totals),
         T(rows_beyond_the_ring_are_kept), /* the table stays: none before it may have one */
+        T(a_look_at_a_thread_is_of_one_moment),
         T(a_layout_that_does_not_verify_ends_recording),
         T(an_unknown_condition_variable_is_left_alone),
     };

@@ -251,6 +251,81 @@ static void counts_take_the_greater(void **state)
     cap_close(&c);
 }
 
+static const struct gs_prof_thread *thread_of(const struct gs_profile *p, uint32_t thread)
+{
+    const struct gs_prof_process *q = &p->processes[0];
+    for (size_t i = 0; i < q->n_threads; i++)
+        if (q->threads[i].thread == thread)
+            return &q->threads[i];
+    fail();
+    return NULL;
+}
+
+static void counts_are(const struct gs_profile *p, uint32_t thread, uint64_t acquisitions,
+                       uint64_t releases, uint64_t open_hold_ns)
+{
+    const struct gs_prof_thread *t = thread_of(p, thread);
+    assert_int_equal(t->acquisitions, acquisitions);
+    assert_int_equal(t->releases, releases);
+    assert_int_equal(t->open_hold_ns, open_hold_ns);
+}
+
+/* TOTALS of one thread and GIL: at t, with turns of which all but the open one were folded. */
+static void folded_totals(struct cap *c, uint64_t thread, uint64_t t, uint64_t acquisitions,
+                          uint64_t folded, uint64_t open_since)
+{
+    CAP_REC(c, GS_RECORD_TOTALS, thread, 0, t, acquisitions, folded, 0, 0, folded, folded, 0, 0, 0,
+            0, open_since != 0, open_since, 0);
+}
+
+/* Killed between rows and TOTALS. Threads 0 and 2 were seen in a turn each, for they were not
+ * looked at in one moment; the rows end the turn of thread 0, and tell of one more of thread 1. */
+static void one_turn_is_open_whatever_was_written_last(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    const struct cap_row rows[] = {{10, 140, 0, GS_SLICE_TURN, 20, 0, 0, 0, 0},
+                                   {11, 161, 1, GS_SLICE_WAIT, 0, 0, 50, 2, 0}};
+    (void)state;
+    cap_open(&c, 1);
+    cap_records(&c);
+    cap_process(&c, 7, 0, 1);
+    folded_totals(&c, 2, 135, 2, 1, 130);
+    folded_totals(&c, 1, 150, 1, 1, 0);
+    folded_totals(&c, 0, 150, 3, 2, 140);
+    CAP_REC(&c, GS_RECORD_EVENT, 200, GS_EVENT_FORK, 0, 0); /* the last known time */
+    cap_end_records(&c);
+    cap_slices(&c, rows, 2);
+    cap_profile(c.data, c.len, "cpu", &p);
+    counts_are(&p, 0, 3, 3, 0);
+    counts_are(&p, 1, 2, 1, 200 - 161);
+    counts_are(&p, 2, 2, 2, 0); /* who begins a turn finds no other open */
+    assert_int_equal(p.processes[0].gil.contended, 1);
+    cpu_and_reference_agree(&c);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
+/* A turn that began with a wait has a row before it has ended; where it was folded then, no other.
+ */
+static void a_folded_turn_is_not_open(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    const struct cap_row rows[] = {{1, 100, 0, GS_SLICE_WAIT, 0, 0, 50, 1, 0}};
+    (void)state;
+    cap_open(&c, 1);
+    cap_records(&c);
+    cap_process(&c, 7, 0, 1);
+    CAP_REC(&c, GS_RECORD_TOTALS, 0, 0, 150, 1, 1, 1, 0, 1, 20, 0, 0, 0, 0, 0, 0, 0);
+    cap_end_records(&c);
+    cap_slices(&c, rows, 1);
+    cap_profile(c.data, c.len, "cpu", &p);
+    counts_are(&p, 0, 1, 1, 0);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 static void pairs_past_a_thousand_are_one_row(void **state)
 {
     struct cap c;
@@ -363,6 +438,8 @@ int main(void)
         cmocka_unit_test(gils_are_summed_and_listed),
         cmocka_unit_test(an_exec_makes_two_processes),
         cmocka_unit_test(counts_take_the_greater),
+        cmocka_unit_test(one_turn_is_open_whatever_was_written_last),
+        cmocka_unit_test(a_folded_turn_is_not_open),
         cmocka_unit_test(pairs_past_a_thousand_are_one_row),
         cmocka_unit_test(nobody_waited),
         cmocka_unit_test(contended_but_never_acquired),
