@@ -161,10 +161,9 @@ static inline __attribute__((always_inline)) void prefetch(const struct gs__work
     const uint64_t *chains =
         me->chains.words + me->actors[t->wait_actor].waiter * me->chains.width;
     __builtin_prefetch(&me->cells[t->wait_actor], 1);
-    if (a.first >= a.end)
-        return;
-    __builtin_prefetch(&chains[me->subs.who[a.first].holder], 1);
-    __builtin_prefetch(&chains[me->subs.who[a.end - 1].holder], 1);
+    size_t end = a.end - a.first < GS__AHEAD ? a.end : a.first + GS__AHEAD;
+    for (size_t k = a.first; k < end; k++)
+        __builtin_prefetch(&chains[me->subs.who[k].holder], 1);
 }
 
 /* Some waits side by side, so that memory is asked for before it is needed. */
