@@ -59,17 +59,21 @@ static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
     return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 
-static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
+/* unused: bits of columns of which only is asked whether they decode. */
+static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c, unsigned unused)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(c->hdr.stream);
+    d->chunk = c;
+    d->knows_places = false;
     d->n = c->hdr.n_rows;
     if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS)
         return false;
-    for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_indexes(c->data, &c->hdr, k, column(d, k)) != GS_OK)
+    for (unsigned k = 0; k < desc->n_cols; k++) {
+        bool is_used = !(unused >> k & 1);
+        if ((is_used ? gs_chunk_decode_indexes : gs_chunk_check_column)(c->data, &c->hdr, k,
+                                                                        column(d, k)) != GS_OK)
             return false;
-    d->chunk = c;
-    d->knows_places = false;
+    }
     return is_where_it_says(d, c, column(d, (unsigned)desc->seq_col));
 }
 
@@ -94,9 +98,19 @@ static void limit_seen(struct gs_decoder *d)
 
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
-    if (!decode_columns(d, c))
+    if (!decode_columns(d, c, 0))
         return false;
     to_times(d, c);
+    limit_seen(d);
+    return true;
+}
+
+bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c)
+{
+    const unsigned unused =
+        1u << GS_SLICE_HOLD_STACK | 1u << GS_SLICE_BEGIN_NS | 1u << GS_SLICE_WAIT_STACK;
+    if (!decode_columns(d, c, unused))
+        return false;
     limit_seen(d);
     return true;
 }
@@ -209,7 +223,7 @@ static void keep_sample(struct gs_decoder *d, const struct gs_holder_sample *s)
 bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint64_t lo,
                        uint64_t last)
 {
-    if (!decode_columns(d, c))
+    if (!decode_columns(d, c, 0))
         return false;
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, column(d, P_T), d->n);
     find_places(d);
