@@ -9,12 +9,6 @@
 #include "analyzer/radix.h"
 #include "analyzer/xalloc.h"
 
-/* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
- * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
- * all, those that saw more than STEPS_PER_ROW are blamed on the holders alone. */
-#define STEPS_PER_ROW  512u
-#define STEPS_OF_CHUNK 8192u
-
 void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
                      const struct gs_stacks *stacks, struct gs_decoder_size size)
 {
@@ -93,7 +87,7 @@ static void limit_seen(struct gs_decoder *d)
 {
     uint64_t sum = gs_column_limit_ds(column(d, GS_SLICE_FLAGS), column(d, GS_SLICE_SEQ),
                                       column(d, GS_SLICE_WAIT_DS), d->n);
-    d->by_holder = sum <= (uint64_t)STEPS_PER_ROW * d->n + STEPS_OF_CHUNK;
+    d->by_holder = sum <= (uint64_t)GS_STEPS_PER_ROW * d->n + GS_STEPS_OF_CHUNK;
 }
 
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
@@ -149,7 +143,7 @@ static inline void set_row(struct gs_decoder *d, size_t i, uint32_t flags, struc
     uint32_t hold_actor = gs_actor_of(&d->tables, &d->actors, thread, hold);
     uint32_t wait_actor = gs_actor_of(&d->tables, &d->actors, thread, wait);
     uint64_t acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS)[i];
-    bool by_holder = d->by_holder | (ds <= STEPS_PER_ROW);
+    bool by_holder = d->by_holder | (ds <= GS_STEPS_PER_ROW);
     flags |= if_set(hold, GS_PLACE_KNOWN, GS_ROW_KNOWN_STACK);
     *s = (struct gs_slice){
         .seq = gs_decoded_column(d, GS_SLICE_SEQ)[i],

@@ -20,6 +20,12 @@ struct gs_recording;
 #define GS_ROW_KNOWN_STACK (1u << 30) /* TURN: the stack at the release is known */
 #define GS_ROW_BY_HOLDER   (1u << 31) /* WAIT: whom it waited for is told apart, see engine.h */
 
+/* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
+ * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
+ * all, those that saw more than GS_STEPS_PER_ROW are blamed on the holders alone. */
+#define GS_STEPS_PER_ROW   512u
+#define GS_STEPS_OF_CHUNK  8192u
+
 /* An actor is a stack in a thread: what holds, waits and is blamed. Dense per decoder. */
 struct gs_slice {
     uint64_t seq;        /* first: gs_radix_sort() */
@@ -89,6 +95,10 @@ struct gs_row_range {
     size_t from, end;
 };
 struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last);
+/* The same in a plain way, for the reference engine: slices_plain.c. */
+bool gs_plain_decode(struct gs_decoder *d, const struct gs_chunk_ref *c);
+bool gs_plain_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);
+
 enum gs_slice_column {
     GS_SLICE_SEQ,
     GS_SLICE_ACQ_NS, /* t_acq */

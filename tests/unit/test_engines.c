@@ -7,16 +7,17 @@
 
 #include <cmocka.h>
 
+#include "analyzer/clock.h"
 #include "tests/unit/capture_builder.h"
 
 enum { TURN = GS_SLICE_TURN, WAIT = GS_SLICE_WAIT, BOTH = TURN | WAIT };
 
 /* Threads 0..3, stacks 1..8: stack i is f<i> (f.py:10i) called by main. */
-static void open_with_definitions(struct cap *c)
+static void open_with_clock(struct cap *c, unsigned clock_kind)
 {
     cap_open(c, 77);
     cap_records(c);
-    cap_process(c, 42, 0, 1);
+    cap_process(c, 42, 0, clock_kind);
     for (unsigned i = 0; i < 4; i++) {
         char name[8];
         snprintf(name, sizeof(name), "t%u", i);
@@ -30,6 +31,11 @@ static void open_with_definitions(struct cap *c)
         cap_stack2(c, i, 10 + i, 1);
     }
     cap_end_records(c);
+}
+
+static void open_with_definitions(struct cap *c)
+{
+    open_with_clock(c, 1);
 }
 
 static uint64_t row_value(const struct gs_profile *p, const char *func, int what)
@@ -392,6 +398,8 @@ struct story {
     unsigned jitter; /* acquire times move by up to this */
     bool hostile;    /* ds and waits are nonsense */
     bool twice;      /* some rows come again, saying something else */
+    bool slow_clock; /* ticks of some microseconds, in segments, in two epochs */
+    bool halves;     /* chunks meet in halves of one turn, as an agent's do */
     unsigned chunk;  /* rows */
 };
 
@@ -441,6 +449,37 @@ static void shuffle(uint64_t *rng, struct cap_row *rows, size_t n, size_t reach)
     }
 }
 
+/* Clock records anywhere among the rows' ticks; a second epoch for some of the chunks. */
+static void add_clock(struct cap *c)
+{
+    const uint64_t s = GS_CLOCK_MIN_STEP_NS;
+    cap_records(c);
+    CAP_REC(c, GS_RECORD_CLOCK, 20000, s, 0);
+    CAP_REC(c, GS_RECORD_CLOCK, 50000, 2 * s + 7, 0);
+    CAP_REC(c, GS_RECORD_CLOCK, 2000000, 30 * s + 1, 0);
+    cap_end_records(c);
+    c->epoch = 1;
+    cap_records(c);
+    CAP_REC(c, GS_RECORD_CLOCK, 30000, 40 * s, 0);
+    CAP_REC(c, GS_RECORD_CLOCK, 90001, 50 * s, 0);
+    cap_end_records(c);
+    c->epoch = 0;
+}
+
+/* Row i comes as its WAIT at the end of one chunk and its TURN in the next. */
+static size_t put_chunk(struct cap *c, struct cap_row *rows, size_t i, size_t n, bool halves)
+{
+    struct cap_row whole = rows[i + n - 1];
+    bool cut = halves && n > 1 && (whole.flags & BOTH) == BOTH;
+    if (cut)
+        rows[i + n - 1].flags &= ~(uint64_t)TURN;
+    cap_slices(c, rows + i, n);
+    if (!cut)
+        return n;
+    rows[i + n - 1].flags = whole.flags & ~(uint64_t)WAIT;
+    return n - 1;
+}
+
 static void check_story(struct story s, size_t reach, uint64_t stretch)
 {
     struct cap_row *rows = calloc(2 * s.n, sizeof(*rows));
@@ -453,9 +492,14 @@ static void check_story(struct story s, size_t reach, uint64_t stretch)
         rows[i].seq *= stretch; /* every turn but one in `stretch` was folded */
     if (reach)
         shuffle(&s.rng, rows, n, reach);
-    open_with_definitions(&c);
-    for (size_t i = 0; i < n; i += s.chunk)
-        cap_slices(&c, rows + i, n - i < s.chunk ? n - i : s.chunk);
+    open_with_clock(&c, !s.slow_clock);
+    if (s.slow_clock)
+        add_clock(&c);
+    for (size_t i = 0; i < n;) {
+        c.epoch = s.slow_clock && c.n_chunks % 4 == 3;
+        i += put_chunk(&c, rows, i, n - i < s.chunk ? n - i : s.chunk, s.halves);
+    }
+    c.epoch = 0;
     for (size_t i = 0; i < n_samples; i += s.chunk)
         cap_samples(&c, samples + i, n_samples - i < s.chunk ? n_samples - i : s.chunk);
     profile_both(&c, &p); /* the invariants are checked inside */
@@ -474,9 +518,49 @@ static void engines_agree_on_random_captures(void **state)
         s.jitter = i % 4 == 2 ? 400 : 0;
         s.hostile = i % 5 == 3;
         s.twice = i % 4 == 1;
+        s.slow_clock = i % 6 == 5;
+        s.halves = i % 4 == 2;
         s.chunk = i % 3 ? 30 + 17 * i : 1000; /* windows end where chunks begin */
         check_story(s, i % 2 ? 50 : 0, i % 7 == 6 ? 9 : 1);
     }
+}
+
+/* Whole blocks of 1024 rows, full chunks, more threads than the survey or the tables tell apart, and
+ * times that no word of theirs holds. */
+static void engines_agree_on_full_chunks(void **state)
+{
+    static const unsigned threads[] = {1, 4, 62, 63, 64, 300, 5000};
+    (void)state;
+    for (unsigned i = 0; i < 7; i++) {
+        struct story s = {.rng = 815 + i, .n = 9000, .threads = threads[i], .chunk = 4096};
+        s.slow_clock = i % 2;
+        s.halves = i % 3 == 0;
+        check_story(s, 0, 1);
+    }
+}
+
+static void long_times_are_exact(void **state)
+{
+    struct cap_row rows[1200];
+    struct cap c;
+    struct gs_profile p;
+    uint64_t t = 1000, rng = 3, hold_ns = 0;
+    (void)state;
+    for (unsigned i = 0; i < 1200; i++) {
+        uint64_t hold = cap_random(&rng) >> (14 + cap_random(&rng) % 40);
+        rows[i] = (struct cap_row){i + 1, t, i % 3, i ? BOTH : TURN, hold, 1 + i % 8,
+                                   i ? hold : 0, i ? 1 : 0, 1 + i % 5};
+        t += hold / 4 + 1;
+        hold_ns += hold;
+        if (t > UINT64_MAX / 16)
+            t = 1000 + UINT64_MAX / 32;
+    }
+    open_with_definitions(&c);
+    cap_slices(&c, rows, 1200);
+    profile_both(&c, &p);
+    assert_true(p.processes[0].gil.hold_ns == hold_ns);
+    gs_profile_free(&p);
+    cap_close(&c);
 }
 
 static void engines_agree_on_shuffled_rows(void **state)
@@ -534,6 +618,8 @@ int main(void)
         cmocka_unit_test(what_is_deleted_is_in_the_totals),
         cmocka_unit_test(folded_time_is_shared_by_weight),
         cmocka_unit_test(engines_agree_on_random_captures),
+        cmocka_unit_test(engines_agree_on_full_chunks),
+        cmocka_unit_test(long_times_are_exact),
         cmocka_unit_test(engines_agree_on_shuffled_rows),
         cmocka_unit_test(pairs_past_the_limits_are_one),
     };
