@@ -165,4 +165,4 @@ BODY void gs_column_line_body(uint64_t *restrict v, size_t n, struct gs_line l)
         v[i] = l.ns + d * (uint32_t)l.whole + ((d * slope_high + rest_high + low) >> 32);
     }
 }
-TWICE(void, gs_column_line, (uint64_t *v, size_t n, struct gs_line line), (v, n, line))
+TWICE(void, gs_column_line, (uint64_t * v, size_t n, struct gs_line line), (v, n, line))

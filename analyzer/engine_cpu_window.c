@@ -158,8 +158,7 @@ static void count_wait(struct gs__worker *me, const struct gs_slice *t)
 static inline __attribute__((always_inline)) void prefetch(const struct gs__worker *me,
                                                            const struct gs_slice *t, struct span a)
 {
-    const uint64_t *chains =
-        me->chains.words + me->actors[t->wait_actor].waiter * me->chains.width;
+    const uint64_t *chains = me->chains.words + me->actors[t->wait_actor].waiter * me->chains.width;
     __builtin_prefetch(&me->cells[t->wait_actor], 1);
     size_t end = a.end - a.first < GS__AHEAD ? a.end : a.first + GS__AHEAD;
     for (size_t k = a.first; k < end; k++)

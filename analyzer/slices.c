@@ -44,7 +44,8 @@ static uint32_t to_u32(uint64_t v)
 /* ---- columns ---- */
 
 /* The header says where a chunk lies; one that lies elsewhere would be looked for in vain. */
-static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c, const uint64_t *seq)
+static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                             const uint64_t *seq)
 {
     struct gs_range r = {seq[0], seq[d->n - 1]};
     d->ascends = gs_column_ascends(seq, d->n);
@@ -136,8 +137,8 @@ static inline void set_row(struct gs_decoder *d, size_t i, uint32_t flags, struc
 {
     uint32_t thread = to_u32(gs_decoded_column(d, GS_SLICE_THREAD)[i]);
     uint32_t ds = if_set(flags, GS_SLICE_WAIT, (uint32_t)gs_decoded_column(d, GS_SLICE_WAIT_DS)[i]);
-    uint32_t hold = if_set(flags, GS_SLICE_TURN,
-                           d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
+    uint32_t hold =
+        if_set(flags, GS_SLICE_TURN, d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
     uint32_t wait = d->places[gs_decoded_column(d, GS_SLICE_WAIT_STACK)[i]];
     wait = hold ^ if_set(flags, GS_SLICE_WAIT, hold ^ wait);
     uint32_t hold_actor = gs_actor_of(&d->tables, &d->actors, thread, hold);

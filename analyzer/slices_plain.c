@@ -60,7 +60,8 @@ static void set_turn(struct gs_decoder *d, size_t i, struct gs_slice *s)
     bool is_turn = s->flags & GS_SLICE_TURN, known;
     uint64_t stack = is_turn ? value(d, GS_SLICE_HOLD_STACK, i) : GS_STACK_NONE;
     if (is_turn)
-        s->rel_ns = to_ns(d, gs_add_sat(value(d, GS_SLICE_ACQ_NS, i), value(d, GS_SLICE_REL_NS, i)));
+        s->rel_ns =
+            to_ns(d, gs_add_sat(value(d, GS_SLICE_ACQ_NS, i), value(d, GS_SLICE_REL_NS, i)));
     s->hold_actor = actor_of(d, s->thread, stack, &known);
     if (known)
         s->flags |= GS_ROW_KNOWN_STACK;

@@ -104,6 +104,5 @@ bool gs__block_is_below(const struct gs__block *b, uint32_t limit)
     const struct gs_block_hdr *hdr = &b->hdr;
     bool is_small = hdr->codec == GS_CODEC_CONST || (hdr->codec == GS_CODEC_FOR && hdr->width < 32);
 
-    return is_small && hdr->base < limit &&
-           (UINT64_C(1) << hdr->width) - 1 < limit - hdr->base;
+    return is_small && hdr->base < limit && (UINT64_C(1) << hdr->width) - 1 < limit - hdr->base;
 }

@@ -525,8 +525,8 @@ static void engines_agree_on_random_captures(void **state)
     }
 }
 
-/* Whole blocks of 1024 rows, full chunks, more threads than the survey or the tables tell apart, and
- * times that no word of theirs holds. */
+/* Whole blocks of 1024 rows, full chunks, more threads than the survey or the tables tell apart,
+ * and times that no word of theirs holds. */
 static void engines_agree_on_full_chunks(void **state)
 {
     static const unsigned threads[] = {1, 4, 62, 63, 64, 300, 5000};
@@ -592,7 +592,8 @@ static void check_survey(const struct gs_windows *w, const struct cap_row *rows,
     }
 }
 
-/* By columns where chunks ascend and times rise; row by row where not, or where threads are many. */
+/* By columns where chunks ascend and times rise; row by row where not, or where threads are many.
+ */
 static void the_survey_sees_every_row(void **state)
 {
     struct cap_row rows[3000];
@@ -605,8 +606,15 @@ static void the_survey_sees_every_row(void **state)
         struct gs_recording rec;
         for (uint64_t i = 0; i < 3000; i++) {
             uint64_t ds = i < 9 ? 0 : cap_random(&rng) % 9;
-            rows[i] = (struct cap_row){i + 100, 5000 + 10 * i, 0, 1 + cap_random(&rng) % 3,
-                                       cap_random(&rng) % 3000, 1, 7, ds, 2};
+            rows[i] = (struct cap_row){i + 100,
+                                       5000 + 10 * i,
+                                       0,
+                                       1 + cap_random(&rng) % 3,
+                                       cap_random(&rng) % 3000,
+                                       1,
+                                       7,
+                                       ds,
+                                       2};
             rows[i].thread = cap_random(&rng) % (round % 4 ? 7 : 90) * (round % 3 ? 1 : 9);
             if (i % 1000 == 2) { /* a thread that only waits, and only once */
                 rows[i].thread = 60;
@@ -638,8 +646,8 @@ static void long_times_are_exact(void **state)
     (void)state;
     for (unsigned i = 0; i < 1200; i++) {
         uint64_t hold = cap_random(&rng) >> (14 + cap_random(&rng) % 40);
-        rows[i] = (struct cap_row){i + 1, t, i % 3, i ? BOTH : TURN, hold, 1 + i % 8,
-                                   i ? hold : 0, i ? 1 : 0, 1 + i % 5};
+        rows[i] = (struct cap_row){
+            i + 1, t, i % 3, i ? BOTH : TURN, hold, 1 + i % 8, i ? hold : 0, i ? 1 : 0, 1 + i % 5};
         t += hold / 4 + 1;
         hold_ns += hold;
         if (t > UINT64_MAX / 16)

@@ -43,8 +43,8 @@ static void times_of_any_length(void **state)
 /* One cell alone gets them: more at once than a word can count, between some that fit. */
 static void more_than_a_word_counts(void **state)
 {
-    static const uint64_t at_once[] = {7, (1u << 20) - 9, 5, (1u << 19) - 1, (1u << 20) + 3, 1,
-                                       (1u << 19),        2};
+    static const uint64_t at_once[] = {7, (1u << 20) - 9, 5, (1u << 19) - 1, (1u << 20) + 3,
+                                       1, (1u << 19),     2};
     struct gs_square_sums s;
     struct gs_sum plain[CELLS] = {{0}};
     (void)state;

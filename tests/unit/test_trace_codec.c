@@ -195,8 +195,7 @@ static void every_header_is_checked(void **state)
                 memcpy(block, &hdr, sizeof(hdr));
                 assert_int_equal(decode_block(&in, block + sizeof(block), 40, out),
                                  ok ? GS_OK : GS_ERR_CORRUPT);
-                assert_int_equal(decode_block(&in, block + sizeof(block), 39, out),
-                                 GS_ERR_CORRUPT);
+                assert_int_equal(decode_block(&in, block + sizeof(block), 39, out), GS_ERR_CORRUPT);
             }
 }
 
