@@ -11,6 +11,7 @@
 #include "tests/unit/capture_builder.h"
 
 enum { WIDTH = 3, CELLS = WIDTH * WIDTH };
+enum { TURN = GS_SLICE_TURN, BOTH = GS_SLICE_TURN | GS_SLICE_WAIT };
 
 static void check(struct gs_square_sums *s, const struct gs_sum *plain)
 {
@@ -60,11 +61,45 @@ static void more_than_a_word_counts(void **state)
     gs_square_sums_close(&s);
 }
 
+/* Cells of the CPU engine share words between times and numbers, too. */
+static void long_times_are_exact(void **state)
+{
+    struct cap_row rows[1200];
+    struct cap c;
+    struct gs_profile p;
+    uint64_t t = 1000, rng = 3, hold_ns = 0;
+    (void)state;
+    for (unsigned i = 0; i < 1200; i++) {
+        uint64_t hold = cap_random(&rng) >> (14 + cap_random(&rng) % 40);
+        rows[i] = (struct cap_row){
+            i + 1, t, i % 3, i ? BOTH : TURN, hold, 1 + i % 8, i ? hold : 0, i ? 1 : 0, 1 + i % 5};
+        t += hold / 4 + 1;
+        hold_ns += hold;
+        if (t > UINT64_MAX / 16)
+            t = 1000 + UINT64_MAX / 32;
+    }
+    cap_open(&c, 77);
+    cap_records(&c);
+    cap_process(&c, 42, 0, 1);
+    cap_end_records(&c);
+    cap_slices(&c, rows, 1200);
+    cap_profile(c.data, c.len, "cpu", &p);
+    char *json = cap_json_of(c.data, c.len, "cpu"),
+         *plain = cap_json_of(c.data, c.len, "reference");
+    assert_string_equal(json, plain);
+    free(json);
+    free(plain);
+    assert_true(p.processes[0].gil.hold_ns == hold_ns);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_of_any_length),
         cmocka_unit_test(more_than_a_word_counts),
+        cmocka_unit_test(long_times_are_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
