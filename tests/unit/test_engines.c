@@ -456,7 +456,6 @@ static void add_clock(struct cap *c)
     cap_records(c);
     CAP_REC(c, GS_RECORD_CLOCK, 20000, s, 0);
     CAP_REC(c, GS_RECORD_CLOCK, 50000, 2 * s + 7, 0);
-    CAP_REC(c, GS_RECORD_CLOCK, 2000000, 30 * s + 1, 0);
     cap_end_records(c);
     c->epoch = 1;
     cap_records(c);
