@@ -16,7 +16,8 @@ static uint32_t node_of(const struct gs_actor_tables *t, uint32_t place)
 
 static uint32_t find_place(const struct gs_actor_tables *t, uint32_t stack)
 {
-    uint32_t at = stack == GS_STACK_NONE ? GS_IDMAP_NONE : gs_idmap_find(&t->defs->stack_map, stack);
+    uint32_t at =
+        stack == GS_STACK_NONE ? GS_IDMAP_NONE : gs_idmap_find(&t->defs->stack_map, stack);
     if (at == GS_IDMAP_NONE)
         return 0;
     return (at + 1) | (node_of(t, at + 1) != t->stacks->no_stack ? GS_PLACE_KNOWN : 0);

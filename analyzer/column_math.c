@@ -96,6 +96,22 @@ TWICE(void, gs_column_times,
       (const uint64_t *flags, const uint64_t *acq, uint64_t *hold, uint64_t *wait, size_t n),
       (flags, acq, hold, wait, n))
 
+BODY struct gs_range gs_column_releases_body(const uint64_t *flags, const uint64_t *acq,
+                                             const uint64_t *hold, size_t n)
+{
+    struct gs_range r = {UINT64_MAX, 0};
+    for (size_t i = 0; i < n; i++) {
+        uint64_t rel = acq[i] + (hold[i] & mask_of(flags[i], GS_SLICE_TURN));
+        rel = rel < acq[i] ? UINT64_MAX : rel;
+        r.min = min_u64(r.min, rel);
+        r.max = max_u64(r.max, rel);
+    }
+    return r;
+}
+TWICE(struct gs_range, gs_column_releases,
+      (const uint64_t *flags, const uint64_t *acq, const uint64_t *hold, size_t n),
+      (flags, acq, hold, n))
+
 BODY uint64_t gs_column_limit_ds_body(const uint64_t *flags, const uint64_t *seq,
                                       uint64_t *restrict ds, size_t n)
 {
@@ -149,4 +165,4 @@ BODY void gs_column_line_body(uint64_t *restrict v, size_t n, struct gs_line l)
         v[i] = l.ns + d * (uint32_t)l.whole + ((d * slope_high + rest_high + low) >> 32);
     }
 }
-TWICE(void, gs_column_line, (uint64_t *v, size_t n, struct gs_line line), (v, n, line))
+TWICE(void, gs_column_line, (uint64_t * v, size_t n, struct gs_line line), (v, n, line))

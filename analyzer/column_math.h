@@ -24,6 +24,9 @@ bool gs_column_all_have(const uint64_t *v, size_t n, uint64_t bits);
  * they have such a half; else -> acq. Saturates at UINT64_MAX and 0. */
 void gs_column_times(const uint64_t *flags, const uint64_t *acq, uint64_t *hold, uint64_t *wait,
                      size_t n);
+/* Of these times acq + hold, those alone. n > 0. */
+struct gs_range gs_column_releases(const uint64_t *flags, const uint64_t *acq, const uint64_t *hold,
+                                   size_t n);
 /* ds = min(ds, seq, UINT32_MAX); returns their sum over rows that wait. */
 uint64_t gs_column_limit_ds(const uint64_t *flags, const uint64_t *seq, uint64_t *ds, size_t n);
 /* Least seq - ds of rows that wait; UINT64_MAX where none does. */

@@ -43,7 +43,7 @@ struct gs__cell {
 } __attribute__((aligned(32)));
 #define GS__COUNT_BITS 20u
 #define GS__LONG_NS    (UINT64_C(1) << 32)
-#define GS__AHEAD      12u /* cells asked for before they are added to: they lie anywhere */
+#define GS__AHEAD      16u /* cells asked for before they are added to: they lie anywhere */
 
 struct gs__worker {
     struct gs_decoder d;

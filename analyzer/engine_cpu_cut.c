@@ -194,6 +194,9 @@ void gs__cut_periods(struct gs__window *w)
         const struct gs_slice *t = &w->rows[i];
         uint64_t next_seq = i + 1 < w->n ? t[1].seq : w->at->next_seq;
         uint64_t next_a_ns = i + 1 < w->n ? t[1].a_ns : w->at->next_a_ns;
+        uint32_t ahead = w->rows[i + GS__AHEAD < w->n ? i + GS__AHEAD : i].hold_actor;
+        __builtin_prefetch(&me->actors[ahead]);
+        __builtin_prefetch(&me->typicals[ahead]);
         me->first_segment[i] = (uint32_t)me->subs.n;
         me->waits[me->n_waits] = (uint32_t)i;
         me->n_waits += (t->flags & GS_SLICE_WAIT) != 0;

@@ -44,7 +44,8 @@ static uint32_t to_u32(uint64_t v)
 /* ---- columns ---- */
 
 /* The header says where a chunk lies; one that lies elsewhere would be looked for in vain. */
-static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c, const uint64_t *seq)
+static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                             const uint64_t *seq)
 {
     struct gs_range r = {seq[0], seq[d->n - 1]};
     d->ascends = gs_column_ascends(seq, d->n);
@@ -53,17 +54,21 @@ static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
     return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 
-static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
+/* unused: bits of columns of which only is asked whether they decode. */
+static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c, unsigned unused)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(c->hdr.stream);
+    d->chunk = c;
+    d->knows_places = false;
     d->n = c->hdr.n_rows;
     if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS)
         return false;
-    for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_indexes(c->data, &c->hdr, k, column(d, k)) != GS_OK)
+    for (unsigned k = 0; k < desc->n_cols; k++) {
+        bool is_used = !(unused >> k & 1);
+        if ((is_used ? gs_chunk_decode_indexes : gs_chunk_check_column)(c->data, &c->hdr, k,
+                                                                        column(d, k)) != GS_OK)
             return false;
-    d->chunk = c;
-    d->knows_places = false;
+    }
     return is_where_it_says(d, c, column(d, (unsigned)desc->seq_col));
 }
 
@@ -88,9 +93,19 @@ static void limit_seen(struct gs_decoder *d)
 
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
-    if (!decode_columns(d, c))
+    if (!decode_columns(d, c, 0))
         return false;
     to_times(d, c);
+    limit_seen(d);
+    return true;
+}
+
+bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c)
+{
+    const unsigned unused =
+        1u << GS_SLICE_HOLD_STACK | 1u << GS_SLICE_BEGIN_NS | 1u << GS_SLICE_WAIT_STACK;
+    if (!decode_columns(d, c, unused))
+        return false;
     limit_seen(d);
     return true;
 }
@@ -122,8 +137,8 @@ static inline void set_row(struct gs_decoder *d, size_t i, uint32_t flags, struc
 {
     uint32_t thread = to_u32(gs_decoded_column(d, GS_SLICE_THREAD)[i]);
     uint32_t ds = if_set(flags, GS_SLICE_WAIT, (uint32_t)gs_decoded_column(d, GS_SLICE_WAIT_DS)[i]);
-    uint32_t hold = if_set(flags, GS_SLICE_TURN,
-                           d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
+    uint32_t hold =
+        if_set(flags, GS_SLICE_TURN, d->places[gs_decoded_column(d, GS_SLICE_HOLD_STACK)[i]]);
     uint32_t wait = d->places[gs_decoded_column(d, GS_SLICE_WAIT_STACK)[i]];
     wait = hold ^ if_set(flags, GS_SLICE_WAIT, hold ^ wait);
     uint32_t hold_actor = gs_actor_of(&d->tables, &d->actors, thread, hold);
@@ -203,7 +218,7 @@ static void keep_sample(struct gs_decoder *d, const struct gs_holder_sample *s)
 bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint64_t lo,
                        uint64_t last)
 {
-    if (!decode_columns(d, c))
+    if (!decode_columns(d, c, 0))
         return false;
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, column(d, P_T), d->n);
     find_places(d);

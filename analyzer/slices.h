@@ -22,7 +22,7 @@ struct gs_recording;
 
 /* A wait over k turns takes k steps to be told apart by holder. So there is a limit, chunk by
  * chunk, which no plausible recording meets: where the waits of a chunk saw more turns than this in
- * all, those that saw more than STEPS_PER_ROW are blamed on the holders alone. */
+ * all, those that saw more than GS_STEPS_PER_ROW are blamed on the holders alone. */
 #define GS_STEPS_PER_ROW   512u
 #define GS_STEPS_OF_CHUNK  8192u
 

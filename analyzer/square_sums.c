@@ -34,8 +34,7 @@ void gs__square_sums_make_room(struct gs_square_sums *s, uint64_t count, uint64_
     s->ns -= ns;
     if (s->is_long)
         return;
-    if ((s->count + count) >> GS_SQUARE_COUNT_BITS ||
-        (s->ns + ns) >> (64 - GS_SQUARE_COUNT_BITS))
+    if ((s->count + count) >> GS_SQUARE_COUNT_BITS || (s->ns + ns) >> (64 - GS_SQUARE_COUNT_BITS))
         gs_square_sums_empty_words(s);
     s->count += count;
     s->ns += ns;

@@ -294,10 +294,10 @@ void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
     struct gs_slice row;
     rows->n = rows->n_reaching = d->n_samples = 0;
     for (size_t i = 0; i < w->slices->n; i++) {
-        if (!gs_decode_slices(d, w->slices->at[i]))
+        if (!gs_plain_decode(d, w->slices->at[i]))
             continue;
         for (size_t k = 0; k < d->n; k++)
-            if (gs_decoded_slice(d, k, &row))
+            if (gs_plain_slice(d, k, &row))
                 append(rows, &row);
     }
     for (size_t i = 0; i < w->sample_list->n; i++)

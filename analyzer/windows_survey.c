@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analyzer/column_math.h"
+#include "analyzer/columns.h"
 #include "analyzer/parallel.h"
 #include "analyzer/windows.h"
 #include "analyzer/xalloc.h"
@@ -156,9 +157,8 @@ static void max_into(uint64_t *into, uint64_t v)
         *into = v;
 }
 
-static void saw_row(struct worker *me, size_t i, uint64_t flags)
+static void saw_row(struct worker *me, size_t i, uint64_t flags, uint64_t acq_ns)
 {
-    uint64_t acq_ns = gs_decoded_column(&me->d, GS_SLICE_ACQ_NS)[i];
     struct gs_thread_last *last = my_last_of(me, gs_decoded_column(&me->d, GS_SLICE_THREAD)[i]);
     max_into(&last->acq_ns, acq_ns);
     if (flags & GS_SLICE_TURN) {
@@ -194,7 +194,7 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
         uint64_t reach = seq - gs_decoded_column(d, GS_SLICE_WAIT_DS)[i];
         part->reach = reach < part->reach ? reach : part->reach;
     }
-    saw_row(me, i, flags);
+    saw_row(me, i, flags, acq_ns);
 }
 
 static void survey_rows(struct worker *me, struct gs_window *at, struct gs_window_part *part)
@@ -206,7 +206,12 @@ static void survey_rows(struct worker *me, struct gs_window *at, struct gs_windo
             survey_row(me, at, part, i, flags[i]);
 }
 
-/* Where times rise, the last row of a thread says all. Threads above 63 are not told apart: then
+static uint64_t to_ns(const struct gs_decoder *d, uint64_t ticks)
+{
+    return gs_clock_ns(&d->r->clock, d->chunk->hdr.clock_epoch, ticks);
+}
+
+/* Where times rise, the last row of a thread says all. Threads above 62 are not told apart: then
  * each row counts. */
 static void saw_threads(struct worker *me, struct gs_row_range r)
 {
@@ -218,7 +223,7 @@ static void saw_threads(struct worker *me, struct gs_row_range r)
     if (gs_column_rises(acq, n))
         sets = gs_column_threads(flags, threads, n);
     for (size_t i = n; i-- > 0 && (sets.any | sets.with_turn);) {
-        saw_row(me, r.from + i, flags[i]);
+        saw_row(me, r.from + i, flags[i], to_ns(&me->d, acq[i]));
         if (sets.any == UINT64_MAX)
             continue;
         sets.any &= ~(UINT64_C(1) << threads[i]);
@@ -227,7 +232,8 @@ static void saw_threads(struct worker *me, struct gs_row_range r)
     }
 }
 
-/* The same of a chunk that ascends, and whose rows all have a half. */
+/* The same of a chunk decoded as ticks, which ascends and whose rows all have a half. A clock does
+ * not run back within a chunk: of its times only the extremes are converted. */
 static void survey_ascending(struct worker *me, struct gs_window *at, struct gs_window_part *part)
 {
     const struct gs_decoder *d = &me->d;
@@ -237,15 +243,16 @@ static void survey_ascending(struct worker *me, struct gs_window *at, struct gs_
         return;
     const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ) + r.from;
     const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS) + r.from;
-    const uint64_t *acq_ns = gs_decoded_column(d, GS_SLICE_ACQ_NS) + r.from;
-    struct gs_range rel_ns = gs_column_range(gs_decoded_column(d, GS_SLICE_REL_NS) + r.from, n);
-    saw_first(at, seq[0], acq_ns[0]);
+    const uint64_t *acq = gs_decoded_column(d, GS_SLICE_ACQ_NS) + r.from;
+    const uint64_t *ds = gs_decoded_column(d, GS_SLICE_WAIT_DS) + r.from;
+    struct gs_range rel =
+        gs_column_releases(flags, acq, gs_decoded_column(d, GS_SLICE_REL_NS) + r.from, n);
+    uint64_t reach = gs_column_reach(flags, seq, ds, n), min_ns = to_ns(d, rel.min);
+    saw_first(at, seq[0], to_ns(d, acq[0]));
     at->n_rows += n;
-    max_into(&at->max_acq_ns, gs_column_range(acq_ns, n).max);
-    max_into(&me->max_ns, rel_ns.max);
-    me->min_ns = rel_ns.min < me->min_ns ? rel_ns.min : me->min_ns;
-    uint64_t reach =
-        gs_column_reach(flags, seq, gs_decoded_column(d, GS_SLICE_WAIT_DS) + r.from, n);
+    max_into(&at->max_acq_ns, to_ns(d, gs_column_range(acq, n).max));
+    max_into(&me->max_ns, to_ns(d, rel.max));
+    me->min_ns = min_ns < me->min_ns ? min_ns : me->min_ns;
     part->reach = reach < part->reach ? reach : part->reach;
     saw_threads(me, r);
 }
@@ -265,16 +272,20 @@ static void survey_part(struct survey *s, struct worker *me, struct gs_window *a
                         struct gs_window_part *part)
 {
     const struct gs_chunk_ref *c = s->w->slices->at[part->chunk];
-    if (!gs_decode_slices(&me->d, c)) {
+    if (!gs_decode_ticks(&me->d, c)) {
         part->damaged = true;
         me->damaged_chunks += part->first;
         me->damaged_rows += part->first ? gs_chunk_rows(c) : 0;
         return;
     }
-    const uint64_t *flags = gs_decoded_column(&me->d, GS_SLICE_FLAGS);
-    if (me->d.ascends && gs_column_all_have(flags, me->d.n, HALVES))
+    bool by_columns = me->d.ascends && gs_column_all_have(gs_decoded_column(&me->d, GS_SLICE_FLAGS),
+                                                          me->d.n, HALVES);
+    if (by_columns)
         survey_ascending(me, at, part);
-    else
+    if (by_columns && !is_weighed(s->w, part))
+        return;
+    gs_decode_slices(&me->d, c);
+    if (!by_columns)
         survey_rows(me, at, part);
     if (is_weighed(s->w, part))
         weigh_rows(me, at);

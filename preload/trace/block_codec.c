@@ -73,23 +73,36 @@ static bool header_fits(const struct gs_block_hdr *hdr, unsigned n)
     }
 }
 
-enum gs_status gs__block_decode(const uint8_t **in, const uint8_t *end, unsigned n, uint64_t *out)
+enum gs_status gs__block_open(const uint8_t **in, const uint8_t *end, unsigned n,
+                              struct gs__block *out)
 {
-    struct gs_block_hdr hdr;
-    const uint8_t *words;
-
-    if ((size_t)(end - *in) < sizeof(hdr))
+    if ((size_t)(end - *in) < sizeof(out->hdr))
         return GS_ERR_CORRUPT;
-    memcpy(&hdr, *in, sizeof(hdr));
-    words = *in + sizeof(hdr);
-    if (!header_fits(&hdr, n) || (size_t)(end - words) < 4 * (size_t)hdr.words)
+    memcpy(&out->hdr, *in, sizeof(out->hdr));
+    out->words = *in + sizeof(out->hdr);
+    if (!header_fits(&out->hdr, n) || (size_t)(end - out->words) < 4 * (size_t)out->hdr.words)
         return GS_ERR_CORRUPT;
-    *in = words + 4 * (size_t)hdr.words;
-    if (hdr.codec == GS_CODEC_RAW)
-        memcpy(out, words, n * sizeof(*out));
-    else if (hdr.codec == GS_CODEC_DELTA)
-        gs__block_unpack_delta(words, n, hdr.base, hdr.width, out);
-    else
-        gs__block_unpack_for(words, n, hdr.base, hdr.width, out);
+    *in = out->words + 4 * (size_t)out->hdr.words;
     return GS_OK;
+}
+
+void gs__block_decode(const struct gs__block *b, uint64_t *out)
+{
+    const struct gs_block_hdr *hdr = &b->hdr;
+
+    if (hdr->codec == GS_CODEC_RAW)
+        memcpy(out, b->words, hdr->n * sizeof(*out));
+    else if (hdr->codec == GS_CODEC_DELTA)
+        gs__block_unpack_delta(b->words, hdr->n, hdr->base, hdr->width, out);
+    else
+        gs__block_unpack_for(b->words, hdr->n, hdr->base, hdr->width, out);
+}
+
+/* By its header alone: no "yes" that is wrong. */
+bool gs__block_is_below(const struct gs__block *b, uint32_t limit)
+{
+    const struct gs_block_hdr *hdr = &b->hdr;
+    bool is_small = hdr->codec == GS_CODEC_CONST || (hdr->codec == GS_CODEC_FOR && hdr->width < 32);
+
+    return is_small && hdr->base < limit && (UINT64_C(1) << hdr->width) - 1 < limit - hdr->base;
 }

@@ -92,35 +92,18 @@ uint32_t gs_chunk_dict_id(const void *chunk, const struct gs_chunk_hdr *hdr, uin
     return id;
 }
 
-/* The blocks of one column, up to the dictionary at most. */
-static enum gs_status decode_blocks(const uint8_t *in, const uint8_t *dict,
-                                    const struct gs_chunk_hdr *hdr, bool is_stack, uint64_t *out)
-{
-    enum gs_status status = GS_OK;
+/* One column: where it begins (NULL: absent) and what it must not pass. */
+struct column {
+    const uint8_t *in, *end;
+    bool is_stack;
+};
 
-    for (size_t i = 0; i < hdr->n_rows && !status; i += GS_BLOCK_ROWS) {
-        size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
-
-        status = gs__block_decode(&in, dict, (unsigned)n, out + i);
-        if (!status && is_stack && !all_below(out + i, n, hdr->n_dict))
-            status = GS_ERR_CORRUPT;
-    }
-    return status;
-}
-
-static void fill(uint64_t *out, size_t n, uint64_t v)
-{
-    for (size_t i = 0; i < n; i++)
-        out[i] = v;
-}
-
-enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
-                                       unsigned col, uint64_t *out)
+static enum gs_status open_column(const void *chunk, const struct gs_chunk_hdr *hdr, unsigned col,
+                                  struct column *out)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(hdr->stream);
     const uint8_t *p = chunk;
     enum gs_status status;
-    bool is_stack;
     uint32_t off;
 
     if (!desc || col >= desc->n_cols)
@@ -130,15 +113,64 @@ enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_
     status = check_ranges(hdr);
     if (status)
         return status;
-    is_stack = desc->cols[col].kind == GS_COL_STACK;
     off = col < hdr->n_cols ? hdr->col_off[col] : 0;
-    if (!off) { /* a column this writer did not know */
-        fill(out, hdr->n_rows, is_stack ? hdr->n_dict : 0);
-        return GS_OK;
-    }
-    if (off < hdr->header_len || off > dict_offset(hdr))
+    if (off && (off < hdr->header_len || off > dict_offset(hdr)))
         return GS_ERR_CORRUPT;
-    return decode_blocks(p + off, p + dict_offset(hdr), hdr, is_stack, out);
+    *out = (struct column){off ? p + off : NULL, p + dict_offset(hdr),
+                           desc->cols[col].kind == GS_COL_STACK};
+    return GS_OK;
+}
+
+/* A column this writer did not know. */
+static void fill_absent(const struct column *c, const struct gs_chunk_hdr *hdr, uint64_t *out)
+{
+    for (size_t i = 0; i < hdr->n_rows; i++)
+        out[i] = c->is_stack ? hdr->n_dict : 0;
+}
+
+/* only_check: blocks that are sound by their headers are not decoded. */
+static enum gs_status decode_blocks(struct column *c, const struct gs_chunk_hdr *hdr,
+                                    bool only_check, uint64_t *out)
+{
+    struct gs__block block;
+
+    for (size_t i = 0; i < hdr->n_rows; i += GS_BLOCK_ROWS) {
+        size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
+        enum gs_status status = gs__block_open(&c->in, c->end, (unsigned)n, &block);
+        bool is_below;
+
+        if (status)
+            return status;
+        is_below = !c->is_stack || gs__block_is_below(&block, hdr->n_dict);
+        if (!only_check || !is_below)
+            gs__block_decode(&block, out + i);
+        if (!is_below && !all_below(out + i, n, hdr->n_dict))
+            return GS_ERR_CORRUPT;
+    }
+    return GS_OK;
+}
+
+enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                       unsigned col, uint64_t *out)
+{
+    struct column c;
+    enum gs_status status = open_column(chunk, hdr, col, &c);
+
+    if (status)
+        return status;
+    if (c.in)
+        return decode_blocks(&c, hdr, false, out);
+    fill_absent(&c, hdr, out);
+    return GS_OK;
+}
+
+enum gs_status gs_chunk_check_column(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                     unsigned col, uint64_t *scratch)
+{
+    struct column c;
+    enum gs_status status = open_column(chunk, hdr, col, &c);
+
+    return status || !c.in ? status : decode_blocks(&c, hdr, true, scratch);
 }
 
 enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_hdr *hdr,

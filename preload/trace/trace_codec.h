@@ -73,6 +73,9 @@ enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_h
  * for GS_STACK_NONE where the column is absent. */
 enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
                                        unsigned col, uint64_t *out);
+/* Whether the column decodes, which costs less. scratch: room for hdr->n_rows values. */
+enum gs_status gs_chunk_check_column(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                     unsigned col, uint64_t *scratch);
 /* The stack id of such an index, of a header that gs_chunk_hdr_decode() found sound. */
 uint32_t gs_chunk_dict_id(const void *chunk, const struct gs_chunk_hdr *hdr, uint64_t index);
 

@@ -43,8 +43,16 @@ void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned 
  * GS_BLOCK_HDR_LEN + 8 * n. zz is room for n values. */
 size_t gs__block_encode(enum gs_column_kind kind, const uint64_t *v, unsigned n, uint64_t *zz,
                         uint8_t *out);
-/* Decodes a block that must hold n values and end at or before `end`; *in moves behind it. */
-enum gs_status gs__block_decode(const uint8_t **in, const uint8_t *end, unsigned n, uint64_t *out);
+struct gs__block {
+    struct gs_block_hdr hdr;
+    const uint8_t *words; /* as many as the header says */
+};
+/* A block that must hold n values and end at or before `end`; *in moves behind it. */
+enum gs_status gs__block_open(const uint8_t **in, const uint8_t *end, unsigned n,
+                              struct gs__block *out);
+void gs__block_decode(const struct gs__block *b, uint64_t *out);
+/* Whether its header says already that all values are below the limit. */
+bool gs__block_is_below(const struct gs__block *b, uint32_t limit);
 
 /* ---- stack_dict.c: stack id -> index in the chunk's dictionary, in order of appearance ---- */
 struct gs__stack_dict {

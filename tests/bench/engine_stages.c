@@ -122,7 +122,8 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
     const uint64_t *stacks = gs_decoded_column(&w->d, GS_SLICE_HOLD_STACK);
     reserve_sums(w, w->d.chunk);
     for (size_t i = 0; i < w->d.n; i++) {
-        struct stage_sum *to = &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];
+        struct stage_sum *to =
+            &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];
         to->hold_ns += rel[i] - acq[i];
         to->wait_ns += acq[i] - begin[i];
         to->count += (flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)) != 0;

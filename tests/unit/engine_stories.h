@@ -4,16 +4,17 @@
 #ifndef GS_ENGINE_STORIES_H
 #define GS_ENGINE_STORIES_H
 
+#include "analyzer/clock.h"
 #include "tests/unit/capture_builder.h"
 
 enum { TURN = GS_SLICE_TURN, WAIT = GS_SLICE_WAIT, BOTH = TURN | WAIT };
 
 /* Threads 0..3, stacks 1..8: stack i is f<i> (f.py:10i) called by main. */
-CAP_UNUSED void open_with_definitions(struct cap *c)
+CAP_UNUSED void open_with_clock(struct cap *c, unsigned clock_kind)
 {
     cap_open(c, 77);
     cap_records(c);
-    cap_process(c, 42, 0, 1);
+    cap_process(c, 42, 0, clock_kind);
     for (unsigned i = 0; i < 4; i++) {
         char name[8];
         snprintf(name, sizeof(name), "t%u", i);
@@ -29,6 +30,11 @@ CAP_UNUSED void open_with_definitions(struct cap *c)
     cap_end_records(c);
 }
 
+CAP_UNUSED void open_with_definitions(struct cap *c)
+{
+    open_with_clock(c, 1);
+}
+
 struct story {
     uint64_t rng;
     unsigned n, threads;
@@ -36,6 +42,8 @@ struct story {
     unsigned jitter; /* acquire times move by up to this */
     bool hostile;    /* ds and waits are nonsense */
     bool twice;      /* some rows come again, saying something else */
+    bool slow_clock; /* ticks of some microseconds, in segments, in two epochs */
+    bool halves;     /* chunks meet in halves of one turn, as an agent's do */
     unsigned chunk;  /* rows */
 };
 
@@ -85,6 +93,36 @@ CAP_UNUSED void shuffle(uint64_t *rng, struct cap_row *rows, size_t n, size_t re
     }
 }
 
+/* Records among the rows' ticks; a second epoch for some chunks. */
+CAP_UNUSED void add_clock(struct cap *c)
+{
+    const uint64_t s = GS_CLOCK_MIN_STEP_NS;
+    cap_records(c);
+    CAP_REC(c, GS_RECORD_CLOCK, 20000, s, 0);
+    CAP_REC(c, GS_RECORD_CLOCK, 50000, 2 * s + 7, 0);
+    cap_end_records(c);
+    c->epoch = 1;
+    cap_records(c);
+    CAP_REC(c, GS_RECORD_CLOCK, 30000, 40 * s, 0);
+    CAP_REC(c, GS_RECORD_CLOCK, 90001, 50 * s, 0);
+    cap_end_records(c);
+    c->epoch = 0;
+}
+
+/* Row i comes as its WAIT at the end of one chunk and its TURN in the next. */
+CAP_UNUSED size_t put_chunk(struct cap *c, struct cap_row *rows, size_t i, size_t n, bool halves)
+{
+    struct cap_row whole = rows[i + n - 1];
+    bool cut = halves && n > 1 && (whole.flags & BOTH) == BOTH;
+    if (cut)
+        rows[i + n - 1].flags &= ~(uint64_t)TURN;
+    cap_slices(c, rows + i, n);
+    if (!cut)
+        return n;
+    rows[i + n - 1].flags = whole.flags & ~(uint64_t)WAIT;
+    return n - 1;
+}
+
 /* The story's capture. reach: rows are shuffled among so many, 0: not at all; stretch: every turn
  * but one in `stretch` was folded. */
 CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_t stretch)
@@ -97,9 +135,14 @@ CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_
         rows[i].seq *= stretch;
     if (reach)
         shuffle(&s.rng, rows, n, reach);
-    open_with_definitions(c);
-    for (size_t i = 0; i < n; i += s.chunk)
-        cap_slices(c, rows + i, n - i < s.chunk ? n - i : s.chunk);
+    open_with_clock(c, !s.slow_clock);
+    if (s.slow_clock)
+        add_clock(c);
+    for (size_t i = 0; i < n;) {
+        c->epoch = s.slow_clock && c->n_chunks % 4 == 3;
+        i += put_chunk(c, rows, i, n - i < s.chunk ? n - i : s.chunk, s.halves);
+    }
+    c->epoch = 0;
     for (size_t i = 0; i < n_samples; i += s.chunk)
         cap_samples(c, samples + i, n_samples - i < s.chunk ? n_samples - i : s.chunk);
     free(rows);
@@ -114,6 +157,8 @@ CAP_UNUSED void build_random_story(struct cap *c, unsigned i)
     s.jitter = i % 4 == 2 ? 400 : 0;
     s.hostile = i % 5 == 3;
     s.twice = i % 4 == 1;
+    s.slow_clock = i % 6 == 5;
+    s.halves = i % 4 == 2;
     s.chunk = i % 3 ? 30 + 17 * i : 1000; /* windows end where chunks begin */
     build_story(c, s, i % 2 ? 50 : 0, i % 7 == 6 ? 9 : 1);
 }

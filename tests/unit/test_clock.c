@@ -112,12 +112,15 @@ static uint64_t by_definition(const struct gs_clock *c, uint64_t t)
     return ns < 0 ? 0 : ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
 }
 
-/* Neighbours, and now and then one from elsewhere: all at once, in place. */
+/* Neighbours, and now and then one from elsewhere, or not: all at once, in place. */
 static void check_many_at_once(const struct gs_clock *c, uint64_t *rng, uint64_t span)
 {
-    uint64_t ticks[300], ns[300], t = 0;
+    uint64_t ticks[300], ns[300], t = cap_random(rng) % span;
+    bool only_near = cap_random(rng) % 2; /* then they are converted as one block */
     for (unsigned i = 0; i < 300; i++) {
-        t = cap_random(rng) % 40 ? t + cap_random(rng) % (span / 100 + 1) : cap_random(rng) % span;
+        t = only_near              ? t + cap_random(rng) % 9
+            : cap_random(rng) % 40 ? t + cap_random(rng) % (span / 100 + 1)
+                                   : cap_random(rng) % span;
         ticks[i] = ns[i] = t;
     }
     gs_clock_convert(c, 0, ns, 300);

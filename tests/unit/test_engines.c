@@ -380,6 +380,21 @@ static void engines_agree_on_random_captures(void **state)
     }
 }
 
+/* Whole blocks of 1024 rows, full chunks, more threads than the survey or the tables tell apart,
+ * and times that no word of theirs holds. */
+static void engines_agree_on_full_chunks(void **state)
+{
+    static const unsigned threads[] = {1, 4, 62, 63, 64, 300, 5000};
+    struct cap c;
+    (void)state;
+    for (unsigned i = 0; i < 7; i++) {
+        struct story s = {.rng = 815 + i, .n = 9000, .threads = threads[i], .chunk = 4096};
+        s.slow_clock = s.halves = i % 2;
+        build_story(&c, s, 0, 1);
+        check_story(&c);
+    }
+}
+
 static void engines_agree_on_shuffled_rows(void **state)
 {
     struct story s = {.rng = 4711, .n = 3000, .threads = 4, .drop = 10, .chunk = 1000};
@@ -433,6 +448,7 @@ int main(void)
         cmocka_unit_test(what_is_deleted_is_in_the_totals),
         cmocka_unit_test(folded_time_is_shared_by_weight),
         cmocka_unit_test(engines_agree_on_random_captures),
+        cmocka_unit_test(engines_agree_on_full_chunks),
         cmocka_unit_test(engines_agree_on_shuffled_rows),
         cmocka_unit_test(pairs_past_the_limits_are_one),
     };
