@@ -53,19 +53,11 @@ static void cuda_close(struct gs_engine *e)
 
 /* ---- which ---- */
 
-static uint64_t encoded_bytes(const struct gs_chunk_list *list)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < list->n; i++)
-        bytes += list->at[i]->hdr.total_len;
-    return bytes;
-}
-
 /* Opening is paid once, for all GILs: it pays when what it would have saved already is as much. So
  * it never costs more than twice of what the best choice would have. */
 static bool is_worth_it(struct gs_engine *e, const struct gs_windows *w)
 {
-    struct gs_rates_job job = {w->n_rows, encoded_bytes(w->slices), w->survey_ns};
+    struct gs_rates_job job = {w->n_rows, gs_chunk_list_bytes(w->slices), w->survey_ns};
     double saved_ns = gs_rates_saved_ns(&e->rates, &job);
     if (e->is_asked_for || e->library.at)
         return e->is_asked_for || saved_ns > 0;
@@ -99,8 +91,9 @@ static bool run_on_device(struct gs_engine *e, const struct gs_engine_job *job,
 {
     if (!is_worth_it(e, job->rows) || !is_usable(e))
         return false;
+    struct gs_cuda_sums sums;
     uint64_t begin_ns = gs_rates_now_ns();
-    if (gs_cuda_run(&e->library, job, bins, out, &e->why_not) == GS_OK) {
+    if (gs_cuda_run(&e->library, job, bins, out, &sums, &e->why_not) == GS_OK) {
         measure(e, &e->rates.cuda_ns, begin_ns, job->rows->n_rows);
         return true;
     }

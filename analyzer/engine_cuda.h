@@ -105,6 +105,24 @@ struct gs_cuda_pairs { /* key: index of the waiter * number of holders + index o
     size_t n;
     const uint64_t *key, *ns, *count; /* key NULL: i is; UINT64_MAX, or a count of 0: nothing */
 };
+/* Where the device's time went: copies to it, which run beside the rest, and the steps of a window.
+ * X(NAME, name) */
+#define GS_CUDA_STEP_LIST(X)                                                                       \
+    X(COPY, "copy")                                                                                \
+    X(DECODE, "decode")                                                                            \
+    X(ROWS, "rows")                                                                                \
+    X(ORDER, "order")                                                                              \
+    X(BLAME, "blame")                                                                              \
+    X(PAIRS, "pairs")                                                                              \
+    X(GROUP, "group")                                                                              \
+    X(TIMELINE, "timeline")
+enum gs_cuda_step {
+#define X(NAME, name) GS_CUDA_STEP_##NAME,
+    GS_CUDA_STEP_LIST(X)
+#undef X
+    GS_CUDA_STEPS
+};
+
 /* Valid until the next begin() or close(). */
 struct gs_cuda_sums {
     struct gs_cuda_keys actors;
@@ -115,6 +133,8 @@ struct gs_cuda_sums {
     struct gs_cuda_pairs threads, chains;
     const uint64_t *hold_bins, *wait_bins;
     uint64_t wait_ns, unknown_holder_ns;
+    double step_ms[GS_CUDA_STEPS]; /* by the device's clock */
+    uint32_t n_windows;
 };
 
 struct gs_cuda;

@@ -26,6 +26,9 @@ struct gs_chunk_list { /* in the order of their numbers */
     size_t n, cap;
 };
 
+/* As they lie in the files. */
+uint64_t gs_chunk_list_bytes(const struct gs_chunk_list *list);
+
 /* Rows of one chunk that are one window's own. */
 struct gs_window_part {
     uint32_t chunk, window;

@@ -88,6 +88,7 @@ cudaError_t open_all(gs_cuda *c)
         GS_TRY(cudaEventCreateWithFlags(&s.arrived, cudaEventDisableTiming));
         GS_TRY(cudaEventCreateWithFlags(&s.counted, cudaEventDisableTiming));
     }
+    GS_TRY(gs_times_open(&c->counter.times));
     GS_TRY(cudaHostAlloc(&seen, sizeof(gs_counts), cudaHostAllocDefault));
     c->counter.seen = static_cast<gs_counts *>(seen);
     return cudaSuccess;
@@ -120,6 +121,7 @@ void engine_close(gs_cuda *c)
     for (gs_staged &s : c->staged)
         close_staged(&s);
     gs_buffer_free(&c->counter.rows);
+    gs_times_close(&c->counter.times);
     if (c->counter.seen)
         cudaFreeHost(c->counter.seen);
     if (c->compute)
@@ -173,7 +175,8 @@ cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
 gs_cuda_status engine_begin(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
 {
     return guarded(c, [=]() {
-        c->next_stage = c->next_count = 0;
+        c->next_stage = c->next_count = c->counter.n_windows = 0;
+        gs_times_begin(&c->counter.times);
         cudaError_t e = gs_tables_begin(&c->tables, gil, &c->up, c->compute);
         if (e == cudaSuccess)
             e = share_memory(c, gil, room);
@@ -185,8 +188,9 @@ gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
 {
     return guarded(c, [=]() {
         cudaError_t e;
-        gs_staged *s = &c->staged[c->next_stage++ % 2];
-        switch (gs_stage(s, &c->store, window, &c->up, &e)) {
+        unsigned k = c->next_stage++ % 2;
+        const gs_laps *laps = &c->counter.times.laps[k];
+        switch (gs_stage(&c->staged[k], &c->store, window, &c->up, laps, &e)) {
         case GS_CUDA_OK:
             return GS_CUDA_OK;
         case GS_CUDA_INTERNAL:
@@ -287,6 +291,9 @@ void name_pieces(const gs_cuda *c, const pieces &p, gs_cuda_sums *out)
     out->wait_bins = at[11];
     out->wait_ns = *at[12];
     out->unknown_holder_ns = *at[13];
+    out->n_windows = c->counter.n_windows;
+    for (int step = 0; step < GS_CUDA_STEPS; step++)
+        out->step_ms[step] = c->counter.times.ms[step];
 }
 
 gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
@@ -294,6 +301,9 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     return guarded(c, [=]() {
         pieces p = list_pieces(c->tables);
         cudaError_t e = fetch_pieces(c, p);
+        for (gs_laps &l : c->counter.times.laps)
+            if (e == cudaSuccess)
+                e = gs_times_add_steps(&c->counter.times, &l);
         if (e != cudaSuccess)
             return check(c, e);
         if (c->counter.seen->is_full)

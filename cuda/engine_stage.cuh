@@ -10,6 +10,7 @@
 
 #include "cuda/decode.cuh"
 #include "cuda/engine_tables.cuh"
+#include "cuda/engine_times.cuh"
 
 struct gs_chunk_store {
     gs_buffer memory;
@@ -41,6 +42,6 @@ inline size_t gs_chunk_store_bytes(size_t n_chunks, uint64_t encoded_bytes)
 }
 /* GS_CUDA_INTERNAL: a header that contradicts itself. *status: the runtime's, where it failed. */
 gs_cuda_status gs_stage(gs_staged *out, gs_chunk_store *store, const gs_cuda_window *w,
-                        gs_uploader *up, cudaError_t *status);
+                        gs_uploader *up, const gs_laps *laps, cudaError_t *status);
 
 #endif

@@ -149,6 +149,7 @@ static void whatever_fails_the_numbers_are_right(void **state)
         {"cudaEventCreateWithFlags", 2, "out of memory"},
         {"cudaEventRecord", 719, "launch failure"},
         {"cudaEventSynchronize", 719, "launch failure"},
+        {"cudaEventElapsedTime", 719, "launch failure"},
         {"cudaStreamWaitEvent", 719, "launch failure"},
         {"cudaStreamSynchronize", 719, "launch failure"},
         {"cudaMemcpyAsync", 719, "launch failure"},
