@@ -89,3 +89,13 @@ def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     assert run(gilscope, "auto", "stats", path, expect_rc=0, **cache).stderr == ""
     assert "would not pay" in run(gilscope, "auto", "stats", "-v", path, expect_rc=0, **cache).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_benchmark_runs(tmp_path):
+    """What it measures is no matter of a test."""
+    done = subprocess.run([str(ROOT / "tests" / "bench" / "gpu_engine"), "--quick", "--slices", "5k", "--build",
+                           str(BUILD), "--json", str(tmp_path / "x.json")], stdout=subprocess.PIPE, timeout=120,
+                          env=clean_env({"GILSCOPE_CUDA_ENGINE": str(EMULATOR)}), universal_newlines=True)
+    assert done.returncode == 0
+    assert {line.split(" | ")[0] for line in done.stdout.splitlines()} >= {"| B8", "| B9"}
+    assert json.loads((tmp_path / "x.json").read_text())["dense"]["cuda"]["windows"] == 1
