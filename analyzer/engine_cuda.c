@@ -17,7 +17,7 @@ struct gs_engine {
     struct gs_engine *cpu;
     unsigned on_device, on_cpu; /* GILs counted */
     struct gs_rates rates;
-    bool has_measured;
+    bool keeps_rates, has_measured;
     double saved_ns; /* that an open device would have saved so far */
 };
 
@@ -25,7 +25,8 @@ static enum gs_status open_either(struct gs_engine **out, bool is_asked_for, str
 {
     struct gs_engine *e = *out = gs_xcalloc(1, sizeof(*e));
     e->is_asked_for = is_asked_for;
-    if (!is_asked_for && gs_cuda_library_find(&e->why_not) == GS_OK)
+    e->keeps_rates = !is_asked_for && gs_cuda_library_find(&e->why_not) == GS_OK;
+    if (e->keeps_rates)
         gs_rates_load(&e->rates);
     return gs_engine_cpu.open(&e->cpu, err);
 }
@@ -44,7 +45,7 @@ static void cuda_close(struct gs_engine *e)
 {
     if (!e)
         return;
-    if (e->has_measured && !e->is_asked_for)
+    if (e->keeps_rates && e->has_measured)
         gs_rates_save(&e->rates);
     gs_cuda_library_close(&e->library);
     gs_engine_cpu.close(e->cpu);

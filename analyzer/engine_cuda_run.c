@@ -129,8 +129,7 @@ static void take_pairs(struct gs_gil_result *out, const struct gs_cuda_pairs *pa
         uint64_t pair = pairs->key ? pairs->key[i] : i;
         if (pairs->count[i])
             gs_pairs_add(&out->pairs, (uint32_t)threads->keys[pair / threads->n],
-                         (uint32_t)threads->keys[pair % threads->n], pairs->ns[i],
-                         pairs->count[i]);
+                         (uint32_t)threads->keys[pair % threads->n], pairs->ns[i], pairs->count[i]);
     }
 }
 

@@ -64,7 +64,7 @@ struct gs_windows {
     size_t n_reaching;
 
     /* of the survey */
-    uint64_t survey_ns; /* wall clock that it took */
+    uint64_t survey_ns;      /* wall clock that it took */
     uint64_t min_ns, max_ns; /* of releases; min_ns UINT64_MAX: there are no rows */
     uint64_t n_rows, damaged_chunks, damaged_rows; /* rows: halves count twice */
     struct gs_idmap threads;                       /* id -> last[] */

@@ -313,7 +313,7 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     });
 }
 
-const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open, engine_begin,
+const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open,   engine_begin,
                               engine_stage, engine_count,           engine_finish, engine_close,
                               engine_why,   engine_device};
 } // namespace

@@ -15,15 +15,15 @@
 struct gs_chunk_store {
     gs_buffer memory;
     bool is_resident;
-    size_t used, end;                 /* bytes: where the next chunk goes; where there is no more */
-    uint64_t window;                  /* counts windows */
-    std::vector<uint64_t> at, seen;   /* by chunk: its offset, valid if `seen` says this window */
+    size_t used, end;               /* bytes: where the next chunk goes; where there is no more */
+    uint64_t window;                /* counts windows */
+    std::vector<uint64_t> at, seen; /* by chunk: its offset, valid if `seen` says this window */
 };
 struct gs_staged {
     gs_buffer memory;
     cudaEvent_t arrived, counted; /* the device has it; the device needs it no more */
-    bool is_waiting;      /* to be counted */
-    gs_cuda_window about; /* its pointers mean nothing */
+    bool is_waiting;              /* to be counted */
+    gs_cuda_window about;         /* its pointers mean nothing */
     gs_part *parts;
     gs_column_task *tasks;
     gs_samples samples;

@@ -54,8 +54,8 @@ memory carve(const shape &s, gs_carver *from)
     m.blame_work = blame.array<char>(m.blame_bytes);
     m.in = carve_rows(&rows, (size_t)s.n_own + s.n_reaching);
     gs_carver columns = rows, order = rows;
-    m.order_bytes = most(gs_order_work_bytes(&s.order),
-                         s.n_reaching ? gs_order_work_bytes(&s.reaching) : 0);
+    m.order_bytes =
+        most(gs_order_work_bytes(&s.order), s.n_reaching ? gs_order_work_bytes(&s.reaching) : 0);
     m.order_work = order.array<char>(m.order_bytes);
     m.columns = columns.array<gs_u64>(((size_t)s.n_own + s.n_reaching) * GS_CHUNK_ROWS_COLUMNS);
     m.damaged = columns.array<unsigned>((size_t)s.n_parts * GS_CHUNK_ROWS_COLUMNS);
@@ -266,10 +266,10 @@ static cudaError_t make_room(gs_counter *c, const shape &sizes, memory *out, cud
 cudaError_t gs_count_window(gs_counter *c, const gs_staged *s, const gs_chunk_store *store,
                             gs_tables *t, cudaStream_t compute)
 {
-    gs_laps *laps = &c->times.laps[c->n_windows % 2], *before = &c->times.laps[(c->n_windows + 1) % 2];
-    shape sizes = shape_of(s->n_own, s->n_rows - s->n_own, (uint32_t)s->about.n_parts,
-                           s->samples.n, s->about.last_seq - s->about.first_seq + 1,
-                           t->n_shares > 0);
+    gs_laps *laps = &c->times.laps[c->n_windows % 2],
+            *before = &c->times.laps[(c->n_windows + 1) % 2];
+    shape sizes = shape_of(s->n_own, s->n_rows - s->n_own, (uint32_t)s->about.n_parts, s->samples.n,
+                           s->about.last_seq - s->about.first_seq + 1, t->n_shares > 0);
     memory m;
     GS_TRY(make_room(c, sizes, &m, compute));
     GS_TRY(cudaStreamWaitEvent(compute, s->arrived, 0));

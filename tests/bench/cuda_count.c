@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * gs_cuda_count [--repeat N] CAPTURE: counts the capture's busiest GIL N times on the CPU and on the
- * device that libgilscope_cuda.so has, from the results of the survey on, and prints times as JSON,
- * the first run of each apart, as it also takes memory. The sums must agree.
+ * gs_cuda_count [--repeat N] CAPTURE: counts the capture's busiest GIL N times on the CPU and on
+ * the device that libgilscope_cuda.so has, from the results of the survey on, and prints times as
+ * JSON, the first run of each apart, as it also takes memory. The sums must agree.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -109,8 +109,7 @@ static void open_bench(struct bench *b, const char *path)
     struct gs_error err = {0};
     one_gil_open(&b->g, path);
     uint64_t begin_ns = gs_rates_now_ns();
-    if (gs_cuda_library_open(&b->cuda, &err) != GS_OK ||
-        gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
+    if (gs_cuda_library_open(&b->cuda, &err) != GS_OK || gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
         one_gil_fail("open", err.text);
     b->open_ns = gs_rates_now_ns() - begin_ns;
     const struct gs_windows *w = &b->g.gil->rows;
