@@ -196,7 +196,7 @@ gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
         case GS_CUDA_INTERNAL:
             return say(c, GS_CUDA_INTERNAL, "a chunk contradicts its header");
         case GS_CUDA_LIMIT:
-            return say(c, GS_CUDA_LIMIT, "a window has too many rows");
+            return say(c, GS_CUDA_LIMIT, "a window has more rows or numbers than can be counted");
         default:
             return check(c, e);
         }
