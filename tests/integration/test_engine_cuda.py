@@ -83,6 +83,21 @@ def test_one_line_where_it_cannot(gilscope):
         assert json.loads(result.stdout)["engine"] == "cpu"
 
 
+def test_the_cpu_goes_on_where_the_device_stops(gilscope, tmp_path):
+    """Of two processes the device counts one, then none: whole GILs, never a part."""
+    path = made(tmp_path / "x.gsc", "-n", 3000, "-t", 3, "-p", 2, "--what", "gil")
+    want, seen = json.loads(run(gilscope, "cpu", "stats", "--json", path).stdout), set()
+    for n in range(1, 500, 10):
+        result = run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_FAIL="launch:%d=719" % n)
+        got = json.loads(result.stdout)
+        seen.add(got["engine"])
+        assert ("not cuda alone" in result.stderr) == (got["engine"] == "cuda+cpu")
+        assert {**got, "engine": "cpu"} == want
+        if got["engine"] == "cuda":
+            break
+    assert seen == {"cpu", "cuda+cpu", "cuda"}
+
+
 def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
