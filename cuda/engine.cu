@@ -164,7 +164,9 @@ cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
     gs_buffer_free(&c->store.memory);
     gs_buffer_free(&c->counter.rows);
     GS_TRY(free_bytes(&free));
-    size_t slot = all <= free / 2 ? 0 : free / 8, store = slot ? 2 * slot : all;
+    size_t slot = all <= free / 2 ? 0 : free / 8 / 256 * 256, store = slot ? 2 * slot : all;
+    if (store > free)
+        return cudaErrorMemoryAllocation;
     GS_TRY(gs_chunk_store_begin(&c->store, gil->n_chunks, all, slot));
     room->rows = (free - store) / 4 * 3 / bytes_per_row(gil->actors.n > 0);
     room->rows = room->rows < ROWS_MAX ? room->rows : ROWS_MAX;
