@@ -19,7 +19,8 @@ static void say_why_not(const struct gs_profile *p, const char *asked_for, bool 
 {
     bool is_asked_for = asked_for && strcmp(asked_for, "auto") != 0;
     if (p->engine_why_not && (is_asked_for || verbose))
-        gs_cmd_say("engine %s counted, not cuda: %s", p->engine, p->engine_why_not);
+        gs_cmd_say("engine %s counted, not cuda%s: %s", p->engine,
+                   strcmp(p->engine, "cpu") == 0 ? "" : " alone", p->engine_why_not);
 }
 
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,

@@ -17,7 +17,7 @@ struct gs_engine {
     struct gs_engine *cpu;
     unsigned on_device, on_cpu; /* GILs counted */
     struct gs_rates rates;
-    bool has_measured;
+    bool keeps_rates, has_measured;
     double saved_ns; /* that an open device would have saved so far */
 };
 
@@ -25,7 +25,8 @@ static enum gs_status open_either(struct gs_engine **out, bool is_asked_for, str
 {
     struct gs_engine *e = *out = gs_xcalloc(1, sizeof(*e));
     e->is_asked_for = is_asked_for;
-    if (!is_asked_for && gs_cuda_library_find(&e->why_not) == GS_OK)
+    e->keeps_rates = !is_asked_for && gs_cuda_library_find(&e->why_not) == GS_OK;
+    if (e->keeps_rates)
         gs_rates_load(&e->rates);
     return gs_engine_cpu.open(&e->cpu, err);
 }
@@ -44,7 +45,7 @@ static void cuda_close(struct gs_engine *e)
 {
     if (!e)
         return;
-    if (e->has_measured && !e->is_asked_for)
+    if (e->keeps_rates && e->has_measured)
         gs_rates_save(&e->rates);
     gs_cuda_library_close(&e->library);
     gs_engine_cpu.close(e->cpu);
@@ -53,19 +54,11 @@ static void cuda_close(struct gs_engine *e)
 
 /* ---- which ---- */
 
-static uint64_t encoded_bytes(const struct gs_chunk_list *list)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < list->n; i++)
-        bytes += list->at[i]->hdr.total_len;
-    return bytes;
-}
-
 /* Opening is paid once, for all GILs: it pays when what it would have saved already is as much. So
  * it never costs more than twice of what the best choice would have. */
 static bool is_worth_it(struct gs_engine *e, const struct gs_windows *w)
 {
-    struct gs_rates_job job = {w->n_rows, encoded_bytes(w->slices), w->survey_ns};
+    struct gs_rates_job job = {w->n_rows, gs_chunk_list_bytes(w->slices), w->survey_ns};
     double saved_ns = gs_rates_saved_ns(&e->rates, &job);
     if (e->is_asked_for || e->library.at)
         return e->is_asked_for || saved_ns > 0;
@@ -99,8 +92,9 @@ static bool run_on_device(struct gs_engine *e, const struct gs_engine_job *job,
 {
     if (!is_worth_it(e, job->rows) || !is_usable(e))
         return false;
+    struct gs_cuda_sums sums;
     uint64_t begin_ns = gs_rates_now_ns();
-    if (gs_cuda_run(&e->library, job, bins, out, &e->why_not) == GS_OK) {
+    if (gs_cuda_run(&e->library, job, bins, out, &sums, &e->why_not) == GS_OK) {
         measure(e, &e->rates.cuda_ns, begin_ns, job->rows->n_rows);
         return true;
     }

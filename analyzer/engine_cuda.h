@@ -18,10 +18,10 @@
 #include "analyzer/clock.h"
 #include "preload/trace/trace_format.h"
 
-#define GS_CUDA_SYMBOL    "gs_cuda_engine_table"
-#define GS_CUDA_ABI       1u /* +1 with every change of this file */
-#define GS_CUDA_SHARES    4u
-#define GS_CUDA_BUCKETS   976u
+#define GS_CUDA_SYMBOL  "gs_cuda_engine_table"
+#define GS_CUDA_ABI     1u /* +1 with every change of this file */
+#define GS_CUDA_SHARES  4u
+#define GS_CUDA_BUCKETS 976u
 
 enum gs_cuda_status {
     GS_CUDA_OK,
@@ -81,9 +81,9 @@ struct gs_cuda_window {
     const struct gs_cuda_part *parts; /* own ones in the order of the file, then reaching ones */
     size_t n_parts, n_own;
     struct gs_cuda_samples samples;
-    uint64_t first_seq, last_seq;     /* of its rows */
+    uint64_t first_seq, last_seq;            /* of its rows */
     uint64_t before_ns, next_seq, next_a_ns; /* see struct gs_window */
-    bool is_first; /* nothing is known of before its first row */
+    bool is_first;                           /* nothing is known of before its first row */
 };
 
 /* Sums by actor: at[kind * stride + actor]; as struct gs_actor_sums has them. */
@@ -105,6 +105,24 @@ struct gs_cuda_pairs { /* key: index of the waiter * number of holders + index o
     size_t n;
     const uint64_t *key, *ns, *count; /* key NULL: i is; UINT64_MAX, or a count of 0: nothing */
 };
+/* Where the device's time went: copies to it, which run beside the rest, and the steps of a window.
+ * X(NAME, name) */
+#define GS_CUDA_STEP_LIST(X)                                                                       \
+    X(COPY, "copy")                                                                                \
+    X(DECODE, "decode")                                                                            \
+    X(ROWS, "rows")                                                                                \
+    X(ORDER, "order")                                                                              \
+    X(BLAME, "blame")                                                                              \
+    X(PAIRS, "pairs")                                                                              \
+    X(GROUP, "group")                                                                              \
+    X(TIMELINE, "timeline")
+enum gs_cuda_step {
+#define X(NAME, name) GS_CUDA_STEP_##NAME,
+    GS_CUDA_STEP_LIST(X)
+#undef X
+        GS_CUDA_STEPS
+};
+
 /* Valid until the next begin() or close(). */
 struct gs_cuda_sums {
     struct gs_cuda_keys actors;
@@ -115,6 +133,8 @@ struct gs_cuda_sums {
     struct gs_cuda_pairs threads, chains;
     const uint64_t *hold_bins, *wait_bins;
     uint64_t wait_ns, unknown_holder_ns;
+    double step_ms[GS_CUDA_STEPS]; /* by the device's clock */
+    uint32_t n_windows;
 };
 
 struct gs_cuda;

@@ -173,7 +173,7 @@ static void list_samples(struct gs_cuda_planner *p, struct gs_cuda_samples *out)
     }
     *out = (struct gs_cuda_samples){0};
     if (n)
-        *out = (struct gs_cuda_samples){n,         p->wide,       p->wide + n, p->wide + 2 * n,
+        *out = (struct gs_cuda_samples){n,         p->wide,      p->wide + n, p->wide + 2 * n,
                                         p->narrow, p->narrow + n};
 }
 

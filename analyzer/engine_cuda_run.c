@@ -41,14 +41,6 @@ static struct gs_cuda_shares *shares_of(const struct gs_typicals *all, struct gs
     return shares;
 }
 
-static uint64_t encoded_bytes(const struct gs_chunk_list *list)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < list->n; i++)
-        bytes += list->at[i]->hdr.total_len;
-    return bytes;
-}
-
 static enum gs_cuda_status begin(struct gs_cuda_library *l, const struct gs_engine_job *job,
                                  const struct gs_bins *bins, struct gs_cuda_room *room)
 {
@@ -58,7 +50,7 @@ static enum gs_cuda_status begin(struct gs_cuda_library *l, const struct gs_engi
     struct gs_cuda_shares *shares = shares_of(&w->typicals, &actors);
     struct gs_cuda_gil gil = {
         .n_rows = w->n_rows,
-        .encoded_bytes = encoded_bytes(w->slices),
+        .encoded_bytes = gs_chunk_list_bytes(w->slices),
         .n_chunks = w->slices->n,
         .hash_seed = gs_hash64(GS_CUDA_ABI),
         .clock = &job->r->clock,
@@ -137,8 +129,7 @@ static void take_pairs(struct gs_gil_result *out, const struct gs_cuda_pairs *pa
         uint64_t pair = pairs->key ? pairs->key[i] : i;
         if (pairs->count[i])
             gs_pairs_add(&out->pairs, (uint32_t)threads->keys[pair / threads->n],
-                         (uint32_t)threads->keys[pair % threads->n], pairs->ns[i],
-                         pairs->count[i]);
+                         (uint32_t)threads->keys[pair % threads->n], pairs->ns[i], pairs->count[i]);
     }
 }
 
@@ -205,16 +196,16 @@ static enum gs_cuda_status count(struct gs_cuda_library *l, const struct gs_engi
 
 enum gs_status gs_cuda_run(struct gs_cuda_library *l, const struct gs_engine_job *job,
                            const struct gs_bins *bins, struct gs_gil_result *out,
-                           struct gs_error *err)
+                           struct gs_cuda_sums *sums, struct gs_error *err)
 {
-    struct gs_cuda_sums sums;
+    memset(sums, 0, sizeof(*sums));
     gs_gil_result_open(out, job->rows);
     if (job->rows->n_rows == 0)
         return GS_OK;
-    enum gs_cuda_status status = count(l, job, bins, &sums);
+    enum gs_cuda_status status = count(l, job, bins, sums);
     if (status != GS_CUDA_OK)
         return gs_cuda_library_error(l, status, err);
-    take(out, &sums, job->rows, bins);
+    take(out, sums, job->rows, bins);
     gs_gil_result_close(out);
     return GS_OK;
 }

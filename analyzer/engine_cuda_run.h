@@ -22,9 +22,9 @@ enum gs_status gs_cuda_library_error(const struct gs_cuda_library *l, enum gs_cu
                                      struct gs_error *err);
 
 /* As gs_engine_ops.run; but when it fails, nothing has been added to bins, *out is empty and the
- * library is to be closed. */
+ * library is to be closed. *sums: as it came from the device. */
 enum gs_status gs_cuda_run(struct gs_cuda_library *l, const struct gs_engine_job *job,
                            const struct gs_bins *bins, struct gs_gil_result *out,
-                           struct gs_error *err);
+                           struct gs_cuda_sums *sums, struct gs_error *err);
 
 #endif

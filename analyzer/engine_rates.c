@@ -13,7 +13,8 @@
 #include "analyzer/parallel.h"
 
 /* Assumed until they are measured: that a driver takes so long to begin, and that one core moves so
- * many bytes of a file into pinned memory in a nanosecond, which bounds a device that counts faster.
+ * many bytes of a file into pinned memory in a nanosecond, which bounds a device that counts
+ * faster.
  */
 #define ASSUMED_OPEN_NS      350e6
 #define ASSUMED_BYTES_PER_NS 5.0
@@ -36,8 +37,8 @@ double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *jo
 {
     double rows = (double)job->rows;
     double cpu_ns = r->cpu_ns > 0 ? rows * r->cpu_ns : (double)job->survey_ns;
-    double cuda_ns = r->cuda_ns > 0 ? rows * r->cuda_ns
-                                    : (double)job->encoded_bytes / ASSUMED_BYTES_PER_NS;
+    double cuda_ns =
+        r->cuda_ns > 0 ? rows * r->cuda_ns : (double)job->encoded_bytes / ASSUMED_BYTES_PER_NS;
     return cpu_ns - cuda_ns;
 }
 
@@ -57,8 +58,7 @@ static bool folder_of_cache(char out[PATH_MAX])
 /* Of which machine and version the rates are. */
 static void title(char *out, size_t cap)
 {
-    snprintf(out, cap, "gilscope %s, %u cores", GILSCOPE_VERSION,
-             gs_parallel_workers(0, UINT_MAX));
+    snprintf(out, cap, "gilscope %s, %u cores", GILSCOPE_VERSION, gs_parallel_workers(0, UINT_MAX));
 }
 
 static bool is_rate(long long v)
@@ -80,7 +80,8 @@ void gs_rates_load(struct gs_rates *r)
     title(want, sizeof(want));
     bool ours = fgets(line, sizeof(line), f) && strncmp(line, want, strlen(want)) == 0 &&
                 line[strlen(want)] == '\n';
-    if (ours && fscanf(f, "cpu_ps %lld cuda_ps %lld cuda_open_us %lld", &cpu_ps, &cuda_ps, &open_us) == 3 &&
+    if (ours &&
+        fscanf(f, "cpu_ps %lld cuda_ps %lld cuda_open_us %lld", &cpu_ps, &cuda_ps, &open_us) == 3 &&
         is_rate(cpu_ps) && is_rate(cuda_ps) && is_rate(open_us))
         *r = (struct gs_rates){(double)cpu_ps / 1e3, (double)cuda_ps / 1e3, (double)open_us * 1e3};
     fclose(f);

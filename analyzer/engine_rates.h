@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What counting costs on this machine: measured as it is done, and kept in the user's cache folder
- * ($XDG_CACHE_HOME/gilscope/engine-rates) for the next time. Another version of gilscope, or another
- * number of cores, measures anew. No result depends on it, only which engine counts.
+ * ($XDG_CACHE_HOME/gilscope/engine-rates) for the next time. Another version of gilscope, or
+ * another number of cores, measures anew. No result depends on it, only which engine counts.
  */
 #ifndef GS_ENGINE_RATES_H
 #define GS_ENGINE_RATES_H

@@ -232,7 +232,7 @@ struct gs_finding {
 };
 
 struct gs_profile {
-    const char *engine;  /* that counted */
+    const char *engine;   /* that counted */
     char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
     uint32_t format_major, format_minor;
     size_t n_files;

@@ -262,6 +262,14 @@ static void drop_survey(struct gs_windows *w)
     w->min_ns = UINT64_MAX;
 }
 
+uint64_t gs_chunk_list_bytes(const struct gs_chunk_list *list)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < list->n; i++)
+        bytes += list->at[i]->hdr.total_len;
+    return bytes;
+}
+
 static void add_size(struct gs_decoder_size *size, const struct gs_chunk_list *list)
 {
     for (size_t i = 0; i < list->n; i++) {

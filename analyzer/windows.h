@@ -26,6 +26,9 @@ struct gs_chunk_list { /* in the order of their numbers */
     size_t n, cap;
 };
 
+/* As they lie in the files. */
+uint64_t gs_chunk_list_bytes(const struct gs_chunk_list *list);
+
 /* Rows of one chunk that are one window's own. */
 struct gs_window_part {
     uint32_t chunk, window;
@@ -61,7 +64,7 @@ struct gs_windows {
     size_t n_reaching;
 
     /* of the survey */
-    uint64_t survey_ns; /* wall clock that it took */
+    uint64_t survey_ns;      /* wall clock that it took */
     uint64_t min_ns, max_ns; /* of releases; min_ns UINT64_MAX: there are no rows */
     uint64_t n_rows, damaged_chunks, damaged_rows; /* rows: halves count twice */
     struct gs_idmap threads;                       /* id -> last[] */

@@ -30,7 +30,7 @@ struct gs_blame {
     gs_rows rows; /* in order */
     uint32_t n;   /* at least 1 */
     gs_samples samples;
-    const gs_shares *shares;      /* of the first n_shares actors */
+    const gs_shares *shares; /* of the first n_shares actors */
     uint32_t n_shares;
     bool is_first;                /* nothing is known of before the first row */
     uint64_t next_seq, next_a_ns; /* first row behind the window; next_seq 0: there is none */

@@ -37,7 +37,8 @@ __device__ inline gs_u64 actor_key(const gs_decoded_rows &c, uint32_t thread, gs
 
 /* ---- one row ---- */
 
-__device__ inline bool is_meant(const gs_decoded_rows &c, const gs_part &p, size_t i, uint32_t flags)
+__device__ inline bool is_meant(const gs_decoded_rows &c, const gs_part &p, size_t i,
+                                uint32_t flags)
 {
     gs_u64 seq = value(c, SEQ, i);
     if (seq < p.lo || seq > p.last)

@@ -19,7 +19,7 @@ struct gs_part {
 struct gs_decoded_rows {
     const gs_part *parts; /* in the order of their rows */
     uint32_t n_parts, n_rows;
-    gs_u64 *columns;         /* GS_CHUNK_ROWS_COLUMNS of n_rows each; of stacks become actors' keys */
+    gs_u64 *columns; /* GS_CHUNK_ROWS_COLUMNS of n_rows each; of stacks become actors' keys */
     const unsigned *damaged; /* by part and column, see decode.cuh */
     unsigned *is_damaged;    /* set where any is */
     gs_ticks clock;

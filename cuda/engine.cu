@@ -88,6 +88,7 @@ cudaError_t open_all(gs_cuda *c)
         GS_TRY(cudaEventCreateWithFlags(&s.arrived, cudaEventDisableTiming));
         GS_TRY(cudaEventCreateWithFlags(&s.counted, cudaEventDisableTiming));
     }
+    GS_TRY(gs_times_open(&c->counter.times));
     GS_TRY(cudaHostAlloc(&seen, sizeof(gs_counts), cudaHostAllocDefault));
     c->counter.seen = static_cast<gs_counts *>(seen);
     return cudaSuccess;
@@ -120,6 +121,7 @@ void engine_close(gs_cuda *c)
     for (gs_staged &s : c->staged)
         close_staged(&s);
     gs_buffer_free(&c->counter.rows);
+    gs_times_close(&c->counter.times);
     if (c->counter.seen)
         cudaFreeHost(c->counter.seen);
     if (c->compute)
@@ -162,7 +164,9 @@ cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
     gs_buffer_free(&c->store.memory);
     gs_buffer_free(&c->counter.rows);
     GS_TRY(free_bytes(&free));
-    size_t slot = all <= free / 2 ? 0 : free / 8, store = slot ? 2 * slot : all;
+    size_t slot = all <= free / 2 ? 0 : free / 8 / 256 * 256, store = slot ? 2 * slot : all;
+    if (store > free)
+        return cudaErrorMemoryAllocation;
     GS_TRY(gs_chunk_store_begin(&c->store, gil->n_chunks, all, slot));
     room->rows = (free - store) / 4 * 3 / bytes_per_row(gil->actors.n > 0);
     room->rows = room->rows < ROWS_MAX ? room->rows : ROWS_MAX;
@@ -173,7 +177,8 @@ cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
 gs_cuda_status engine_begin(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
 {
     return guarded(c, [=]() {
-        c->next_stage = c->next_count = 0;
+        c->next_stage = c->next_count = c->counter.n_windows = 0;
+        gs_times_begin(&c->counter.times);
         cudaError_t e = gs_tables_begin(&c->tables, gil, &c->up, c->compute);
         if (e == cudaSuccess)
             e = share_memory(c, gil, room);
@@ -185,14 +190,15 @@ gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
 {
     return guarded(c, [=]() {
         cudaError_t e;
-        gs_staged *s = &c->staged[c->next_stage++ % 2];
-        switch (gs_stage(s, &c->store, window, &c->up, &e)) {
+        unsigned k = c->next_stage++ % 2;
+        const gs_laps *laps = &c->counter.times.laps[k];
+        switch (gs_stage(&c->staged[k], &c->store, window, &c->up, laps, &e)) {
         case GS_CUDA_OK:
             return GS_CUDA_OK;
         case GS_CUDA_INTERNAL:
             return say(c, GS_CUDA_INTERNAL, "a chunk contradicts its header");
         case GS_CUDA_LIMIT:
-            return say(c, GS_CUDA_LIMIT, "a window has too many rows");
+            return say(c, GS_CUDA_LIMIT, "a window has more rows or numbers than can be counted");
         default:
             return check(c, e);
         }
@@ -287,6 +293,9 @@ void name_pieces(const gs_cuda *c, const pieces &p, gs_cuda_sums *out)
     out->wait_bins = at[11];
     out->wait_ns = *at[12];
     out->unknown_holder_ns = *at[13];
+    out->n_windows = c->counter.n_windows;
+    for (int step = 0; step < GS_CUDA_STEPS; step++)
+        out->step_ms[step] = c->counter.times.ms[step];
 }
 
 gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
@@ -294,6 +303,9 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     return guarded(c, [=]() {
         pieces p = list_pieces(c->tables);
         cudaError_t e = fetch_pieces(c, p);
+        for (gs_laps &l : c->counter.times.laps)
+            if (e == cudaSuccess)
+                e = gs_times_add_steps(&c->counter.times, &l);
         if (e != cudaSuccess)
             return check(c, e);
         if (c->counter.seen->is_full)
@@ -303,7 +315,7 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     });
 }
 
-const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open, engine_begin,
+const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open,   engine_begin,
                               engine_stage, engine_count,           engine_finish, engine_close,
                               engine_why,   engine_device};
 } // namespace

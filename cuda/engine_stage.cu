@@ -126,8 +126,14 @@ cudaError_t upload_plan(gs_staged *s, const plan &p, const gs_cuda_window &w, gs
     GS_TRY(upload_samples(*s, w.samples, up));
     GS_TRY(gs_upload_array(up, s->parts, p.parts.data(), p.parts.size()));
     GS_TRY(gs_upload_array(up, s->tasks, p.tasks.data(), p.tasks.size()));
-    GS_TRY(gs_upload_flush(up));
-    return cudaEventRecord(s->arrived, up->stream);
+    return gs_upload_flush(up);
+}
+
+/* Who waits for `arrived` may ask how long it took. */
+cudaError_t end_copy(const gs_staged &s, const gs_laps &laps, cudaStream_t stream)
+{
+    GS_TRY(cudaEventRecord(laps.copy_end, stream));
+    return cudaEventRecord(s.arrived, stream);
 }
 } // namespace
 
@@ -144,7 +150,7 @@ cudaError_t gs_chunk_store_begin(gs_chunk_store *s, size_t n_chunks, size_t all_
 }
 
 gs_cuda_status gs_stage(gs_staged *out, gs_chunk_store *store, const gs_cuda_window *w,
-                        gs_uploader *up, cudaError_t *status)
+                        gs_uploader *up, const gs_laps *laps, cudaError_t *status)
 {
     plan p = {};
     *status = cudaSuccess;
@@ -152,6 +158,8 @@ gs_cuda_status gs_stage(gs_staged *out, gs_chunk_store *store, const gs_cuda_win
         return GS_CUDA_LIMIT;
     begin_window(store);
     *status = cudaStreamWaitEvent(up->stream, out->counted, 0);
+    if (*status == cudaSuccess)
+        *status = cudaEventRecord(laps->copy_begin, up->stream);
     for (size_t i = 0; i < w->n_parts && *status == cudaSuccess; i++)
         *status = put_chunk(store, w->parts[i], up);
     if (*status == cudaSuccess)
@@ -166,6 +174,8 @@ gs_cuda_status gs_stage(gs_staged *out, gs_chunk_store *store, const gs_cuda_win
     out->n_own = (uint32_t)p.n_own;
     out->n_rows = (uint32_t)p.n_rows;
     *status = upload_plan(out, p, *w, up);
+    if (*status == cudaSuccess)
+        *status = end_copy(*out, *laps, up->stream);
     out->is_waiting = *status == cudaSuccess;
     return out->is_waiting ? GS_CUDA_OK : GS_CUDA_FAILED;
 }

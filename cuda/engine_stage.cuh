@@ -10,19 +10,20 @@
 
 #include "cuda/decode.cuh"
 #include "cuda/engine_tables.cuh"
+#include "cuda/engine_times.cuh"
 
 struct gs_chunk_store {
     gs_buffer memory;
     bool is_resident;
-    size_t used, end;                 /* bytes: where the next chunk goes; where there is no more */
-    uint64_t window;                  /* counts windows */
-    std::vector<uint64_t> at, seen;   /* by chunk: its offset, valid if `seen` says this window */
+    size_t used, end;               /* bytes: where the next chunk goes; where there is no more */
+    uint64_t window;                /* counts windows */
+    std::vector<uint64_t> at, seen; /* by chunk: its offset, valid if `seen` says this window */
 };
 struct gs_staged {
     gs_buffer memory;
     cudaEvent_t arrived, counted; /* the device has it; the device needs it no more */
-    bool is_waiting;      /* to be counted */
-    gs_cuda_window about; /* its pointers mean nothing */
+    bool is_waiting;              /* to be counted */
+    gs_cuda_window about;         /* its pointers mean nothing */
     gs_part *parts;
     gs_column_task *tasks;
     gs_samples samples;
@@ -41,6 +42,6 @@ inline size_t gs_chunk_store_bytes(size_t n_chunks, uint64_t encoded_bytes)
 }
 /* GS_CUDA_INTERNAL: a header that contradicts itself. *status: the runtime's, where it failed. */
 gs_cuda_status gs_stage(gs_staged *out, gs_chunk_store *store, const gs_cuda_window *w,
-                        gs_uploader *up, cudaError_t *status);
+                        gs_uploader *up, const gs_laps *laps, cudaError_t *status);
 
 #endif

@@ -14,7 +14,8 @@ static_assert(sizeof(gs_shares) == sizeof(gs_cuda_shares) &&
                   GS_TYPICAL_SHARES == GS_CUDA_SHARES,
               "one struct");
 static_assert(GS_DEVICE_HIST_BUCKETS == GS_CUDA_BUCKETS, "one histogram");
-static_assert(GS_SUM_HOLD_NS == (int)GS_CUDA_HOLD_NS && GS_SUM_WAIT_MAX_NS == (int)GS_CUDA_WAIT_MAX_NS &&
+static_assert(GS_SUM_HOLD_NS == (int)GS_CUDA_HOLD_NS &&
+                  GS_SUM_WAIT_MAX_NS == (int)GS_CUDA_WAIT_MAX_NS &&
                   GS_SUM_BLAMED_NS == (int)GS_CUDA_BLAMED_NS &&
                   GS_SUM_LONG_COUNT == (int)GS_CUDA_LONG_COUNT &&
                   GS_SUM_KINDS == (int)GS_CUDA_SUM_KINDS,
@@ -61,10 +62,9 @@ void carve_sums(gs_tables *t, gs_carver *from)
     t->n_reaching_out = from->array<uint32_t>(1);
     t->bins.hold_ns = from->array<gs_u64>(t->bins.n);
     t->bins.wait_ns = from->array<gs_u64>(t->bins.n);
-    t->pairs.stacks =
-        carve_pairs(from, t->n_waiters * t->n_holders, t->n_holders, false);
-    t->pairs.threads = carve_pairs(from, t->pair_slots, t->n_threads,
-                                   t->pair_slots < t->n_threads * t->n_threads);
+    t->pairs.stacks = carve_pairs(from, t->n_waiters * t->n_holders, t->n_holders, false);
+    t->pairs.threads =
+        carve_pairs(from, t->pair_slots, t->n_threads, t->pair_slots < t->n_threads * t->n_threads);
 }
 
 struct fixed { /* where the host's tables go */
@@ -239,7 +239,8 @@ cudaError_t gs_tables_grow(gs_tables *t, cudaStream_t compute)
     gs_buffer fresh;
     GS_TRY(make_room(t, cap, &fresh));
     t->growing = fresh;
-    cudaError_t status = clear(t->sums.sums, (size_t)GS_SUM_KINDS * cap * sizeof(gs_u64), 0, compute);
+    cudaError_t status =
+        clear(t->sums.sums, (size_t)GS_SUM_KINDS * cap * sizeof(gs_u64), 0, compute);
     for (unsigned k = 0; k < GS_SUM_KINDS && status == cudaSuccess; k++)
         status = cudaMemcpyAsync(t->sums.sums + (size_t)k * cap, old.sums.sums + (size_t)k * n,
                                  n * sizeof(gs_u64), cudaMemcpyDeviceToDevice, compute);

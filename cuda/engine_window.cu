@@ -54,8 +54,8 @@ memory carve(const shape &s, gs_carver *from)
     m.blame_work = blame.array<char>(m.blame_bytes);
     m.in = carve_rows(&rows, (size_t)s.n_own + s.n_reaching);
     gs_carver columns = rows, order = rows;
-    m.order_bytes = most(gs_order_work_bytes(&s.order),
-                         s.n_reaching ? gs_order_work_bytes(&s.reaching) : 0);
+    m.order_bytes =
+        most(gs_order_work_bytes(&s.order), s.n_reaching ? gs_order_work_bytes(&s.reaching) : 0);
     m.order_work = order.array<char>(m.order_bytes);
     m.columns = columns.array<gs_u64>(((size_t)s.n_own + s.n_reaching) * GS_CHUNK_ROWS_COLUMNS);
     m.damaged = columns.array<unsigned>((size_t)s.n_parts * GS_CHUNK_ROWS_COLUMNS);
@@ -127,7 +127,7 @@ cudaError_t add_again(const gs_staged &s, const gs_tables &t, const gs_decoded_r
     return gs_launch_add_actors(&t.actors, s.sample_keys, s.samples.n, compute);
 }
 
-/* The map grows until all of them have a place. */
+/* The map grows until all of them have a place. Then the window before is done, too. */
 cudaError_t place_actors(gs_counts *seen, const gs_staged &s, gs_tables *t, gs_decoded_rows *c,
                          cudaStream_t compute)
 {
@@ -217,7 +217,7 @@ gs_blame blame_of(const gs_counts &seen, const gs_staged &s, const gs_tables &t,
 }
 
 cudaError_t sum_rows(const gs_counts &seen, const gs_staged &s, const gs_tables &t, const memory &m,
-                     cudaStream_t compute)
+                     gs_laps *laps, cudaStream_t compute)
 {
     gs_blame b = blame_of(seen, s, t, m);
     gs_blame_left left;
@@ -228,10 +228,17 @@ cudaError_t sum_rows(const gs_counts &seen, const gs_staged &s, const gs_tables 
     pairs.threads.waiter_class = pairs.threads.holder_class = t.classes.of_thread;
     pairs.stacks.waiter_class = t.classes.of_waiter;
     pairs.stacks.holder_class = t.classes.of_holder;
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_BLAME, compute));
     GS_TRY(gs_launch_blame(&b, m.blame_work, m.blame_bytes, &left, compute));
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_PAIRS, compute));
     GS_TRY(gs_launch_pairs(&b, &left, &pairs, compute));
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_GROUP, compute));
     GS_TRY(gs_launch_group(&b.rows, b.n, b.is_cut, &group, compute));
-    return gs_launch_timeline(&b.rows, b.n, &t.bins, compute);
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_TIMELINE, compute));
+    GS_TRY(gs_launch_timeline(&b.rows, b.n, &t.bins, compute));
+    GS_TRY(gs_lap(laps, GS_CUDA_STEPS, compute));
+    laps->is_counted = true;
+    return cudaSuccess;
 }
 } // namespace
 
@@ -243,24 +250,39 @@ size_t gs_window_bytes(uint32_t n_own, uint32_t n_reaching, uint32_t n_parts, ui
     return count.used;
 }
 
-cudaError_t gs_count_window(gs_counter *c, const gs_staged *s, const gs_chunk_store *store,
-                            gs_tables *t, cudaStream_t compute)
+/* Memory for the window in hand. */
+static cudaError_t make_room(gs_counter *c, const shape &sizes, memory *out, cudaStream_t compute)
 {
-    uint64_t span = s->about.last_seq - s->about.first_seq + 1;
-    shape sizes = shape_of(s->n_own, s->n_rows - s->n_own, (uint32_t)s->about.n_parts,
-                           s->samples.n, span, t->n_shares > 0);
     gs_carver count = {NULL, 0, 0};
     carve(sizes, &count);
     if (count.used > c->rows.bytes)
         GS_TRY(cudaStreamSynchronize(compute)); /* the window before may still use it */
     GS_TRY(gs_buffer_reserve(&c->rows, count.used));
     gs_carver real = gs_carve(c->rows);
-    memory m = carve(sizes, &real);
+    *out = carve(sizes, &real);
+    return cudaSuccess;
+}
+
+cudaError_t gs_count_window(gs_counter *c, const gs_staged *s, const gs_chunk_store *store,
+                            gs_tables *t, cudaStream_t compute)
+{
+    gs_laps *laps = &c->times.laps[c->n_windows % 2],
+            *before = &c->times.laps[(c->n_windows + 1) % 2];
+    shape sizes = shape_of(s->n_own, s->n_rows - s->n_own, (uint32_t)s->about.n_parts, s->samples.n,
+                           s->about.last_seq - s->about.first_seq + 1, t->n_shares > 0);
+    memory m;
+    GS_TRY(make_room(c, sizes, &m, compute));
     GS_TRY(cudaStreamWaitEvent(compute, s->arrived, 0));
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_DECODE, compute));
     GS_TRY(decode(*s, *store, m, compute));
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_ROWS, compute));
     GS_TRY(make_rows(c->seen, *s, t, m, compute));
+    GS_TRY(gs_times_add_copy(&c->times, laps));
+    GS_TRY(gs_times_add_steps(&c->times, before));
+    c->n_windows++;
     if (c->seen->is_damaged)
         return cudaSuccess;
+    GS_TRY(gs_lap(laps, GS_CUDA_STEP_ORDER, compute));
     GS_TRY(put_in_order(c->seen, *s, *t, sizes, m, compute));
-    return c->seen->n_out ? sum_rows(*c->seen, *s, *t, m, compute) : cudaSuccess;
+    return c->seen->n_out ? sum_rows(*c->seen, *s, *t, m, laps, compute) : cudaSuccess;
 }

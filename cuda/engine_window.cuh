@@ -12,6 +12,8 @@ struct gs_counts { /* what the host must know before it can go on; pinned */
 struct gs_counter {
     gs_buffer rows; /* memory of the window in hand */
     gs_counts *seen;
+    gs_times times;
+    uint32_t n_windows; /* counted so far */
 };
 
 /* Memory of the device that a window takes, whose numbers are dense or not. */

@@ -14,11 +14,11 @@
 struct gs_map {
     gs_u64 *slot_keys;
     uint32_t *slot_numbers;
-    gs_u64 *keys;   /* by number */
-    uint32_t *n;    /* > cap: some keys found no place, and have no number */
-    uint32_t cap;   /* keys */
-    uint32_t mask;  /* slots - 1; slots are a power of two, at least 2 * cap */
-    gs_u64 seed;    /* so that keys cannot be chosen to collide */
+    gs_u64 *keys;  /* by number */
+    uint32_t *n;   /* > cap: some keys found no place, and have no number */
+    uint32_t cap;  /* keys */
+    uint32_t mask; /* slots - 1; slots are a power of two, at least 2 * cap */
+    gs_u64 seed;   /* so that keys cannot be chosen to collide */
 };
 
 __device__ inline gs_u64 gs_mix(gs_u64 v)

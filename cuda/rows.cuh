@@ -23,9 +23,9 @@ struct gs_rows {
 /* The rows from the first-th on. */
 inline gs_rows gs_rows_from(const gs_rows &r, size_t first)
 {
-    return {r.seq + first,        r.acq_ns + first,     r.rel_ns + first, r.begin_ns + first,
-            r.a_ns + first,       r.hold_actor + first, r.wait_actor + first,
-            r.ds + first,         r.flags + first,      r.thread + first};
+    return {r.seq + first,   r.acq_ns + first,     r.rel_ns + first,     r.begin_ns + first,
+            r.a_ns + first,  r.hold_actor + first, r.wait_actor + first, r.ds + first,
+            r.flags + first, r.thread + first};
 }
 
 /* Sums by actor: k * n_actors + actor. */

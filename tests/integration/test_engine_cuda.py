@@ -83,9 +83,34 @@ def test_one_line_where_it_cannot(gilscope):
         assert json.loads(result.stdout)["engine"] == "cpu"
 
 
+def test_the_cpu_goes_on_where_the_device_stops(gilscope, tmp_path):
+    """Of two processes the device counts one, then none: whole GILs, never a part."""
+    path = made(tmp_path / "x.gsc", "-n", 3000, "-t", 3, "-p", 2, "--what", "gil")
+    want, seen = json.loads(run(gilscope, "cpu", "stats", "--json", path).stdout), set()
+    for n in range(1, 500, 10):
+        result = run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_FAIL="launch:%d=719" % n)
+        got = json.loads(result.stdout)
+        seen.add(got["engine"])
+        assert ("not cuda alone" in result.stderr) == (got["engine"] == "cuda+cpu")
+        assert {**got, "engine": "cpu"} == want
+        if got["engine"] == "cuda":
+            break
+    assert seen == {"cpu", "cuda+cpu", "cuda"}
+
+
 def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
     assert run(gilscope, "auto", "stats", path, expect_rc=0, **cache).stderr == ""
     assert "would not pay" in run(gilscope, "auto", "stats", "-v", path, expect_rc=0, **cache).stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_benchmark_runs(tmp_path):
+    """What it measures is no matter of a test."""
+    done = subprocess.run([str(ROOT / "tests" / "bench" / "gpu_engine"), "--quick", "--slices", "5k", "--build",
+                           str(BUILD), "--json", str(tmp_path / "x.json")], stdout=subprocess.PIPE, timeout=120,
+                          env=clean_env({"GILSCOPE_CUDA_ENGINE": str(EMULATOR)}), universal_newlines=True)
+    assert done.returncode == 0
+    assert {line.split(" | ")[0] for line in done.stdout.splitlines()} >= {"| B8", "| B9"}
+    assert json.loads((tmp_path / "x.json").read_text())["dense"]["cuda"]["windows"] == 1

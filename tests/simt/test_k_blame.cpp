@@ -25,7 +25,8 @@ class kernel_sums
 
     explicit kernel_sums(const model_window &w)
         : in(w), hold_hist(GS_DEVICE_HIST_BUCKETS), wait_hist(GS_DEVICE_HIST_BUCKETS),
-          pair_ns(WIDTH * WIDTH), pair_count(WIDTH * WIDTH), slot_keys(SLOTS, UINT64_MAX), slot_ns(SLOTS), slot_count(SLOTS), sums((size_t)GS_SUM_KINDS * w.n_actors)
+          pair_ns(WIDTH * WIDTH), pair_count(WIDTH * WIDTH), slot_keys(SLOTS, UINT64_MAX),
+          slot_ns(SLOTS), slot_count(SLOTS), sums((size_t)GS_SUM_KINDS * w.n_actors)
     {
         for (uint32_t a = 0; a < w.n_actors; a++) { /* some share a class, some have none */
             waiter_class.push_back(a % 11 == 10 ? GS_NO_CLASS : a % WIDTH);
@@ -131,8 +132,13 @@ class kernel_sums
         gs_blame_left left;
         gs_group_out group = {b.actors, hold_hist.data(), wait_hist.data(),
                               &wait_ns, no_class.data(),  NULL};
-        gs_pair_table matrix = {waiter_class.data(), holder_class.data(), WIDTH, pair_ns.data(),
-                                pair_count.data(),   NULL,                0};
+        gs_pair_table matrix = {waiter_class.data(),
+                                holder_class.data(),
+                                WIDTH,
+                                pair_ns.data(),
+                                pair_count.data(),
+                                NULL,
+                                0};
         gs_pair_table map = {waiter_class.data(), holder_class.data(), WIDTH,    slot_ns.data(),
                              slot_count.data(),   slot_keys.data(),    SLOTS - 1};
         gs_pairs_out pairs = {map, matrix, &is_full};

@@ -34,15 +34,10 @@ static std::vector<uint64_t> some_columns(size_t n, uint64_t ds_below, test_rand
 {
     std::vector<uint64_t> all(COLUMNS * n);
     for (size_t i = 0; i < n; i++) {
-        const uint64_t row[COLUMNS] = {FIRST + r->below(2 * n),
-                                       some_value(r, 1u << 30),
-                                       some_value(r, 4),
-                                       some_value(r, 16),
-                                       some_value(r, 1u << 20),
-                                       r->below(20),
-                                       some_value(r, 1u << 20),
-                                       some_value(r, ds_below),
-                                       r->below(20)};
+        const uint64_t row[COLUMNS] = {
+            FIRST + r->below(2 * n), some_value(r, 1u << 30), some_value(r, 4),
+            some_value(r, 16),       some_value(r, 1u << 20), r->below(20),
+            some_value(r, 1u << 20), some_value(r, ds_below), r->below(20)};
         for (unsigned k = 0; k < COLUMNS; k++)
             all[k * n + i] = row[k];
     }
@@ -59,9 +54,9 @@ static std::vector<uint8_t> encode(const std::vector<uint64_t> &columns, size_t 
     meta.clock_epoch = 3;
     for (unsigned k = 0; k < COLUMNS; k++)
         at[k] = columns.data() + k * n;
-    assert_int_equal(gs_chunk_encode(GS_STREAM_SLICE, &meta, at, n, scratch.get(), out.data(),
-                                     out.size(), &len),
-                     GS_OK);
+    assert_int_equal(
+        gs_chunk_encode(GS_STREAM_SLICE, &meta, at, n, scratch.get(), out.data(), out.size(), &len),
+        GS_OK);
     out.resize(len);
     return out;
 }
@@ -111,8 +106,13 @@ class device_map
         : slot_keys(gs_map_slots(cap)), slot_numbers(gs_map_slots(cap)), keys(first)
     {
         keys.resize(cap, 0xcccccccc);
-        map = {slot_keys.data(),          slot_numbers.data(), keys.data(), &n, cap,
-               gs_map_slots(cap) - 1, 12345};
+        map = {slot_keys.data(),
+               slot_numbers.data(),
+               keys.data(),
+               &n,
+               cap,
+               gs_map_slots(cap) - 1,
+               12345};
         assert_int_equal(gs_launch_map_build(&map, (uint32_t)first.size(), nullptr), cudaSuccess);
     }
     uint32_t count() const

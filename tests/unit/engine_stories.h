@@ -48,7 +48,7 @@ struct story {
 };
 
 CAP_UNUSED void random_rows(struct story *s, struct cap_row *rows, size_t *n_rows,
-                        struct cap_sample *samples, size_t *n_samples)
+                            struct cap_sample *samples, size_t *n_samples)
 {
     uint64_t t = 1000;
     for (uint64_t seq = 1; seq <= s->n; seq++) {

@@ -149,6 +149,7 @@ static void whatever_fails_the_numbers_are_right(void **state)
         {"cudaEventCreateWithFlags", 2, "out of memory"},
         {"cudaEventRecord", 719, "launch failure"},
         {"cudaEventSynchronize", 719, "launch failure"},
+        {"cudaEventElapsedTime", 719, "launch failure"},
         {"cudaStreamWaitEvent", 719, "launch failure"},
         {"cudaStreamSynchronize", 719, "launch failure"},
         {"cudaMemcpyAsync", 719, "launch failure"},
@@ -294,8 +295,8 @@ static void many_actors(void **state)
     struct cap c;
     (void)state;
     for (uint64_t i = 0; i < ROWS; i++)
-        rows[i] = (struct cap_row){i + 1, 10 * i,     i % 3000, BOTH, 9, 1 + i % 7,
-                                   25,    i ? 2 : 1, 1 + i % 8};
+        rows[i] =
+            (struct cap_row){i + 1, 10 * i, i % 3000, BOTH, 9, 1 + i % 7, 25, i ? 2 : 1, 1 + i % 8};
     open_with_definitions(&c);
     for (size_t i = 0; i < ROWS; i += IN_CHUNK)
         cap_slices(&c, rows + i, IN_CHUNK);
