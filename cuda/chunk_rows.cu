@@ -12,7 +12,7 @@ const unsigned THREADS = 256;
 enum column { SEQ, ACQ, THREAD, FLAGS, HOLD, HOLD_STACK, WAIT, WAIT_DS, WAIT_STACK, COLUMNS };
 static_assert(COLUMNS == GS_CHUNK_ROWS_COLUMNS, "SLICE");
 
-__device__ __host__ inline gs_u64 &value(const gs_decoded_rows &c, column k, size_t i)
+__device__ __host__ inline gs_u64 &value(const gs_decoded_chunks &c, column k, size_t i)
 {
     return c.columns[(size_t)k * c.n_rows + i];
 }
@@ -22,12 +22,12 @@ __device__ inline uint32_t to_u32(gs_u64 v)
     return (uint32_t)min(v, (gs_u64)UINT32_MAX);
 }
 
-__device__ inline uint32_t seen_by(const gs_decoded_rows &c, size_t i)
+__device__ inline uint32_t seen_by(const gs_decoded_chunks &c, size_t i)
 {
     return (uint32_t)min((gs_u64)to_u32(value(c, WAIT_DS, i)), value(c, SEQ, i));
 }
 
-__device__ inline gs_u64 actor_key(const gs_decoded_rows &c, uint32_t thread, gs_u64 stack)
+__device__ inline gs_u64 actor_key(const gs_decoded_chunks &c, uint32_t thread, gs_u64 stack)
 {
     uint32_t number = GS_NO_NUMBER;
     if ((uint32_t)stack != GS_STACK_NONE)
@@ -37,7 +37,7 @@ __device__ inline gs_u64 actor_key(const gs_decoded_rows &c, uint32_t thread, gs
 
 /* ---- one row ---- */
 
-__device__ inline bool is_meant(const gs_decoded_rows &c, const gs_part &p, size_t i,
+__device__ inline bool is_meant(const gs_decoded_chunks &c, const gs_part &p, size_t i,
                                 uint32_t flags)
 {
     gs_u64 seq = value(c, SEQ, i);
@@ -48,7 +48,7 @@ __device__ inline bool is_meant(const gs_decoded_rows &c, const gs_part &p, size
     return flags & (GS_SLICE_TURN | GS_SLICE_WAIT);
 }
 
-__device__ void put_times(const gs_decoded_rows &c, const gs_part &p, size_t i, uint32_t flags)
+__device__ void put_times(const gs_decoded_chunks &c, const gs_part &p, size_t i, uint32_t flags)
 {
     gs_u64 acq = value(c, ACQ, i);
     gs_u64 hold = flags & GS_SLICE_TURN ? value(c, HOLD, i) : 0;
@@ -59,7 +59,7 @@ __device__ void put_times(const gs_decoded_rows &c, const gs_part &p, size_t i, 
     c.rows.begin_ns[i] = gs_device_ns(c.clock, p.clock_epoch, acq > wait ? acq - wait : 0);
 }
 
-__device__ void put_hold(const gs_decoded_rows &c, size_t i, uint32_t thread, uint32_t *flags)
+__device__ void put_hold(const gs_decoded_chunks &c, size_t i, uint32_t thread, uint32_t *flags)
 {
     gs_u64 stack = *flags & GS_SLICE_TURN ? value(c, HOLD_STACK, i) : GS_STACK_NONE;
     gs_u64 key = actor_key(c, thread, stack);
@@ -69,7 +69,7 @@ __device__ void put_hold(const gs_decoded_rows &c, size_t i, uint32_t thread, ui
     value(c, HOLD_STACK, i) = key;
 }
 
-__device__ void put_wait(const gs_decoded_rows &c, size_t i, uint32_t thread, bool by_holder,
+__device__ void put_wait(const gs_decoded_chunks &c, size_t i, uint32_t thread, bool by_holder,
                          uint32_t *flags)
 {
     gs_u64 key = GS_NO_KEY;
@@ -85,7 +85,7 @@ __device__ void put_wait(const gs_decoded_rows &c, size_t i, uint32_t thread, bo
     c.rows.ds[i] = ds;
 }
 
-__device__ void put_row(const gs_decoded_rows &c, const gs_part &p, size_t i, bool by_holder)
+__device__ void put_row(const gs_decoded_chunks &c, const gs_part &p, size_t i, bool by_holder)
 {
     uint32_t flags = (uint32_t)value(c, FLAGS, i) & ~(GS_ROW_KNOWN_STACK | GS_ROW_BY_HOLDER);
     uint32_t thread = to_u32(value(c, THREAD, i));
@@ -106,7 +106,7 @@ __device__ void put_row(const gs_decoded_rows &c, const gs_part &p, size_t i, bo
 
 /* ---- chunks ---- */
 
-__device__ gs_u64 turns_seen(const gs_decoded_rows &c, const gs_part &p)
+__device__ gs_u64 turns_seen(const gs_decoded_chunks &c, const gs_part &p)
 {
     gs_u64 sum = 0;
     for (uint32_t k = threadIdx.x; k < p.n_rows; k += THREADS)
@@ -115,7 +115,7 @@ __device__ gs_u64 turns_seen(const gs_decoded_rows &c, const gs_part &p)
     return sum;
 }
 
-__global__ void __launch_bounds__(THREADS) gs_k_chunk_rows(gs_decoded_rows c)
+__global__ void __launch_bounds__(THREADS) gs_k_chunk_rows(gs_decoded_chunks c)
 {
     GS_SHARED(gs_u64, seen, 1);
     const gs_part &p = c.parts[blockIdx.x];
@@ -139,7 +139,7 @@ __device__ inline uint32_t actor_of(const gs_map &actors, gs_u64 key)
     return key == GS_NO_KEY ? 0 : gs_map_find(actors, key);
 }
 
-__global__ void __launch_bounds__(THREADS) gs_k_row_actors(gs_decoded_rows c)
+__global__ void __launch_bounds__(THREADS) gs_k_row_actors(gs_decoded_chunks c)
 {
     size_t i = gs_global_thread();
     if (i >= c.n_rows)
@@ -178,26 +178,26 @@ __global__ void __launch_bounds__(THREADS)
 static_assert(GS_NO_NUMBER == GS_NO_CLASS, "not in the map: in no class");
 } // namespace
 
-cudaError_t gs_launch_chunk_rows(const struct gs_decoded_rows *c, cudaStream_t stream)
+cudaError_t gs_launch_chunk_rows(const struct gs_decoded_chunks *c, cudaStream_t stream)
 {
-    gs_decoded_rows by_value = *c;
+    gs_decoded_chunks by_value = *c;
     GS_LAUNCH(gs_k_chunk_rows, c->n_parts, THREADS, 0, stream, by_value);
     return cudaGetLastError();
 }
 
-const gs_u64 *gs_hold_keys(const gs_decoded_rows &c)
+const gs_u64 *gs_hold_keys(const gs_decoded_chunks &c)
 {
     return &value(c, HOLD_STACK, 0);
 }
 
-const gs_u64 *gs_wait_keys(const gs_decoded_rows &c)
+const gs_u64 *gs_wait_keys(const gs_decoded_chunks &c)
 {
     return &value(c, WAIT_STACK, 0);
 }
 
-cudaError_t gs_launch_row_actors(const struct gs_decoded_rows *c, cudaStream_t stream)
+cudaError_t gs_launch_row_actors(const struct gs_decoded_chunks *c, cudaStream_t stream)
 {
-    gs_decoded_rows by_value = *c;
+    gs_decoded_chunks by_value = *c;
     GS_LAUNCH(gs_k_row_actors, gs_blocks_for(c->n_rows, THREADS), THREADS, 0, stream, by_value);
     return cudaGetLastError();
 }

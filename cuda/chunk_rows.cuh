@@ -16,7 +16,7 @@ struct gs_part {
     uint32_t first_row, n_rows, clock_epoch, unused;
 };
 /* What an actor is: thread id << 32 | node. */
-struct gs_decoded_rows {
+struct gs_decoded_chunks {
     const gs_part *parts; /* in the order of their rows */
     uint32_t n_parts, n_rows;
     gs_u64 *columns; /* GS_CHUNK_ROWS_COLUMNS of n_rows each; of stacks become actors' keys */
@@ -34,10 +34,10 @@ struct gs_decoded_rows {
 
 /* Rows without their actors, which are added to the map; then, if all of them found their place
  * there, the actors. */
-cudaError_t gs_launch_chunk_rows(const struct gs_decoded_rows *c, cudaStream_t stream);
-const gs_u64 *gs_hold_keys(const gs_decoded_rows &c); /* then: of each row, UINT64_MAX for none */
-const gs_u64 *gs_wait_keys(const gs_decoded_rows &c);
-cudaError_t gs_launch_row_actors(const struct gs_decoded_rows *c, cudaStream_t stream);
+cudaError_t gs_launch_chunk_rows(const struct gs_decoded_chunks *c, cudaStream_t stream);
+const gs_u64 *gs_hold_keys(const gs_decoded_chunks &c); /* then: of each row, UINT64_MAX for none */
+const gs_u64 *gs_wait_keys(const gs_decoded_chunks &c);
+cudaError_t gs_launch_row_actors(const struct gs_decoded_chunks *c, cudaStream_t stream);
 
 /* The same of n keys; UINT64_MAX is none. */
 cudaError_t gs_launch_add_actors(const struct gs_map *actors, const gs_u64 *keys, uint32_t n,

@@ -85,9 +85,9 @@ shape shape_of(uint32_t n_own, uint32_t n_reaching, uint32_t n_parts, uint32_t n
 
 /* ---- rows ---- */
 
-gs_decoded_rows chunk_rows_of(const gs_staged &s, const gs_tables &t, const memory &m)
+gs_decoded_chunks chunk_rows_of(const gs_staged &s, const gs_tables &t, const memory &m)
 {
-    gs_decoded_rows c = {};
+    gs_decoded_chunks c = {};
     c.parts = s.parts;
     c.n_parts = (uint32_t)s.about.n_parts;
     c.n_rows = s.n_rows;
@@ -119,7 +119,7 @@ cudaError_t decode(const gs_staged &s, const gs_chunk_store &store, const memory
                             m.columns, m.damaged, compute);
 }
 
-cudaError_t add_again(const gs_staged &s, const gs_tables &t, const gs_decoded_rows &c,
+cudaError_t add_again(const gs_staged &s, const gs_tables &t, const gs_decoded_chunks &c,
                       cudaStream_t compute)
 {
     GS_TRY(gs_launch_add_actors(&t.actors, gs_hold_keys(c), c.n_rows, compute));
@@ -128,7 +128,7 @@ cudaError_t add_again(const gs_staged &s, const gs_tables &t, const gs_decoded_r
 }
 
 /* The map grows until all of them have a place. Then the window before is done, too. */
-cudaError_t place_actors(gs_counts *seen, const gs_staged &s, gs_tables *t, gs_decoded_rows *c,
+cudaError_t place_actors(gs_counts *seen, const gs_staged &s, gs_tables *t, gs_decoded_chunks *c,
                          cudaStream_t compute)
 {
     for (;;) {
@@ -146,7 +146,7 @@ cudaError_t place_actors(gs_counts *seen, const gs_staged &s, gs_tables *t, gs_d
 cudaError_t make_rows(gs_counts *seen, const gs_staged &s, gs_tables *t, const memory &m,
                       cudaStream_t compute)
 {
-    gs_decoded_rows c = chunk_rows_of(s, *t, m);
+    gs_decoded_chunks c = chunk_rows_of(s, *t, m);
     GS_TRY(gs_launch_chunk_rows(&c, compute));
     GS_TRY(gs_launch_add_actors(&t->actors, s.sample_keys, s.samples.n, compute));
     GS_TRY(place_actors(seen, s, t, &c, compute));

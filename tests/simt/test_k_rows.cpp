@@ -77,6 +77,7 @@ class recording
             nodes.push_back(id == 7 ? NO_STACK : 100 + id % 9);
         }
         r.defs.stack_node = nodes.data();
+        r.defs.n_stacks = nodes.size();
         gs_clock_add(&r.clock, 3, 1000, 400);
         gs_clock_add(&r.clock, 3, 5000000000u, 1900000000u);
         gs_clock_build(&r.clock, false, 0);
@@ -134,7 +135,7 @@ class device_chunk
 
   public:
     device_map actors;
-    gs_decoded_rows c = {};
+    gs_decoded_chunks c = {};
 
     device_chunk(const recording &rec, size_t n)
         : columns(COLUMNS * n), damaged(COLUMNS),
