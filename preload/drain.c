@@ -26,6 +26,7 @@
 #include "preload/trace_records.h"
 #include "preload/trace_segments.h"
 #include "preload/trace_writer.h"
+#include "preload/writer_turn.h"
 
 #define TICK_NS                  20000000u  /* while the GIL is in use */
 #define FLUSH_NS                 100000000u /* the file is never further behind than this */
@@ -46,7 +47,6 @@ static struct {
     uint32_t running; /* 1 from start until the thread's last action */
     uint32_t request; /* enum request; NONE again once served */
     uint32_t done;    /* futex: bumped when a request is served, or the thread ends */
-    uint32_t writing; /* futex: 1 while somebody uses the writer; the thread, unless it sleeps */
     uint32_t event;
     char text[256]; /* a copy: the caller waits a bounded time only */
     uint32_t forks, forks_written;
@@ -70,27 +70,7 @@ void gs_drain_forget(void)
     gs_writer_forget();
     gs_hold_watch_forget();
     gs_sched_forget();
-}
-
-/* ---- who writes ---- */
-
-static bool try_begin_writing(void)
-{
-    uint32_t nobody = 0;
-    return __atomic_compare_exchange_n(&d.writing, &nobody, 1, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
-}
-
-static void begin_writing(void)
-{
-    while (!try_begin_writing())
-        gs_futex_wait(&d.writing, 1, FLUSH_NS);
-}
-
-static void end_writing(void)
-{
-    __atomic_store_n(&d.writing, 0, __ATOMIC_RELEASE);
-    gs_futex_wake(&d.writing);
+    gs_writer_turn_forget();
 }
 
 /* ---- the file ---- */
@@ -310,9 +290,9 @@ static void serve(uint32_t request)
 static void sleep_until_kicked(uint32_t kick)
 {
     uint64_t ns = gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
-    end_writing();
+    gs_writer_give();
     gs_futex_wait(&d.kick, kick, ns);
-    begin_writing();
+    gs_writer_take(UINT64_MAX);
 }
 
 /* False when it is time to end. */
@@ -378,7 +358,7 @@ static void *drain_main(void *arg)
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
     ask_for_short_slices();
-    begin_writing();
+    gs_writer_take(UINT64_MAX);
     gs_cost_drain_begins();
     d.own_fds = take_private_fds();
     if (d.own_fds)
@@ -391,7 +371,7 @@ static void *drain_main(void *arg)
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
-    end_writing();
+    gs_writer_give();
     tell_done();
     return NULL;
 }
@@ -511,13 +491,16 @@ static bool serve_inline(const struct ask *a)
     if (!__atomic_compare_exchange_n(&d.running, &idle, 1, false, __ATOMIC_ACQ_REL,
                                      __ATOMIC_RELAXED))
         return false;
-    begin_writing();
-    set_event(a->event, a->text);
-    if (open_file(false))
-        serve(a->request);
+    bool can = gs_writer_take(a->end_ns);
+    if (can) {
+        set_event(a->event, a->text);
+        if (open_file(false))
+            serve(a->request);
+    }
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
-    end_writing();
-    return true;
+    if (can)
+        gs_writer_give();
+    return can;
 }
 
 /* On a busy machine a thread that was woken, or just made, may not get a core for a second, and the
@@ -527,7 +510,7 @@ static bool serve_inline(const struct ask *a)
 static bool stand_in(const struct ask *a, enum request pending)
 {
     struct gs_sink *sink = &gs_writer.sink;
-    if (!try_begin_writing())
+    if (!gs_writer_try_take())
         return false;
     bool can = __atomic_load_n(&d.request, __ATOMIC_ACQUIRE) == pending &&
                (sink->created ? gs_sink_is_in_reach(sink) : open_file(false));
@@ -539,7 +522,7 @@ static bool stand_in(const struct ask *a, enum request pending)
             __atomic_store_n(&d.request, REQ_NONE, __ATOMIC_RELEASE);
         tell_done();
     }
-    end_writing();
+    gs_writer_give();
     return can;
 }
 
