@@ -83,6 +83,9 @@ static inline uint32_t gs_actor_node(const struct gs_idmap *actors, uint32_t act
 
 /* One SLICE chunk. false: it contradicts the format; nothing of it is to be used. */
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c);
+/* The same, but nothing of stacks and waits' beginnings; acquires and holds as they stand in the
+ * chunk: ticks. */
+bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c);
 /* Row i of it; false: it has neither half. */
 bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);
 /* Those of rows [from, end) that have a half; returns how many. */
@@ -92,6 +95,10 @@ struct gs_row_range {
     size_t from, end;
 };
 struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last);
+/* The same in a plain way, for the reference engine: slices_plain.c. */
+bool gs_plain_decode(struct gs_decoder *d, const struct gs_chunk_ref *c);
+bool gs_plain_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);
+
 enum gs_slice_column {
     GS_SLICE_SEQ,
     GS_SLICE_ACQ_NS, /* t_acq */
