@@ -374,7 +374,10 @@ def watched(ms):
     spin(stop, [])
     t.join()
     walks, some, whole = counts
-    assert some * 10 > walks * 8 and whole * 2 > walks, (walks, some, whole)
+    # To 3.10 frames are objects, each read by a call of its own while they come and go: where both threads
+    # have a core all the time 41 to 54 % were whole, up to 100 % where they share one.
+    one_in = 3 if sys.version_info < (3, 11) else 2
+    assert some * 10 > walks * 8 and whole * one_in > walks, (walks, some, whole)
     return "%d walks of a running thread, %.1f %% gave frames, %.1f %% all" % (
         walks, 100 * some / walks, 100 * whole / walks)
 
