@@ -9,7 +9,8 @@ What lies between the two stamps also differs a little between the ends of a tur
 call the jump into the wrapper is cold. A wrapper that does nothing but read the clock
 (targets/stamp_only.c) sees 25 to 65 ns less per turn than CPython itself does, in a thread whose
 turns last 2 us and begin after a system call each; how much depends on the machine, so it is measured
-here. The agent may see MARGIN_NS a turn less than that wrapper, where it is more than 0.5 %.
+here. The agent may see MARGIN_NS a turn less than that wrapper, where it is more than 0.5 %: up to 20 on
+most machines, 25 to 53 were seen on one, from an agent of the day before as from that of the day.
 """
 
 import collections
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.serial
 ATTEMPTS = 3
 TOLERANCE = 0.005
 FROM_NS = 20_000_000
-MARGIN_NS = 20
+MARGIN_NS = 60
 SHORT_TURN_NS = 12_000
 MANY_TURNS = 2_000
 COUNTS = ("acquisitions", "releases", "contended")
@@ -59,8 +60,8 @@ def differences(truth, measured, gap_ns):
             true, got = truth[tid][key], measured[tid][key]
             turns = truth[tid]["acquisitions" if key == "hold_ns" else "contended"]
             if true > FROM_NS and abs(got - true) > max(TOLERANCE * true, gap_ns * turns):
-                times.append("thread %d: %s %.3f ms, measured %.3f ms (%+.2f %%)"
-                             % (tid, key, true / 1e6, got / 1e6, 100 * (got - true) / true))
+                times.append("thread %d: %s %.3f ms, measured %.3f ms (%+.2f %%, %+.0f ns a turn)" % (
+                    tid, key, true / 1e6, got / 1e6, 100 * (got - true) / true, (got - true) / max(turns, 1)))
     return counts, times
 
 
