@@ -196,7 +196,7 @@ bool gs_cuda_records_settled(void)
 void gs_cuda_records_end(void)
 {
     struct gs_cuda_row_counts rows = gs_cuda_row_counts();
-    if (!gs_cuda_is_met() || gs_cuda_records_settled())
+    if (!gs_cuda_is_met())
         return;
     rows.lost = unwritten(&rows);
     put_state(gs_now(), rows);
