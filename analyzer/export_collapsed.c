@@ -41,19 +41,9 @@ struct writer {
  */
 static void put_name(struct gs_buf *out, const char *s)
 {
-    for (size_t len = strlen(s); len > 0;) {
-        uint32_t cp;
-        size_t n = gs_utf8_plain(s, len, ";");
-        gs_buf_put(out, s, n);
-        s += n;
-        len -= n;
-        if (len == 0)
-            break;
-        n = gs_utf8_decode(s, len, &cp);
+    size_t len = strlen(s);
+    for (uint32_t cp; gs_buf_plain(out, &s, &len, ";", &cp);)
         gs_buf_string(out, cp == ';' ? ":" : cp == GS_UTF8_BAD ? "\xef\xbf\xbd" : "?");
-        s += n;
-        len -= n;
-    }
 }
 
 static void put_frame(struct gs_buf *out, const struct gs_prof_frame *f)

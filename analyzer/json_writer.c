@@ -122,19 +122,8 @@ static void put_escaped(struct gs_buf *out, uint32_t cp)
 static void put_string(struct gs_buf *out, const char *s, size_t len)
 {
     gs_buf_char(out, '"');
-    for (;;) {
-        uint32_t cp;
-        size_t n = gs_utf8_plain(s, len, "\"\\<");
-        gs_buf_put(out, s, n);
-        s += n;
-        len -= n;
-        if (len == 0)
-            break;
-        n = gs_utf8_decode(s, len, &cp);
+    for (uint32_t cp; gs_buf_plain(out, &s, &len, "\"\\<", &cp);)
         put_escaped(out, cp);
-        s += n;
-        len -= n;
-    }
     gs_buf_char(out, '"');
 }
 

@@ -3,12 +3,11 @@
 
 #include <stdlib.h>
 
+#include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
 
-#define PIECE_BYTES                                                                                \
-    (256u << 10)       /* a larger one costs less by call, and no longer fits the cache            \
-                        */
-#define MAX_DIGITS 20u /* of 64 bits */
+/* A larger one costs less by call, and no longer fits the cache. */
+#define PIECE_BYTES (256u << 10)
 
 void gs_buf_open(struct gs_buf *t, FILE *out)
 {
@@ -41,6 +40,20 @@ void gs_buf_make_room(struct gs_buf *t, size_t n)
     if (t->out)
         flush(t);
     GS_RESERVE(t->s, t->len + n, t->cap);
+}
+
+bool gs_buf_plain(struct gs_buf *t, const char **s, size_t *len, const char *special, uint32_t *cp)
+{
+    size_t n = gs_utf8_plain(*s, *len, special);
+    gs_buf_put(t, *s, n);
+    *s += n;
+    *len -= n;
+    if (*len == 0)
+        return false;
+    n = gs_utf8_decode(*s, *len, cp);
+    *s += n;
+    *len -= n;
+    return true;
 }
 
 static unsigned count_digits(uint64_t v)

@@ -55,6 +55,10 @@ static inline void gs_buf_string(struct gs_buf *t, const char *s)
     gs_buf_put(t, s, strlen(s));
 }
 
+/* Puts what of s[len] is plain (utf8.h), then takes the character that is not into *cp and moves
+ * behind it; false: that was all. */
+bool gs_buf_plain(struct gs_buf *t, const char **s, size_t *len, const char *special, uint32_t *cp);
+
 static inline void gs_buf_u64(struct gs_buf *t, uint64_t v)
 {
     char *to = gs_buf_room(t, GS_MAX_DIGITS);
