@@ -14,13 +14,16 @@ static uint32_t node_of(const struct gs_actor_tables *t, uint32_t place)
     return place ? t->defs->stack_node[place - 1] : t->stacks->no_stack;
 }
 
+static uint32_t place_at(const struct gs_actor_tables *t, uint32_t at)
+{
+    return (at + 1) | (node_of(t, at + 1) != t->stacks->no_stack ? GS_PLACE_KNOWN : 0);
+}
+
 static uint32_t find_place(const struct gs_actor_tables *t, uint32_t stack)
 {
     uint32_t at =
         stack == GS_STACK_NONE ? GS_IDMAP_NONE : gs_idmap_find(&t->defs->stack_map, stack);
-    if (at == GS_IDMAP_NONE)
-        return 0;
-    return (at + 1) | (node_of(t, at + 1) != t->stacks->no_stack ? GS_PLACE_KNOWN : 0);
+    return at == GS_IDMAP_NONE ? 0 : place_at(t, at);
 }
 
 /* Ids are dense, as a rule: most are below twice their number. */
@@ -34,9 +37,11 @@ void gs_actor_tables_open(struct gs_actor_tables *t, const struct gs_definitions
     t->room = TABLE_BYTES / (t->n_places * sizeof(**t->by_place));
     t->n_ids = 2 * defs->n_stacks;
     t->place_of = gs_xcalloc(t->n_ids, sizeof(*t->place_of));
-    for (size_t i = 0; i < defs->n_stacks; i++)
-        if (defs->stack_map.keys[i] < t->n_ids)
-            t->place_of[defs->stack_map.keys[i]] = find_place(t, (uint32_t)defs->stack_map.keys[i]);
+    for (uint32_t i = 0; i < defs->n_stacks; i++) {
+        uint64_t id = defs->stack_map.keys[i];
+        if (id != GS_STACK_NONE && id < t->n_ids)
+            t->place_of[id] = place_at(t, i);
+    }
 }
 
 void gs_actor_tables_close(struct gs_actor_tables *t)
