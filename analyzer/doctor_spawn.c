@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "analyzer/doctor.h"
+#include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 
 extern char **environ;
@@ -49,9 +49,7 @@ static bool start(char *const argv[], int fds[2], pid_t *pid)
 
 static int64_t now_ms(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)(gs_now_ns() / 1000000);
 }
 
 /* Reads until the end or the deadline; what does not fit is read and dropped. */

@@ -8,6 +8,7 @@
 
 #include "analyzer/engine_cuda_run.h"
 #include "analyzer/engine_rates.h"
+#include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 
 struct gs_engine {
@@ -68,12 +69,12 @@ static bool is_worth_it(struct gs_engine *e, const struct gs_windows *w)
 
 static bool is_usable(struct gs_engine *e)
 {
-    uint64_t begin_ns = gs_rates_now_ns();
+    uint64_t begin_ns = gs_now_ns();
     if (e->library.at || e->why_not.status != GS_OK)
         return e->why_not.status == GS_OK;
     if (gs_cuda_library_open(&e->library, &e->why_not) != GS_OK)
         return false;
-    e->rates.cuda_open_ns = (double)(gs_rates_now_ns() - begin_ns);
+    e->rates.cuda_open_ns = (double)(gs_now_ns() - begin_ns);
     return true;
 }
 
@@ -83,7 +84,7 @@ static void measure(struct gs_engine *e, double *rate, uint64_t begin_ns, uint64
 {
     if (rows < GS_RATES_ROWS_MIN)
         return;
-    *rate = (double)(gs_rates_now_ns() - begin_ns) / (double)rows;
+    *rate = (double)(gs_now_ns() - begin_ns) / (double)rows;
     e->has_measured = true;
 }
 
@@ -93,7 +94,7 @@ static bool run_on_device(struct gs_engine *e, const struct gs_engine_job *job,
     if (!is_worth_it(e, job->rows) || !is_usable(e))
         return false;
     struct gs_cuda_sums sums;
-    uint64_t begin_ns = gs_rates_now_ns();
+    uint64_t begin_ns = gs_now_ns();
     if (gs_cuda_run(&e->library, job, bins, out, &sums, &e->why_not) == GS_OK) {
         measure(e, &e->rates.cuda_ns, begin_ns, job->rows->n_rows);
         return true;
@@ -111,7 +112,7 @@ static enum gs_status cuda_run(struct gs_engine *e, const struct gs_engine_job *
         e->on_device++;
         return GS_OK;
     }
-    uint64_t begin_ns = gs_rates_now_ns();
+    uint64_t begin_ns = gs_now_ns();
     enum gs_status s = gs_engine_cpu.run(e->cpu, job, bins, out, err);
     measure(e, &e->rates.cpu_ns, begin_ns, job->rows->n_rows);
     e->on_cpu++;

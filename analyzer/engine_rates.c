@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "analyzer/parallel.h"
@@ -18,13 +17,6 @@
  */
 #define ASSUMED_OPEN_NS      350e6
 #define ASSUMED_BYTES_PER_NS 5.0
-
-uint64_t gs_rates_now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 double gs_rates_open_ns(const struct gs_rates *r)
 {

@@ -31,6 +31,4 @@ struct gs_rates_job {
 double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *job);
 double gs_rates_open_ns(const struct gs_rates *r);
 
-uint64_t gs_rates_now_ns(void);
-
 #endif

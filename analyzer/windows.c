@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/engine_rates.h"
+#include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 
 #define WINDOW_ROWS     32768u
@@ -290,9 +290,9 @@ void gs_windows_open(struct gs_windows *w, const struct gs_chunk_list *slices,
     add_size(&w->size, samples);
     drop_survey(w);
     for (rows = plan(w, rows ? rows : WINDOW_ROWS); w->n; rows = plan(w, 4 * rows)) {
-        uint64_t begin_ns = gs_rates_now_ns();
+        uint64_t begin_ns = gs_now_ns();
         gs__survey(w, r, stacks, jobs);
-        w->survey_ns = gs_rates_now_ns() - begin_ns;
+        w->survey_ns = gs_now_ns() - begin_ns;
         link_neighbours(w);
         if (link_waits(w))
             return;

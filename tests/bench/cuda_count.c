@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "analyzer/engine_cuda_run.h"
-#include "analyzer/engine_rates.h"
 #include "analyzer/json_writer.h"
+#include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 #include "tests/bench/one_gil.h"
 
@@ -61,10 +61,10 @@ static uint64_t run(struct bench *b, bool on_device, uint64_t *sums, struct gs_c
     struct gs_engine_job job = job_of(b);
     struct gs_gil_result *res = gs_xmalloc(1, sizeof(*res));
     clear_bins(b);
-    uint64_t begin_ns = gs_rates_now_ns();
+    uint64_t begin_ns = gs_now_ns();
     enum gs_status s = on_device ? gs_cuda_run(&b->cuda, &job, &b->bins, res, steps, &err)
                                  : gs_engine_cpu.run(b->cpu, &job, &b->bins, res, &err);
-    uint64_t ns = gs_rates_now_ns() - begin_ns;
+    uint64_t ns = gs_now_ns() - begin_ns;
     if (s != GS_OK)
         one_gil_fail(on_device ? "cuda" : "cpu", err.text);
     *sums = digest(b, res);
@@ -108,10 +108,10 @@ static void open_bench(struct bench *b, const char *path)
 {
     struct gs_error err = {0};
     one_gil_open(&b->g, path);
-    uint64_t begin_ns = gs_rates_now_ns();
+    uint64_t begin_ns = gs_now_ns();
     if (gs_cuda_library_open(&b->cuda, &err) != GS_OK || gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
         one_gil_fail("open", err.text);
-    b->open_ns = gs_rates_now_ns() - begin_ns;
+    b->open_ns = gs_now_ns() - begin_ns;
     const struct gs_windows *w = &b->g.gil->rows;
     b->bins = (struct gs_bins){.origin_ns = w->min_ns, .n = BINS};
     b->bins.bin_ns = 1 + (w->max_ns - w->min_ns) / BINS;
