@@ -344,7 +344,8 @@ static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
         gs__note_no_memory(ctx->r, kind, &text);
     else if (kind == GS_EVENT_NO_CUDA || kind == GS_EVENT_NO_NVML)
         gs__note_no_cuda(ctx->r, kind, &text);
-    else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK && kind != GS_EVENT_ONLY_TASK)
+    else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK &&
+             kind != GS_EVENT_ONLY_TASK && kind != GS_EVENT_LOCKS)
         gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
     (void)value;
     free(text);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   3 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   4 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -101,7 +101,8 @@ enum gs_codec {
     X(POOLS, 7, "pools", "pymalloc pools of an arena that changed, four a row")                    \
     X(ALLOC, 8, "alloc", "Poisson samples of allocations, over bytes")                             \
     X(FREE, 9, "free", "sampled allocations that were freed")                                      \
-    X(CUDA, 10, "cuda", "calls of the CUDA driver, in order of seq")
+    X(CUDA, 10, "cuda", "calls of the CUDA driver, in order of seq")                               \
+    X(SYNC, 11, "sync", "what Python code does with locks and queues, and CPU clocks of threads")
 
 enum gs_stream {
 #define X(NAME, number, name, doc) GS_STREAM_##NAME = number,
@@ -250,6 +251,29 @@ enum gs_cuda_flag {
     GS_CUDA_UNKNOWN = 8, /* FREE: of memory nobody saw allocated; bytes is 0 */
 };
 
+/* SYNC: one operation on a lock or queue, or one reading of a thread's CPU clock. */
+#define GS_SYNC_COLUMNS(X)                                                                         \
+    X(t, D) /* the operation was over; CPU: of the reading */                                      \
+    X(thread, F)                                                                                   \
+    X(op, F)     /* enum gs_sync_op */                                                             \
+    X(object, F) /* address; given again once the object is gone */                                \
+    X(value, F)  /* what the op says */                                                            \
+    X(stack, S)
+#define GS_SYNC_OP_LIST(X)                                                                         \
+    X(ACQUIRED, 1, "acquired") /* value: ticks the call took */                                    \
+    X(RELEASED, 2, "released") /* value: 1: an RLock, however often it was taken */                \
+    X(REFUSED, 3, "refused")   /* without the lock, or the item; value: ticks the call took */     \
+    X(PUT, 4, "put")                                                                               \
+    X(GOT, 5, "got") /* value: ticks the call took */                                              \
+    X(CPU, 6, "cpu") /* value: the thread's CPU clock, ns; object, stack 0 */
+enum gs_sync_op {
+#define X(NAME, number, text) GS_SYNC_##NAME = number,
+    GS_SYNC_OP_LIST(X)
+#undef X
+};
+/* What is recorded, in LOCKS and NO_LOCKS: bits. */
+enum gs_sync_type { GS_SYNC_LOCK = 1, GS_SYNC_RLOCK = 2, GS_SYNC_SIMPLE_QUEUE = 4 };
+
 /* CUDA_CONTEXT flags */
 enum gs_cuda_context_flag { GS_CUDA_PRIMARY = 1 };
 /* CUDA_DRIVER lazy */
@@ -316,7 +340,8 @@ enum gs_cuda_loading {
       "u t, u context, u kind, u allocs, u frees, u failed, u live_bytes, u peak_bytes")           \
     X(CUDA_STATE, 30,                                                                              \
       "u t, u rows, u lost_rows, u unknown_frees, u untracked, u live_bytes, u peak_bytes")        \
-    X(CUDA_USED, 31, "u t, u device, u used_bytes")
+    X(CUDA_USED, 31, "u t, u device, u used_bytes")                                                \
+    X(MODULE, 32, "u t, s path")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -341,7 +366,9 @@ enum gs_record_tag {
     X(NO_ARENAS, 13, "arenas are not recorded")                         /* text: why */            \
     X(NO_ALLOCS, 14, "allocations are not sampled")                     /* text: why */            \
     X(NO_CUDA, 15, "CUDA is not recorded")                              /* text: why */            \
-    X(NO_NVML, 16, "what the process uses of its devices is not known") /* text: why */
+    X(NO_NVML, 16, "what the process uses of its devices is not known") /* text: why */            \
+    X(NO_LOCKS, 17, "locks are not recorded")                           /* text: why */            \
+    X(LOCKS, 18, "locks are recorded") /* value: GS_SYNC_LOCK ... */
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,

@@ -494,3 +494,50 @@ void make_cuda(struct capture *c)
     put_cuda_sums(c);
     put_end(c);
 }
+
+/* ---- locks ---- */
+
+/* What version 1.4 added: two threads take an RLock in turn, wait for a Condition, hand over an
+ * item of a queue; a lock that nobody made; ops and events that no reader knows. */
+void make_sync(struct capture *c)
+{
+    enum { LOCK = 0x7f00, RLOCK = 0x7f40, QUEUE = 0x7f80 };
+    static const uint64_t rows[][6] = {
+        {5000000, 0, GS_SYNC_CPU, 0, 4000000, 0},
+        {5000100, 0, GS_SYNC_ACQUIRED, RLOCK, 90, 1},
+        {5000200, 0, GS_SYNC_ACQUIRED, RLOCK, 80, 1},
+        {5000300, 1, GS_SYNC_REFUSED, RLOCK, 70, 1},
+        {5000400, 0, GS_SYNC_RELEASED, RLOCK, 1, 1},
+        {5009000, 1, GS_SYNC_ACQUIRED, RLOCK, 8600, 1},
+        {5009100, 1, GS_SYNC_RELEASED, LOCK, 0, 0},
+        {5009200, 1, GS_SYNC_PUT, QUEUE, 0, 1},
+        {5009300, 1, GS_SYNC_RELEASED, RLOCK, 0, 1},
+        {5060000, 1, GS_SYNC_CPU, 0, UINT64_C(1) << 40, 0},
+        {5060100, 0, GS_SYNC_ACQUIRED, RLOCK, 59000, 1},
+        {5060200, 0, GS_SYNC_GOT, QUEUE, 100, 1},
+        {5060300, 0, GS_SYNC_REFUSED, QUEUE, 20, 1},
+        {5060400, 0, 200, UINT64_MAX, UINT64_MAX, 1},
+    };
+    const size_t n = sizeof(rows) / sizeof(rows[0]);
+    struct gs_file_hdr hdr;
+    struct gs_record_writer w;
+
+    c->key = KEY_A;
+    gs_file_hdr_encode(&hdr, 4, c->key, 1790000000123456789, 0);
+    memcpy(c->data, &hdr, sizeof(hdr));
+    c->len = sizeof(hdr);
+    put_definitions(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_EVENT, U(4999000), U(GS_EVENT_LOCKS), U(GS_SYNC_LOCK), S(""));
+    RECORD(&w, GS_RECORD_EVENT, U(4999001), U(GS_EVENT_LOCKS), U(GS_SYNC_RLOCK), S(""));
+    RECORD(&w, GS_RECORD_EVENT, U(4999900), U(GS_EVENT_LOCKS), U(GS_SYNC_SIMPLE_QUEUE), S(""));
+    RECORD(&w, GS_RECORD_MODULE, U(4999901), S("/usr/lib/_queue.so"));
+    RECORD(&w, GS_RECORD_EVENT, U(7000000), U(GS_EVENT_NO_LOCKS), U(7), S("a test"));
+    end_chunk(c, &w);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 6; k++)
+            cols[k][i] = rows[i][k];
+    put_cols(c, GS_STREAM_SYNC, n);
+    put_adversarial_rows(c, GS_STREAM_SYNC, 33);
+    put_end(c);
+}

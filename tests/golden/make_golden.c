@@ -80,6 +80,7 @@ static const struct {
     {"minimal", make_minimal},
     {"memory", make_memory},
     {"cuda", make_cuda},
+    {"sync", make_sync},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
     {"segments", make_segments},

@@ -72,6 +72,7 @@ STREAMS = {
     8: ("alloc", "t id address bytes points domain thread stack@".split()),
     9: ("free", "t id".split()),
     10: ("cuda", "t seq what thread context result duration bytes address stack@".split()),
+    11: ("sync", "t thread op object value stack@".split()),
 }
 # tag: (name, fields); p* is a repeated pair of u
 RECORDS = {
@@ -106,6 +107,7 @@ RECORDS = {
     29: ("CUDA_LIVE", "u u u u u u u u"),
     30: ("CUDA_STATE", "u u u u u u u"),
     31: ("CUDA_USED", "u u u"),
+    32: ("MODULE", "u s"),
 }
 
 
