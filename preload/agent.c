@@ -19,11 +19,13 @@
 #include "preload/hook_cost.h"
 #include "preload/hooks_real.h"
 #include "preload/lifecycle.h"
+#include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_intern.h"
+#include "preload/sync_rows.h"
 #include "preload/thread_state.h"
 #include "preload/trace_records.h"
 #include "preload/trace_writer.h"
@@ -136,9 +138,12 @@ static void begin_recording(void)
     gs_agent.stacks = true;
     gs_agent.sample_holder = gs_agent.safe_read;
     gs_agent.begin_spacing = BEGIN_SPACING;
+    gs_agent.locks = c->locks && !gs_agent.abi.free_threaded;
+    gs_agent.plain_turns = gs_clock.use_tsc && !gs_agent.locks;
     gs_agent.t_start = gs_now();
     gs_agent.process_key = random_key();
     gs_sampler_mean_ticks = gs_ticks_of_ns(c->sample_interval_us * 1000);
+    gs_sync_begin();
     gs_alloc_begin();
     gs_alloc_records_forget();
     gs_agent.state = GS_STATE_ON;
@@ -175,6 +180,7 @@ static bool prepare(bool in_hook)
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init() &&
         begin_memory(&python, in_hook)) {
         gs_alloc_install(&python, in_hook);
+        gs_locks_init(&python);
         return true;
     }
     gs_log("no memory, or no MADV_WIPEONFORK", "recording is off; run `gilscope doctor`");
@@ -213,6 +219,7 @@ static bool begin_child(void)
     gs_cost_forget();
     gs_arenas_after_fork(gs_arena_hook_give_back);
     gs_memory_forget();
+    gs_locks_forget();
     gs_cuda_forget();
     gs_cuda_records_forget();
     gs_spill_init();

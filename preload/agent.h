@@ -42,6 +42,8 @@ struct gs_agent {
     bool stacks;            /* governor: walk stacks at contended turns */
     bool sample_holder;     /* process_vm_readv allowed, and the governor has not shed it */
     bool safe_read;         /* process_vm_readv allowed at all */
+    bool locks;             /* SYNC rows are wanted; the governor may have shed them */
+    bool plain_turns;       /* the inlined path may be taken: no CPU rows, and the TSC */
     uint32_t begin_spacing; /* a begin sample may cost 1/this of the time */
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
     uint64_t leaving_ns;    /* CLOCK_MONOTONIC, when the end of the process began */

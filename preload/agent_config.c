@@ -204,6 +204,11 @@ static bool set_GILSCOPE_ALLOC(struct gs_config *c, const char *v)
     return parse_flag(v, &c->alloc);
 }
 
+static bool set_GILSCOPE_LOCKS(struct gs_config *c, const char *v)
+{
+    return parse_flag(v, &c->locks);
+}
+
 static bool set_GILSCOPE_ALLOC_INTERVAL(struct gs_config *c, const char *v)
 {
     uint64_t bytes;
@@ -346,6 +351,13 @@ void gs_config_parse(struct gs_config *out, char *const *envp)
 #undef GS_CONFIG
     if ((v = env_get(envp, "GILSCOPE_ROOT_PID", 17)) && parse_whole(v, &pid) && pid <= UINT32_MAX)
         out->root_pid = (uint32_t)pid;
+    if (out->locks && out->level < 2) {
+        if ((v = env_get(envp, "GILSCOPE_LEVEL", 14)) && *v) {
+            bad = "GILSCOPE_LEVEL";
+            out->bad_why = "to record locks every turn is needed; level 2 is taken";
+        }
+        out->level = 2;
+    }
     if (out->on_full == GS_ON_FULL_ring && out->max_size_bytes < GS_RING_MIN_BYTES) {
         out->on_full = GS_ON_FULL_stop;
         bad = "GILSCOPE_ON_FULL";

@@ -15,6 +15,7 @@
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
+#include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
@@ -148,6 +149,7 @@ static void flush(bool second)
 {
     gs_writer_drain();
     gs_memory_tell_news();
+    gs_locks_tell();
     gs_records_threads(0);
     gs_cuda_records(second);
     write_forks();
@@ -182,6 +184,7 @@ static void stop_recording(uint32_t reason)
     gs_sched_write_all();
     flush(true);
     settle();
+    gs_locks_end();
     gs_alloc_records(); /* samples of such a thread too */
     gs_cuda_records_end();
     gs_records_end(reason);
@@ -289,8 +292,11 @@ static void serve(uint32_t request)
 
 static void sleep_until_kicked(uint32_t kick)
 {
-    uint64_t ns = gs_memory_wait_ns(gs_now(), gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+    uint64_t now = gs_now();
+    uint64_t ns = gs_memory_wait_ns(now, gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
     gs_writer_give();
+    gs_locks_ask(now);
+    ns = gs_locks_wait_ns(now, ns);
     gs_futex_wait(&d.kick, kick, ns);
     gs_writer_take(UINT64_MAX);
 }

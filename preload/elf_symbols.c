@@ -157,6 +157,46 @@ bool gs_elf_in_one_object(const void *a, const void *b)
     return dl_iterate_phdr(look_for_both, places) == 1;
 }
 
+static bool is_in(const struct dl_phdr_info *info, const ElfW(Phdr) * p, uintptr_t address)
+{
+    return address - (info->dlpi_addr + p->p_vaddr) < p->p_memsz;
+}
+
+static int look_for_data(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct search *s = arg;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_W) || !is_in(info, p, s->behind))
+            continue;
+        *s->out = object_of(info);
+        return 1;
+    }
+    return 0;
+}
+
+bool gs_elf_object_of_data(uintptr_t address, struct gs_elf_object *out)
+{
+    struct search s = {.out = out, .behind = address};
+    return dl_iterate_phdr(look_for_data, &s) == 1;
+}
+
+static int look_for_relro(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const uintptr_t *address = arg;
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO && is_in(info, &info->dlpi_phdr[i], *address))
+            return 1;
+    return 0;
+}
+
+bool gs_elf_is_relro(uintptr_t address)
+{
+    return dl_iterate_phdr(look_for_relro, &address) == 1;
+}
+
 static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
 {
     struct gs_elf_object *out = arg;

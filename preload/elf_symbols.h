@@ -29,6 +29,10 @@ bool gs_elf_find_next(const char *symbol, struct gs_elf_object *out);
 bool gs_elf_is_behind(const void *address);
 /* Does one loaded object hold the code at both? */
 bool gs_elf_in_one_object(const void *a, const void *b);
+/* The loaded object whose writable data holds `address`, also where it has been made read-only
+ * since it was loaded; that is then what gs_elf_is_relro() says. */
+bool gs_elf_object_of_data(uintptr_t address, struct gs_elf_object *out);
+bool gs_elf_is_relro(uintptr_t address);
 /* The loaded object whose addresses begin at `base` (a link map's l_addr). */
 bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
 /* The same while the process starts: no call of libc's, for a sanitizer's wrapper of

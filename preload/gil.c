@@ -7,6 +7,7 @@
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
 #include "preload/stack_take.h"
+#include "preload/sync_rows.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
 
@@ -97,6 +98,8 @@ static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
     t->acq_t = now;
     if (__builtin_expect(t->waiting, 0))
         end_wait(g, t, now);
+    if (__builtin_expect(t->left_t != 0, 0))
+        gs_sync_back(t, now);
     __atomic_store_n(&t->open_kind, GS_OPEN_HOLDING, __ATOMIC_RELEASE);
     if (__builtin_expect(gs_live.mode == GS_LIVE_RESTART, 0))
         gs_agent_restart(now);
@@ -161,6 +164,7 @@ static inline void on_release(struct gs_gil *g, struct gs_thread *t)
     bool waited_for = g->waiters > __atomic_load_n(&g->dead_waiters, __ATOMIC_RELAXED);
     bool forced = g->drop_asked_seq == t->acq_seq;
     gs_turn_end(t, gs_turn_tstate(t));
+    t->left_t = gs_agent.locks ? now : 0;
     t->tot.forced += forced;
     if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
         record_turn(g, t, hold, waited_for, forced);
@@ -306,6 +310,8 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     g->waiters++;
     t->wait_t = gs_now();
     __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
+    if (t->left_t)
+        gs_sync_back(t, t->wait_t);
     if (gs_agent.level > 0) {
         t->wait_stack = gs_own_stack(t, t->tstate);
         if (!woken_by_holder(g, t))

@@ -85,7 +85,8 @@ static inline bool gs_turn_released(struct gs_thread *t)
 static inline bool gs_turn_signal(uintptr_t cond, uintptr_t caller)
 {
     struct gs_thread *t = gs_self;
-    if (!GS_LIKELY(t && gs_live.mode == GS_LIVE_YES && gs_clock.use_tsc && gs_from_python(caller)))
+    if (!GS_LIKELY(t && gs_live.mode == GS_LIVE_YES && gs_agent.plain_turns &&
+                   gs_from_python(caller)))
         return false;
     if (cond == t->cond)
         return gs_turn_released(t);

@@ -4,6 +4,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/alloc_hook.h"
+#include "preload/locks.h"
 #include "preload/sampler.h"
 #include "preload/trace_records.h"
 
@@ -32,6 +33,16 @@ static void no_stacks(void)
 {
     gs_agent.stacks = false;
     gs_agent.sample_holder = false;
+}
+
+/* Turns, waits and samples are worth more: first to go, where they are recorded at all. */
+static bool sheds_locks(void)
+{
+    if (!gs_agent.locks)
+        return false;
+    gs_locks_shed("over budget");
+    gs_agent.plain_turns = gs_clock.use_tsc;
+    return true;
 }
 
 /* In the order they are taken; the last leaves only exact totals. */
@@ -67,6 +78,6 @@ void gs_governor_tick(uint64_t now)
     gov.window_t = now;
     gov.at = c;
     /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
-    if (over && shed > 10000000 && gov.step < sizeof(steps) / sizeof(steps[0]))
+    if (over && shed > 10000000 && !sheds_locks() && gov.step < sizeof(steps) / sizeof(steps[0]))
         step_down();
 }

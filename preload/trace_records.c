@@ -6,6 +6,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
@@ -73,7 +74,7 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 12);
+    gs_record_put_u(w, 13);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
@@ -86,6 +87,7 @@ static void put_settings(struct gs_record_writer *w)
     put_setting(w, "tick_hz", gs_clock.hz);
     put_setting(w, "alloc_interval_bytes", c->alloc ? c->alloc_interval_bytes : 0);
     put_setting(w, "what", c->what);
+    put_setting(w, "locks", c->locks);
 }
 
 void gs_records_process(void)
@@ -329,8 +331,13 @@ bool gs_records_settled(void)
 
 void gs_records_event(uint32_t kind, uint64_t value, const char *text)
 {
+    gs_records_event_at(gs_now(), kind, value, text);
+}
+
+void gs_records_event_at(uint64_t t, uint32_t kind, uint64_t value, const char *text)
+{
     struct gs_record_writer *w = begin(GS_RECORD_EVENT, 512);
-    gs_record_put_u(w, gs_now());
+    gs_record_put_u(w, t);
     gs_record_put_u(w, kind);
     gs_record_put_u(w, value);
     put_text(w, text);
@@ -386,6 +393,7 @@ void gs_records_again(void)
     if (last_level.reason)
         put_level();
     gs_memory_again();
+    gs_locks_again();
     gs_records_threads(1);
     gs_records_accounts();
 }

@@ -18,6 +18,7 @@ bool gs_records_settled(void);
 /* THREAD, GIL, TOTALS of whatever is new or changed; FOLD_HIST too if `histograms`. */
 void gs_records_threads(int histograms);
 void gs_records_event(uint32_t kind, uint64_t value, const char *text);
+void gs_records_event_at(uint64_t t, uint32_t kind, uint64_t value, const char *text);
 void gs_records_end(uint32_t reason);
 /* All that has been told of what still is (threads, GILs, the level) is told once more. */
 void gs_records_again(void);

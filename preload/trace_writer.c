@@ -28,6 +28,7 @@ enum group {
     GROUP_ALLOC,
     GROUP_FREE,
     GROUP_CUDA,
+    GROUP_SYNC,
     N_GROUPS
 };
 
@@ -158,6 +159,8 @@ static enum group group_of(uint8_t kind)
         return GROUP_FREE;
     case GS_SLOT_CUDA:
         return GROUP_CUDA;
+    case GS_SLOT_SYNC:
+        return GROUP_SYNC;
     default:
         return GROUP_SLICE;
     }
@@ -420,6 +423,20 @@ static size_t fill_cuda(column *c, const struct row *rows, const struct sort_key
     return n;
 }
 
+static size_t fill_sync(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[k[i].row];
+        c[0][i] = r->slot.t;
+        c[1][i] = r->thread;
+        c[2][i] = r->slot.flags;
+        c[3][i] = r->slot.a | (uint64_t)r->slot.seq << 32;
+        c[4][i] = r->slot.dur;
+        c[5][i] = r->slot.stack;
+    }
+    return n;
+}
+
 static const struct {
     uint8_t stream;
     size_t (*fill)(column *, const struct row *, const struct sort_key *, size_t);
@@ -431,6 +448,7 @@ static const struct {
     [GROUP_ALLOC] = {GS_STREAM_ALLOC, fill_allocs},
     [GROUP_FREE] = {GS_STREAM_FREE, fill_frees},
     [GROUP_CUDA] = {GS_STREAM_CUDA, fill_cuda},
+    [GROUP_SYNC] = {GS_STREAM_SYNC, fill_sync},
 };
 
 /* ---- columns -> chunk ---- */

@@ -104,6 +104,7 @@ static int start(void **state)
     plain = 0;
     gs_agent.state = GS_STATE_ON;
     gs_agent.level = 1;
+    gs_agent.plain_turns = gs_clock.use_tsc;
     gs_agent.t_start = gs_now();
     gs_agent.process_key = gs_now();
     gs_agent.abi.version_hex = 0x030c01f0;
