@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/whatif/bounds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/whatif/replay_state.h"
+#include "analyzer/xalloc.h"
+
+typedef unsigned __int128 u128;
+
+/* Walks all lists: what is done while locks are held, and in the items of pools. */
+struct walk {
+    const struct gs_program *p;
+    uint32_t s_q16;
+    uint64_t *serial;     /* ticks by object */
+    uint32_t *held;       /* locks that are */
+    uint64_t *held_since; /* on the list's own clock; of those that are held */
+    uint32_t *workers;    /* of pools: threads that read them */
+    uint32_t *reader;     /* of channels: the last thread that did; +1 */
+    uint64_t work, clock; /* ticks: all of it; of the list */
+    size_t n_held, cap_held;
+    uint32_t thread, pool; /* whose list; whose item, GS_NO_OBJECT: none */
+    uint64_t item_since;
+    bool is_plain; /* hi can be said */
+};
+
+static bool can_park(const struct gs_program *p, const struct gs_op *op)
+{
+    switch ((enum gs_op_kind)op->kind) {
+    case GS_OP_GET:
+    case GS_OP_WAIT:
+    case GS_OP_ARRIVE:
+    case GS_OP_JOIN:
+    case GS_OP_SYNC:
+        return true;
+    case GS_OP_PUT:
+        return p->objects[op->object].capacity > 0;
+    default:
+        return false;
+    }
+}
+
+static uint64_t ticks_of(const struct walk *w, const struct gs_op *op)
+{
+    if (op->kind == GS_OP_PY)
+        return gs__py_ticks(w->s_q16, op->ns);
+    return op->kind == GS_OP_NATIVE || op->kind == GS_OP_LATENCY ? gs__ticks(op->ns) : 0;
+}
+
+static void end_item(struct walk *w)
+{
+    if (w->pool != GS_NO_OBJECT)
+        w->serial[w->pool] += w->clock - w->item_since;
+    w->pool = GS_NO_OBJECT;
+    w->is_plain &= w->n_held == 0;
+    w->n_held = 0;
+}
+
+static void on_get(struct walk *w, const struct gs_op *op)
+{
+    bool is_pool = w->p->objects[op->object].pool;
+    if (w->reader[op->object] != w->thread + 1) {
+        w->is_plain &= is_pool || w->reader[op->object] == 0;
+        w->reader[op->object] = w->thread + 1;
+        w->workers[op->object]++;
+    }
+    if (!is_pool)
+        return;
+    end_item(w);
+    w->pool = op->object;
+    w->item_since = w->clock;
+}
+
+static void on_acquire(struct walk *w, const struct gs_op *op)
+{
+    GS_RESERVE(w->held, w->n_held + 1, w->cap_held);
+    w->held_since[op->object] = w->clock;
+    w->held[w->n_held++] = op->object;
+}
+
+static void on_release(struct walk *w, const struct gs_op *op)
+{
+    size_t i = w->n_held;
+    while (i > 0 && w->held[i - 1] != op->object)
+        i--;
+    if (i == 0) {
+        w->is_plain = false;
+        return;
+    }
+    w->serial[op->object] += w->clock - w->held_since[op->object];
+    memmove(&w->held[i - 1], &w->held[i], (w->n_held - i) * sizeof(*w->held));
+    w->n_held--;
+}
+
+static void on_op(struct walk *w, const struct gs_op *op)
+{
+    uint64_t ticks = ticks_of(w, op);
+    bool is_pool_get = op->kind == GS_OP_GET && w->p->objects[op->object].pool;
+    w->clock += ticks;
+    if (op->kind == GS_OP_PY || op->kind == GS_OP_NATIVE)
+        w->work += ticks;
+    if (op->kind == GS_OP_CLEAR || (op->kind == GS_OP_PUT && can_park(w->p, op)))
+        w->is_plain = false;
+    if (can_park(w->p, op) && !is_pool_get)
+        w->is_plain &= w->n_held == 0 && w->pool == GS_NO_OBJECT;
+    if (op->kind == GS_OP_GET)
+        on_get(w, op);
+    else if (op->kind == GS_OP_ACQUIRE)
+        on_acquire(w, op);
+    else if (op->kind == GS_OP_RELEASE)
+        on_release(w, op);
+}
+
+static void walk_lists(struct walk *w)
+{
+    for (uint32_t t = 0; t < w->p->n_threads; t++) {
+        const struct gs_op *op = &w->p->ops[w->p->threads[t].first_op];
+        w->thread = t;
+        w->clock = 0;
+        for (; op->kind != GS_OP_END; op++)
+            on_op(w, op);
+        end_item(w);
+    }
+}
+
+static uint64_t at_full_speed(uint64_t work, const struct gs_machine *m)
+{
+    return (uint64_t)(((u128)work << 16) / m->cap_q16[m->cores - 1]);
+}
+
+static void find_lo(const struct walk *w, const struct gs_replay_params *params,
+                    struct gs_bounds *out)
+{
+    uint64_t full_ns = gs__to_ns(at_full_speed(w->work, &params->machine));
+    out->limited_by = GS_NO_OBJECT;
+    out->lo_ns = full_ns > out->critical_path_ns ? full_ns : out->critical_path_ns;
+    for (size_t i = 0; i < w->p->n_objects; i++) {
+        if (out->serial_ns[i] > out->lo_ns) {
+            out->lo_ns = out->serial_ns[i];
+            out->limited_by = (uint32_t)i;
+        }
+    }
+}
+
+static uint64_t find_hi(const struct walk *w, const struct gs_replay_params *params,
+                        const struct gs_bounds *b)
+{
+    uint64_t sum_ns = b->critical_path_ns;
+    if (!w->is_plain || params->wake_ns || params->gc_every_ns ||
+        params->lock_policy == GS_LOCK_NONE)
+        return GS_BOUND_NONE;
+    sum_ns += gs__to_ns((uint64_t)((u128)at_full_speed(w->work, &params->machine) * 3004 / 3000));
+    for (size_t i = 0; i < w->p->n_objects; i++)
+        sum_ns += b->serial_ns[i];
+    return sum_ns;
+}
+
+void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *params,
+                    struct gs_bounds *out)
+{
+    struct walk w = {.p = p, .s_q16 = params->s_q16, .is_plain = true, .pool = GS_NO_OBJECT};
+    w.serial = gs_xcalloc(p->n_objects + 1, sizeof(*w.serial));
+    w.held_since = gs_xcalloc(p->n_objects + 1, sizeof(*w.held_since));
+    w.workers = gs_xcalloc(p->n_objects + 1, sizeof(*w.workers));
+    w.reader = gs_xcalloc(p->n_objects + 1, sizeof(*w.reader));
+    walk_lists(&w);
+    memset(out, 0, sizeof(*out));
+    out->serial_ns = w.serial;
+    for (size_t i = 0; i < p->n_objects; i++) {
+        uint32_t workers = p->objects[i].pool && w.workers[i] ? w.workers[i] : 1;
+        w.serial[i] = gs__to_ns(w.serial[i] / workers);
+    }
+    out->work_ns = gs__to_ns(w.work);
+    out->critical_path_ns = gs_critical_path_ns(p, params->s_q16);
+    find_lo(&w, params, out);
+    out->hi_ns = find_hi(&w, params, out);
+    free(w.held_since);
+    free(w.held);
+    free(w.workers);
+    free(w.reader);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ * The relaxed replay: nothing waits for a core or for a lock, and nothing happens later than it
+ * does in any other replay. Runners are the threads and, behind them, the items of pools, each with
+ * a worker of its own.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/replay_state.h"
+#include "analyzer/xalloc.h"
+
+struct runner {
+    uint32_t op;
+    uint32_t next;  /* parked behind it, or ready behind it */
+    uint32_t order; /* item: which of its pool's it was, from 1; thread: 1 once it was joined */
+    uint32_t pool;  /* item: of which object; thread: whose worker it is; GS_NO_OBJECT: none */
+    bool started, ended;
+};
+
+struct spot {            /* an object */
+    uint32_t parked;     /* first runner, GS__NOBODY: none */
+    uint64_t count;      /* CHANNEL: items put; EVENT: 1 set; BARRIER: arrived */
+    uint64_t free_at;    /* DEVICE */
+    uint32_t workers;    /* pool: those not joined yet */
+    uint32_t n_items;    /* pool: put so far */
+    uint32_t running;    /* of them */
+    uint32_t join_limit; /* of the join that waits for items: those up to this one */
+    uint32_t join_left;
+    uint32_t joiner; /* or GS__NOBODY */
+};
+
+struct relaxed {
+    const struct gs_program *p;
+    uint32_t s_q16;
+    struct runner *runners;
+    struct spot *spots;
+    uint32_t *ordinal; /* by operation: which `get` of its channel it is, of its reader */
+    struct gs__heap ends;
+    struct gs__queue ready;
+    uint64_t now;
+};
+
+/* ---- before it runs ---- */
+
+static bool is_pool_get(const struct gs_program *p, const struct gs_op *op)
+{
+    return op->kind == GS_OP_GET && p->objects[op->object].pool;
+}
+
+/* An item's worker reads on its own, so that its counts begin at the item. */
+static void number_gets(struct relaxed *x)
+{
+    const struct gs_program *p = x->p;
+    uint32_t *count = gs_xcalloc(p->n_objects + 1, sizeof(*count));
+    uint32_t *reader = gs_xcalloc(p->n_objects + 1, sizeof(*reader)), n = 1;
+    for (size_t i = 0; i < p->n_ops; i++) {
+        const struct gs_op *op = &p->ops[i];
+        n += op->kind == GS_OP_END || is_pool_get(p, op);
+        if (op->kind != GS_OP_GET)
+            continue;
+        if (reader[op->object] != n)
+            count[op->object] = 0;
+        reader[op->object] = n;
+        x->ordinal[i] = ++count[op->object];
+    }
+    free(count);
+    free(reader);
+}
+
+static void find_workers(struct relaxed *x)
+{
+    for (uint32_t t = 0; t < x->p->n_threads; t++) {
+        const struct gs_op *op = &x->p->ops[x->p->threads[t].first_op];
+        x->runners[t].pool = GS_NO_OBJECT;
+        while (op->kind != GS_OP_END && !is_pool_get(x->p, op))
+            op++;
+        if (op->kind == GS_OP_END)
+            continue;
+        x->runners[t].pool = op->object;
+        x->spots[op->object].workers++;
+    }
+}
+
+static void make_ready(struct relaxed *x, uint32_t who)
+{
+    x->runners[who].next = GS__NOBODY;
+    if (x->ready.first == GS__NOBODY)
+        x->ready.first = who;
+    else
+        x->runners[x->ready.last].next = who;
+    x->ready.last = who;
+}
+
+static void start_runner(struct relaxed *x, uint32_t who, uint32_t op)
+{
+    if (x->runners[who].started)
+        return;
+    x->runners[who].started = true;
+    x->runners[who].op = op;
+    make_ready(x, who);
+}
+
+/* ---- parking ---- */
+
+static void park(struct relaxed *x, uint32_t who, struct spot *s)
+{
+    x->runners[who].next = s->parked;
+    s->parked = who;
+}
+
+static void wake_all(struct relaxed *x, struct spot *s)
+{
+    uint32_t who = s->parked;
+    s->parked = GS__NOBODY;
+    while (who != GS__NOBODY) {
+        uint32_t next = x->runners[who].next;
+        make_ready(x, who);
+        who = next;
+    }
+}
+
+/* ---- what ends ---- */
+
+static void end_item(struct relaxed *x, struct runner *me)
+{
+    struct spot *s = &x->spots[me->pool];
+    s->running--;
+    if (s->joiner != GS__NOBODY && me->order <= s->join_limit && --s->join_left == 0) {
+        make_ready(x, s->joiner);
+        s->joiner = GS__NOBODY;
+    }
+}
+
+static void end_runner(struct relaxed *x, uint32_t who)
+{
+    struct runner *me = &x->runners[who];
+    me->ended = true;
+    if (who < x->p->n_threads)
+        wake_all(x, &x->spots[x->p->threads[who].object]);
+    else
+        end_item(x, me);
+}
+
+/* ---- operations: true where the runner goes on at once ---- */
+
+static bool takes(struct relaxed *x, uint32_t who, uint64_t ticks)
+{
+    if (ticks == 0)
+        return true;
+    gs__heap_put(&x->ends, (struct gs__ending){x->now + ticks, who});
+    return false;
+}
+
+static void put(struct relaxed *x, const struct gs_op *op)
+{
+    struct spot *s = &x->spots[op->object];
+    bool is_new = op->item != GS_NO_TASK && x->p->objects[op->object].pool;
+    s->count++;
+    wake_all(x, s);
+    if (!is_new || x->p->tasks[op->item].first_op == GS_NO_OP)
+        return;
+    uint32_t who = (uint32_t)x->p->n_threads + op->item;
+    if (x->runners[who].started)
+        return;
+    x->runners[who].pool = op->object;
+    x->runners[who].order = ++s->n_items;
+    s->running++;
+    start_runner(x, who, x->p->tasks[op->item].first_op);
+}
+
+static bool get(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    struct spot *s = &x->spots[op->object];
+    uint32_t ordinal = x->ordinal[op - x->p->ops];
+    if (s->count + x->p->objects[op->object].initial >= ordinal)
+        return true;
+    park(x, who, s); /* and looks again with each item */
+    return false;
+}
+
+/* The last of a pool's workers to be joined: all that was put was done by somebody. */
+static bool join_items(struct relaxed *x, uint32_t who, struct runner *of)
+{
+    struct spot *s = &x->spots[of->pool];
+    if (of->order++ > 0 || --s->workers > 0 || s->running == 0 || s->joiner != GS__NOBODY)
+        return true;
+    s->joiner = who;
+    s->join_limit = s->n_items;
+    s->join_left = s->running;
+    return false;
+}
+
+static bool join(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    struct runner *of = &x->runners[x->p->objects[op->object].thread];
+    if (!of->ended) {
+        park(x, who, &x->spots[op->object]); /* and looks again */
+        return false;
+    }
+    x->runners[who].op++;
+    return of->pool == GS_NO_OBJECT || join_items(x, who, of);
+}
+
+static bool arrive(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    struct spot *s = &x->spots[op->object];
+    x->runners[who].op++;
+    if (++s->count < x->p->objects[op->object].parties) {
+        park(x, who, s);
+        return false;
+    }
+    s->count = 0;
+    wake_all(x, s);
+    return true;
+}
+
+static void submit(struct relaxed *x, const struct gs_op *op)
+{
+    struct spot *s = &x->spots[op->object];
+    s->free_at = (s->free_at > x->now ? s->free_at : x->now) + gs__ticks(op->ns);
+}
+
+static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    struct spot *s = &x->spots[op->object];
+    switch ((enum gs_op_kind)op->kind) {
+    case GS_OP_JOIN:
+        return join(x, who, op);
+    case GS_OP_ARRIVE:
+        return arrive(x, who, op);
+    case GS_OP_GET:
+        if (!get(x, who, op))
+            return false;
+        break;
+    case GS_OP_WAIT:
+        if (!s->count) {
+            park(x, who, s);
+            return false;
+        }
+        break;
+    case GS_OP_PY:
+        x->runners[who].op++;
+        return takes(x, who, gs__py_ticks(x->s_q16, op->ns));
+    case GS_OP_NATIVE:
+    case GS_OP_LATENCY:
+        x->runners[who].op++;
+        return takes(x, who, gs__ticks(op->ns));
+    case GS_OP_SYNC:
+        x->runners[who].op++;
+        return takes(x, who, s->free_at > x->now ? s->free_at - x->now : 0);
+    case GS_OP_PUT:
+        put(x, op);
+        break;
+    case GS_OP_SET:
+        s->count = 1;
+        wake_all(x, s);
+        break;
+    case GS_OP_START:
+        start_runner(x, x->p->objects[op->object].thread,
+                     x->p->threads[x->p->objects[op->object].thread].first_op);
+        break;
+    case GS_OP_SUBMIT:
+        submit(x, op);
+        break;
+    case GS_OP_ACQUIRE:
+    case GS_OP_RELEASE:
+    case GS_OP_CLEAR:
+    case GS_OP_END:
+    case GS_N_OPS:
+        break;
+    }
+    x->runners[who].op++;
+    return true;
+}
+
+static void step(struct relaxed *x, uint32_t who)
+{
+    struct runner *me = &x->runners[who];
+    const struct gs_op *op = &x->p->ops[me->op];
+    while (op->kind != GS_OP_END && !is_pool_get(x->p, op)) {
+        if (!do_op(x, who, op))
+            return;
+        op = &x->p->ops[me->op];
+    }
+    end_runner(x, who);
+}
+
+/* ---- a run ---- */
+
+static void begin(struct relaxed *x)
+{
+    number_gets(x);
+    for (size_t i = 0; i < x->p->n_objects; i++)
+        x->spots[i].parked = x->spots[i].joiner = GS__NOBODY;
+    find_workers(x);
+    x->ready.first = GS__NOBODY;
+    for (uint32_t t = 0; t < x->p->n_threads; t++)
+        if (!x->p->threads[t].late)
+            start_runner(x, t, x->p->threads[t].first_op);
+}
+
+static void run(struct relaxed *x)
+{
+    for (;;) {
+        while (x->ready.first != GS__NOBODY) {
+            uint32_t who = x->ready.first;
+            x->ready.first = x->runners[who].next;
+            step(x, who);
+        }
+        if (x->ends.n == 0)
+            return;
+        struct gs__ending e = gs__heap_take(&x->ends);
+        x->now = e.at;
+        make_ready(x, e.thread);
+    }
+}
+
+uint64_t gs_critical_path_ns(const struct gs_program *p, uint32_t s_q16)
+{
+    struct relaxed x = {.p = p, .s_q16 = s_q16};
+    size_t n = p->n_threads + p->n_tasks;
+    x.runners = gs_xcalloc(n + 1, sizeof(*x.runners));
+    x.spots = gs_xcalloc(p->n_objects + 1, sizeof(*x.spots));
+    x.ordinal = gs_xcalloc(p->n_ops + 1, sizeof(*x.ordinal));
+    x.ends.at = gs_xmalloc(n + 1, sizeof(*x.ends.at));
+    begin(&x);
+    run(&x);
+    uint64_t ns = gs__to_ns(x.now);
+    free(x.runners);
+    free(x.spots);
+    free(x.ordinal);
+    free(x.ends.at);
+    return ns;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * A program to replay: what each thread computed, waited for and told others. README.md says what
+ * the operations mean. Made by from_capture.c, run by replay.c.
+ */
+#ifndef GS_WHATIF_PROGRAM_H
+#define GS_WHATIF_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* name, what `object` is (NONE where there is none) */
+#define GS_OPS(X)                                                                                  \
+    X(END, NONE) /* of a thread's list */                                                          \
+    X(PY, NONE)                                                                                    \
+    X(NATIVE, NONE)                                                                                \
+    X(LATENCY, NONE)                                                                               \
+    X(ACQUIRE, LOCK)                                                                               \
+    X(RELEASE, LOCK)                                                                               \
+    X(PUT, CHANNEL)                                                                                \
+    X(GET, CHANNEL)                                                                                \
+    X(SET, EVENT)                                                                                  \
+    X(CLEAR, EVENT)                                                                                \
+    X(WAIT, EVENT)                                                                                 \
+    X(ARRIVE, BARRIER)                                                                             \
+    X(START, THREAD)                                                                               \
+    X(JOIN, THREAD)                                                                                \
+    X(SUBMIT, DEVICE)                                                                              \
+    X(SYNC, DEVICE)
+
+enum gs_op_kind {
+#define GS_OP_ENUM(name, object) GS_OP_##name,
+    GS_OPS(GS_OP_ENUM)
+#undef GS_OP_ENUM
+        GS_N_OPS
+};
+
+enum gs_object_kind {
+    GS_OBJECT_NONE,
+    GS_OBJECT_LOCK,
+    GS_OBJECT_CHANNEL,
+    GS_OBJECT_EVENT,
+    GS_OBJECT_BARRIER,
+    GS_OBJECT_THREAD,
+    GS_OBJECT_DEVICE,
+};
+
+struct gs_op {
+    uint32_t kind : 8;    /* enum gs_op_kind */
+    uint32_t object : 24; /* index into objects */
+    uint32_t item;        /* PUT and GET of a pool: index into tasks, or GS_NO_TASK */
+    uint64_t ns;          /* what it takes; ACQUIRE, GET, WAIT: the timeout, 0: none */
+};
+#define GS_NO_TASK         UINT32_MAX
+#define GS_NO_OP           UINT32_MAX
+#define GS_OP_MOST         (UINT32_MAX - 1) /* operations, tasks, threads of a program */
+#define GS_OBJECTS         ((size_t)1 << 24)
+/* All durations of a program together; past that the replay's clock could overflow. */
+#define GS_PROGRAM_MOST_NS (UINT64_C(1) << 50)
+
+struct gs_object {
+    char *name; /* owned by the program */
+    enum gs_object_kind kind;
+    bool lifo, pool;   /* CHANNEL */
+    uint32_t capacity; /* CHANNEL: 0: never full */
+    uint32_t initial;  /* CHANNEL: nameless items at the start */
+    uint32_t parties;  /* BARRIER */
+    uint32_t thread;   /* THREAD: index into threads */
+};
+
+struct gs_task {       /* an item of a pool */
+    uint32_t first_op; /* behind the GET that took it; GS_NO_OP: none did */
+};
+
+struct gs_program_thread {
+    uint32_t first_op; /* its operations, up to the first END */
+    uint32_t object;
+    bool late; /* begins with its START */
+};
+
+struct gs_program {
+    struct gs_op *ops; /* threads one behind another, each with an END */
+    struct gs_object *objects;
+    struct gs_task *tasks;
+    struct gs_program_thread *threads;
+    size_t n_ops, n_objects, n_tasks, n_threads;
+    size_t cap_ops, cap_objects, cap_tasks, cap_threads;
+};
+
+/* Each appends; what they return is an index. Operations belong to the thread added last. */
+uint32_t gs_program_object(struct gs_program *p, enum gs_object_kind kind, const char *name);
+uint32_t gs_program_task(struct gs_program *p);
+uint32_t gs_program_thread(struct gs_program *p, const char *name, bool late);
+void gs_program_op(struct gs_program *p, struct gs_op op);
+
+/* Ends the last thread's list. NULL, or why the program cannot be replayed. */
+const char *gs_program_finish(struct gs_program *p);
+void gs_program_free(struct gs_program *p);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ * Runs a program on a machine without a GIL: README.md is the definition.
+ *
+ * Computing goes by a clock of its own, which shows the work that each thread that computes has
+ * been given so far: all get the same share of the cores, so an operation ends when that clock has
+ * gone on by its work, whatever happens meanwhile. An event costs a step in a heap. All numbers are
+ * integers of 2^-10 ns, so every machine gives the same result.
+ */
+#ifndef GS_WHATIF_REPLAY_H
+#define GS_WHATIF_REPLAY_H
+
+#include "analyzer/whatif/program.h"
+
+enum gs_lock_policy { GS_LOCK_BARGE, GS_LOCK_FIFO, GS_LOCK_NONE };
+
+#define GS_Q16(x) ((uint32_t)((x)*65536.0 + 0.5)) /* 2^-16ths */
+
+struct gs_machine {
+    uint32_t cores;          /* at least 1 */
+    const uint32_t *cap_q16; /* [k - 1]: what k busy cores do together, in cores; not owned */
+};
+
+struct gs_replay_params {
+    struct gs_machine machine;
+    uint32_t s_q16; /* time of the interpreter's work, in recorded time */
+    enum gs_lock_policy lock_policy;
+    uint64_t wake_ns;
+    uint64_t gc_every_ns, gc_pause_ns; /* 0: no collections */
+};
+
+struct gs_replay_object {
+    uint64_t parked_ns; /* of all threads, until they were woken */
+    uint64_t hold_ns;   /* LOCK */
+};
+
+struct gs_replay_result {
+    uint64_t makespan_ns;
+    uint64_t py_ns, native_ns, latency_ns, gc_ns;
+    uint64_t flips; /* waits longer than their timeouts */
+    uint64_t steps; /* operations done */
+    bool deadlock;
+    struct gs_replay_object *objects; /* as many as the program's, in their order */
+};
+
+/* For many runs of one program; the result's objects are the replay's. */
+struct gs_replay;
+struct gs_replay *gs_replay_open(const struct gs_program *p);
+void gs_replay_run(struct gs_replay *r, const struct gs_replay_params *params,
+                   struct gs_replay_result *out);
+void gs_replay_close(struct gs_replay *r);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * A replay that runs: replay.c has its clock, replay_steps.c what operations do. Private.
+ */
+#ifndef GS_WHATIF_REPLAY_STATE_H
+#define GS_WHATIF_REPLAY_STATE_H
+
+#include "analyzer/whatif/event_heap.h"
+#include "analyzer/whatif/replay.h"
+
+/* Times and work are in ticks of 2^-10 ns. */
+#define GS__TICK_BITS 10u
+#define GS__NEVER     UINT64_MAX
+#define GS__NOBODY    UINT32_MAX
+
+static inline uint64_t gs__ticks(uint64_t ns)
+{
+    return ns << GS__TICK_BITS;
+}
+
+/* Of the interpreter's work, after s. */
+static inline uint64_t gs__py_ticks(uint32_t s_q16, uint64_t ns)
+{
+    return (uint64_t)((unsigned __int128)ns * s_q16 >> (16 - GS__TICK_BITS));
+}
+
+static inline uint64_t gs__to_ns(uint64_t ticks)
+{
+    return (ticks + (1u << (GS__TICK_BITS - 1))) >> GS__TICK_BITS;
+}
+
+struct gs__thread {
+    uint32_t op;        /* the next one */
+    uint32_t next;      /* in the queue it is in */
+    uint32_t parked_on; /* object; GS__NOBODY: not parked */
+    uint32_t item;      /* parked with it in PUT */
+    uint64_t parked_at;
+    uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
+    bool started, ended, computes_py;
+};
+
+struct gs__queue { /* threads, first come first served */
+    uint32_t first, last;
+};
+
+struct gs__object {
+    struct gs__queue parked, putters;
+    uint64_t parked_ticks, hold_ticks, held_since;
+    uint64_t count;      /* LOCK: 1 taken; CHANNEL: items in it; EVENT: 1 set; BARRIER: arrived */
+    uint64_t free_at;    /* DEVICE */
+    uint32_t nameless;   /* CHANNEL, pool: of the initial items, those still there */
+    uint32_t head, tail; /* CHANNEL, pool: of the named items in ring[] */
+    uint32_t ring;       /* where its part of the ring begins */
+};
+
+struct gs_replay {
+    const struct gs_program *p;
+    const struct gs_replay_params *params;
+    struct gs__thread *threads;
+    struct gs__object *objects;
+    uint32_t *ring; /* tasks put into pools: each has room for all that are ever put */
+    uint8_t *taken; /* tasks that some worker has drawn */
+    struct gs__queue ready;
+    struct gs__heap computing, sleeping; /* by work; by time */
+    struct gs__ending *paused;           /* what is left for those that compute `py` */
+    size_t n_paused;
+    uint64_t now, work; /* the two clocks */
+    uint64_t pause_end; /* GS__NEVER: no collection */
+    uint64_t gc_left;   /* of `py` work, until the next one */
+    uint32_t n_py;      /* that compute in the interpreter */
+    uint64_t *rate,
+        *inverse; /* [n]: work in a tick of time when n compute, 2^-32ths; the contrary */
+    uint64_t py, native, latency, gc;
+    struct gs_replay_result out;
+    struct gs_replay_object *totals;
+};
+
+static inline void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint32_t t)
+{
+    r->threads[t].next = GS__NOBODY;
+    if (q->first == GS__NOBODY)
+        q->first = t;
+    else
+        r->threads[q->last].next = t;
+    q->last = t;
+}
+
+static inline uint32_t gs__queue_take(struct gs_replay *r, struct gs__queue *q)
+{
+    uint32_t t = q->first;
+    q->first = r->threads[t].next;
+    return t;
+}
+
+/* What thread t does until it computes, sleeps, parks or has ended. */
+void gs__replay_step(struct gs_replay *r, uint32_t t);
+
+#endif
