@@ -64,9 +64,10 @@ static const char *check_op(struct gs_program *p, size_t i, uint64_t *left_ns)
         op->object = 0;
     else if (op->object >= p->n_objects || p->objects[op->object].kind != kind)
         return "an operation names an object of another kind";
-    if (op->item != GS_NO_TASK && op->item >= p->n_tasks)
+    bool has_item = kind == GS_OBJECT_CHANNEL && op->item != GS_NO_TASK;
+    if (has_item && op->item >= p->n_tasks)
         return "an item is not in the program";
-    if (op->kind == GS_OP_GET && p->objects[op->object].pool && op->item != GS_NO_TASK)
+    if (has_item && op->kind == GS_OP_GET && p->objects[op->object].pool)
         p->tasks[op->item].first_op = (uint32_t)i + 1;
     if (takes_time(op)) {
         if (op->ns > *left_ns)
