@@ -57,6 +57,18 @@ const struct gs_cmd gs_cmds[] = {
       "gilscope export collapsed --metric alloc job.gsc -o live.txt",
       "gilscope export speedscope job.gsc -o job.speedscope.json"},
      gs_cmd_export},
+    {"whatif",
+     "look",
+     "what free-threaded Python would bring",
+     "[--target VERSION] [--cores N] [--json] CAPTURE...",
+     "Replays what the threads of a recording did without the GIL, on as many cores as you say, "
+     "200 times with what is not known drawn anew: how much faster, as a range, under a "
+     "ceiling that no scheduling could pass. For a number it needs a recording with --locks; of "
+     "any other it says the ceiling and what is missing.",
+     {"gilscope run --locks -o job.gsc server.py && gilscope whatif job.gsc",
+      "gilscope whatif --target 3.13t --cores 16 job.gsc",
+      "gilscope whatif --json job.gsc | jq .s_p50"},
+     gs_cmd_whatif},
     {"dump",
      "help",
      "the bytes of a capture, readable",

@@ -39,12 +39,17 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
     return GS_EXIT_OK;
 }
 
-int gs_cmd_load_verdict(const struct gs_profile *p)
+int gs_cmd_load_damage(uint64_t damaged_chunks, uint64_t skipped_bytes)
 {
-    if (!p->damaged_chunks && !p->skipped_bytes)
+    if (!damaged_chunks && !skipped_bytes)
         return GS_EXIT_OK;
     return gs_cmd_fail(GS_EXIT_DAMAGED,
                        "the capture is damaged: %" PRIu64 " chunks and %" PRIu64
                        " bytes could not be read; the result is of the rest",
-                       p->damaged_chunks, p->skipped_bytes);
+                       damaged_chunks, skipped_bytes);
+}
+
+int gs_cmd_load_verdict(const struct gs_profile *p)
+{
+    return gs_cmd_load_damage(p->damaged_chunks, p->skipped_bytes);
 }

@@ -16,6 +16,7 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
 /* The exit code after a result was written: GS_EXIT_DAMAGED, with a message, if a part of the
  * captures could not be read. */
 int gs_cmd_load_verdict(const struct gs_profile *p);
+int gs_cmd_load_damage(uint64_t damaged_chunks, uint64_t skipped_bytes); /* the same */
 /* Prints the error; GS_EXIT_USAGE or GS_EXIT_FAILED. */
 int gs_cmd_fail_error(const struct gs_error *err);
 

@@ -56,7 +56,7 @@ struct gs_recording {
     uint64_t segment, first_segment, first_chunk, first_ticks;
     uint64_t detail_ns; /* when first_segment began; 0: nothing is deleted */
     bool has_process, clock_started;
-    uint32_t pid, ppid, python_hex, level, level_end;
+    uint32_t pid, ppid, python_hex, level, level_end, n_cpus;
     bool free_threaded;
     int64_t start_unix_ns;
     char *exe, *hostname, *agent_version;
@@ -75,6 +75,7 @@ struct gs_recording {
     uint64_t damaged_records, damaged_chunks;
     uint64_t unsound_chunks; /* the reader stepped over them; it counts them for all processes */
     uint64_t overhead_ns, process_cpu_ns;
+    uint64_t hook_ns; /* of overhead_ns, in the program's threads */
     char *notes;
 
     struct gs_definitions defs;

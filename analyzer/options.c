@@ -148,6 +148,10 @@ const char *gs_option_check(const char *arg, const char *value)
         return is_decimal(value, &v) && v >= 1 && v < 1e9 && !strchr(value, '.')
                    ? NULL
                    : "whole microseconds, such as 1000";
+    if (strcmp(arg, "COUNT") == 0)
+        return is_decimal(value, &v) && v >= 1 && v <= 1024 && !strchr(value, '.')
+                   ? NULL
+                   : "a whole number from 1 to 1024";
     if (strcmp(arg, "LIST") == 0)
         return is_list_of("gil|mem|cuda", value) ? NULL : "words of gil, mem, cuda with commas";
     if (strcmp(arg, "SIZE") == 0)

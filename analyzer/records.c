@@ -99,7 +99,7 @@ static void on_process(struct gs_record_context *ctx, struct gs_record *rec)
     r->hostname = gs__record_string(rec);
     r->agent_version = gs__record_string(rec);
     r->level = r->level_end = gs__record_u32(rec);
-    gs_record_get_u(rec); /* n_cpus */
+    r->n_cpus = gs__record_u32(rec);
     *ctx->ticks_are_ns = gs_record_get_u(rec) == 1;
     get_strings(rec, &r->settings, &r->n_settings);
 }
@@ -365,6 +365,7 @@ static void on_overhead(struct gs_record_context *ctx, struct gs_record *rec)
     gs__record_seen_ns(ctx, rec);
     uint64_t hook = gs_record_get_u(rec), stack = gs_record_get_u(rec);
     uint64_t drain = gs_record_get_u(rec), cpu = gs_record_get_u(rec);
+    ctx->r->hook_ns = hook + stack;
     ctx->r->overhead_ns = hook + stack + drain;
     ctx->r->process_cpu_ns = cpu;
 }

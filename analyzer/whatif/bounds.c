@@ -44,7 +44,7 @@ static bool can_park(const struct gs_program *p, const struct gs_op *op)
 static uint64_t ticks_of(const struct walk *w, const struct gs_op *op)
 {
     if (op->kind == GS_OP_PY)
-        return gs__py_ticks(w->s_q16, op->ns);
+        return gs__scaled_ticks(w->s_q16, op->ns);
     return op->kind == GS_OP_NATIVE || op->kind == GS_OP_LATENCY ? gs__ticks(op->ns) : 0;
 }
 
@@ -100,7 +100,8 @@ static void on_op(struct walk *w, const struct gs_op *op)
     w->clock += ticks;
     if (op->kind == GS_OP_PY || op->kind == GS_OP_NATIVE)
         w->work += ticks;
-    if (op->kind == GS_OP_CLEAR || (op->kind == GS_OP_PUT && can_park(w->p, op)))
+    if (op->kind == GS_OP_CLEAR || (op->kind == GS_OP_PUT && can_park(w->p, op)) ||
+        (op->kind == GS_OP_WAIT && w->p->objects[op->object].recorded))
         w->is_plain = false;
     if (can_park(w->p, op) && !is_pool_get)
         w->is_plain &= w->n_held == 0 && w->pool == GS_NO_OBJECT;

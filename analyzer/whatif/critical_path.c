@@ -234,14 +234,14 @@ static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
             return false;
         break;
     case GS_OP_WAIT:
-        if (!s->count) {
+        if (!s->count && !x->p->objects[op->object].recorded) {
             park(x, who, s);
             return false;
         }
         break;
     case GS_OP_PY:
         x->runners[who].op++;
-        return takes(x, who, gs__py_ticks(x->s_q16, op->ns));
+        return takes(x, who, gs__scaled_ticks(x->s_q16, op->ns));
     case GS_OP_NATIVE:
     case GS_OP_LATENCY:
         x->runners[who].op++;

@@ -29,19 +29,22 @@ uint32_t gs_program_task(struct gs_program *p)
 static void end_list(struct gs_program *p)
 {
     struct gs_op end = {.kind = GS_OP_END};
-    if (p->n_threads)
-        GS_PUSH(p->ops, p->n_ops, p->cap_ops, end);
+    GS_PUSH(p->ops, p->n_ops, p->cap_ops, end);
 }
 
 uint32_t gs_program_thread(struct gs_program *p, const char *name, bool late)
 {
     struct gs_program_thread t = {.late = late};
-    end_list(p);
-    t.first_op = (uint32_t)p->n_ops;
     t.object = gs_program_object(p, GS_OBJECT_THREAD, name);
     p->objects[t.object].thread = (uint32_t)p->n_threads;
     GS_PUSH(p->threads, p->n_threads, p->cap_threads, t);
     return (uint32_t)p->n_threads - 1;
+}
+
+void gs_program_begin(struct gs_program *p, uint32_t thread)
+{
+    end_list(p);
+    p->threads[thread].first_op = (uint32_t)p->n_ops;
 }
 
 void gs_program_op(struct gs_program *p, struct gs_op op)

@@ -62,6 +62,7 @@ struct gs_object {
     char *name; /* owned by the program */
     enum gs_object_kind kind;
     bool lifo, pool;   /* CHANNEL */
+    bool recorded;     /* EVENT: one wake-up as it was, which need not be so on another machine */
     uint32_t capacity; /* CHANNEL: 0: never full */
     uint32_t initial;  /* CHANNEL: nameless items at the start */
     uint32_t parties;  /* BARRIER */
@@ -73,13 +74,13 @@ struct gs_task {       /* an item of a pool */
 };
 
 struct gs_program_thread {
-    uint32_t first_op; /* its operations, up to the first END */
+    uint32_t first_op; /* its operations, up to the first END; 0: it has none */
     uint32_t object;
     bool late; /* begins with its START */
 };
 
 struct gs_program {
-    struct gs_op *ops; /* threads one behind another, each with an END */
+    struct gs_op *ops; /* an END, then lists one behind another, each with an END */
     struct gs_object *objects;
     struct gs_task *tasks;
     struct gs_program_thread *threads;
@@ -87,13 +88,15 @@ struct gs_program {
     size_t cap_ops, cap_objects, cap_tasks, cap_threads;
 };
 
-/* Each appends; what they return is an index. Operations belong to the thread added last. */
+/* Each appends; what they return is an index. Operations go to the list begun last: of each thread
+ * there is one at most. */
 uint32_t gs_program_object(struct gs_program *p, enum gs_object_kind kind, const char *name);
 uint32_t gs_program_task(struct gs_program *p);
 uint32_t gs_program_thread(struct gs_program *p, const char *name, bool late);
+void gs_program_begin(struct gs_program *p, uint32_t thread);
 void gs_program_op(struct gs_program *p, struct gs_op op);
 
-/* Ends the last thread's list. NULL, or why the program cannot be replayed. */
+/* Ends the last list. NULL, or why the program cannot be replayed. */
 const char *gs_program_finish(struct gs_program *p);
 void gs_program_free(struct gs_program *p);
 

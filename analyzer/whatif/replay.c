@@ -98,7 +98,7 @@ static void reset(struct gs_replay *r, const struct gs_replay_params *params)
     r->py = r->native = r->latency = r->gc = 0;
     r->n_py = 0;
     r->pause_end = GS__NEVER;
-    r->gc_left = params->gc_every_ns ? gs__py_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
+    r->gc_left = params->gc_every_ns ? gs__scaled_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
     memset(r->taken, 0, r->p->n_tasks);
     set_rates(r);
     reset_objects(r);
@@ -167,7 +167,7 @@ static void begin_pause(struct gs_replay *r)
         else
             r->paused[r->n_paused++] = (struct gs__ending){e.at - r->work, e.thread};
     }
-    r->gc_left = gs__py_ticks(r->params->s_q16, r->params->gc_every_ns);
+    r->gc_left = gs__scaled_ticks(r->params->s_q16, r->params->gc_every_ns);
     r->pause_end = r->now + gs__ticks(r->params->gc_pause_ns);
     r->gc += gs__ticks(r->params->gc_pause_ns);
 }

@@ -17,10 +17,10 @@ static inline uint64_t gs__ticks(uint64_t ns)
     return ns << GS__TICK_BITS;
 }
 
-/* Of the interpreter's work, after s. */
-static inline uint64_t gs__py_ticks(uint32_t s_q16, uint64_t ns)
+/* Of what takes longer, or shorter, than it was recorded. */
+static inline uint64_t gs__scaled_ticks(uint32_t scale_q16, uint64_t ns)
 {
-    return (uint64_t)((unsigned __int128)ns * s_q16 >> (16 - GS__TICK_BITS));
+    return (uint64_t)((unsigned __int128)ns * scale_q16 >> (16 - GS__TICK_BITS));
 }
 
 static inline uint64_t gs__to_ns(uint64_t ticks)

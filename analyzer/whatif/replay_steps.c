@@ -297,13 +297,13 @@ static bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
         break;
     case GS_OP_PY:
         me->op++;
-        return !compute(r, t, gs__py_ticks(r->params->s_q16, op->ns), true);
+        return !compute(r, t, gs__scaled_ticks(r->params->s_q16, op->ns), true);
     case GS_OP_NATIVE:
         me->op++;
         return !compute(r, t, gs__ticks(op->ns), false);
     case GS_OP_LATENCY:
         me->op++;
-        return !sleep_for(r, t, gs__ticks(op->ns));
+        return !sleep_for(r, t, gs__scaled_ticks(r->params->latency_q16, op->ns));
     case GS_OP_SYNC:
         me->op++;
         return !sync(r, t, op);

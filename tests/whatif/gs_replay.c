@@ -17,7 +17,7 @@
 
 static uint32_t cap_q16[MOST_CORES];
 static struct gs_replay_params params = {
-    .machine = {1, cap_q16}, .s_q16 = 1 << 16, .lock_policy = GS_LOCK_FIFO};
+    .machine = {1, cap_q16}, .s_q16 = 1 << 16, .latency_q16 = 1 << 16, .lock_policy = GS_LOCK_FIFO};
 static bool with_bounds;
 
 static void read_cap(char *text)

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * gilscope whatif: what free-threaded Python would bring.
+ */
+#include <stdlib.h>
+
+#include "analyzer/cmd.h"
+#include "analyzer/cmd_load.h"
+#include "analyzer/whatif/job.h"
+
+static void read_options(const struct gs_args *args, struct gs_whatif_options *options)
+{
+    const char *target = args->value[GS_OPT_whatif_target];
+    const char *cores = args->value[GS_OPT_whatif_cores];
+    options->target = gs_target_find(target ? target : GS_TARGET_DEFAULT);
+    options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
+}
+
+static int predict(const struct gs_args *args, const struct gs_whatif_options *options)
+{
+    struct gs_whatif_job job;
+    struct gs_error err = {0};
+    if (gs_whatif_job((const char *const *)args->rest, (size_t)args->n_rest, options, &job, &err) !=
+        GS_OK)
+        return gs_cmd_fail_error(&err);
+    bool written = args->value[GS_OPT_whatif_json] ? gs_whatif_json(&job, options, stdout)
+                                                   : gs_whatif_text(&job, options, stdout);
+    int code = gs_cmd_flush_stdout(written ? GS_EXIT_OK : GS_EXIT_FAILED);
+    if (code == GS_EXIT_OK)
+        code = gs_cmd_load_damage(job.damaged_chunks, job.skipped_bytes);
+    gs_whatif_job_free(&job);
+    return code;
+}
+
+int gs_cmd_whatif(int argc, char **argv)
+{
+    struct gs_args args;
+    struct gs_whatif_options options = {0};
+    int code = gs_args_parse(gs_cmd_find("whatif"), argc, argv, &args);
+    if (code != GS_ARGS_GO_ON)
+        return code;
+    if (args.n_rest < 1)
+        return gs_cmd_fail(GS_EXIT_USAGE, "whatif: there is no capture to read; name a .gsc file "
+                                          "or a directory of them");
+    read_options(&args, &options);
+    return predict(&args, &options);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * From what was seen of locks, queues and wake-ups to what threads did with each other: operations of
+ * a program with the time at which they began, and the stretches that they account for. Private.
+ */
+#ifndef GS_WHATIF_ACTS_H
+#define GS_WHATIF_ACTS_H
+
+#include "analyzer/whatif/evidence.h"
+#include "analyzer/whatif/program.h"
+
+struct gs_act {
+    uint64_t t_ns;
+    uint32_t thread, order; /* of equal times: as they were found */
+    struct gs_op op;
+};
+/* A call that let the GIL go to wait. What it waited for is an act; or, `sleeps`, nothing but time. */
+struct gs_cover {
+    uint64_t from_ns, to_ns;
+    uint32_t thread;
+    bool sleeps;
+};
+
+struct gs_acts {
+    struct gs_act *acts; /* by thread, then time */
+    struct gs_cover *covers;
+    size_t n_acts, n_covers, cap_acts, cap_covers;
+    uint64_t recorded_edges; /* wake-ups told from no lock and no queue: replayed as they were */
+    uint64_t unmatched;      /* releases and items nobody knows the beginning of */
+};
+
+/* Objects and tasks are added to the program, whose threads are those of the evidence. */
+void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, struct gs_program *p);
+void gs_acts_free(struct gs_acts *a);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/whatif/estimate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/parallel.h"
+#include "analyzer/xalloc.h"
+
+const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "blocked", "insufficient"};
+
+/* ---- one draw ---- */
+
+struct draw {
+    struct gs_replay_params params;
+    uint32_t *cap_q16;
+};
+
+/* cap(k) = k ^ exponent: not measured, so that it may be anything between these. */
+static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
+static const struct gs_range_of wake_ns = {1000, 2500, 5000};
+static const struct gs_range_of latency = {0.95, 1.0, 1.15};
+#define BARGES 0.75 /* share of the draws in which a running thread may take a lock that is let go */
+
+static void set_cap(struct draw *d, double exponent)
+{
+    d->params.machine.cap_q16 = d->cap_q16;
+    for (uint32_t k = 1; k <= d->params.machine.cores; k++)
+        d->cap_q16[k - 1] = GS_Q16(pow(k, fmin(exponent, 1.0)));
+}
+
+static void make_draw(struct draw *d, const struct gs_target *target, uint32_t cores, uint32_t i)
+{
+    double u[GS_N_UNKNOWNS];
+    gs_sobol_point(i, u);
+    d->params = (struct gs_replay_params){
+        .machine.cores = cores,
+        .s_q16 = GS_Q16(gs_range_at(&target->s, u[GS_UNKNOWN_S])),
+        .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
+        .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
+        .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
+    };
+    set_cap(d, gs_range_at(&cap_exponent, u[GS_UNKNOWN_CAP]));
+}
+
+/* ---- many ---- */
+
+struct worker {
+    struct gs_replay *replay;
+    struct draw draw;
+};
+struct study {
+    const struct gs_capture_program *c;
+    const struct gs_target *target;
+    uint32_t cores;
+    struct worker *workers;
+    double *log_s; /* by draw; NAN: nobody could go on */
+};
+
+static double log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r)
+{
+    if (r->deadlock || r->makespan_ns == 0)
+        return NAN;
+    return log((double)c->wall_ns / (double)r->makespan_ns);
+}
+
+static void replay_draw(void *ctx, unsigned worker, size_t i)
+{
+    struct study *s = ctx;
+    struct worker *w = &s->workers[worker];
+    struct gs_replay_result r;
+    make_draw(&w->draw, s->target, s->cores, (uint32_t)i + 1);
+    gs_replay_run(w->replay, &w->draw.params, &r);
+    s->log_s[i] = log_speedup(s->c, &r);
+}
+
+static void replay_all(struct study *s, size_t n, unsigned jobs)
+{
+    unsigned n_workers = gs_parallel_workers(jobs, n);
+    s->log_s = gs_xmalloc(n, sizeof(*s->log_s));
+    s->workers = gs_xcalloc(n_workers, sizeof(*s->workers));
+    for (unsigned w = 0; w < n_workers; w++) {
+        s->workers[w].replay = gs_replay_open(&s->c->program);
+        s->workers[w].draw.cap_q16 = gs_xmalloc(s->cores, sizeof(uint32_t));
+    }
+    gs_parallel(n_workers, n, replay_draw, s);
+    for (unsigned w = 0; w < n_workers; w++) {
+        gs_replay_close(s->workers[w].replay);
+        free(s->workers[w].draw.cap_q16);
+    }
+    free(s->workers);
+}
+
+static int by_value(const void *pa, const void *pb)
+{
+    double a = *(const double *)pa, b = *(const double *)pb;
+    return a < b ? -1 : a > b;
+}
+
+static double quantile(const double *sorted, size_t n, double share)
+{
+    double at = share * (double)(n - 1);
+    size_t i = (size_t)at;
+    double next = sorted[i + 1 < n ? i + 1 : i];
+    return sorted[i] + (at - (double)i) * (next - sorted[i]);
+}
+
+/* ---- bounds ---- */
+
+/* Nothing is known of how several cores get on: at best as well as they could. */
+static double best_speedup(const struct gs_capture_program *c, uint32_t cores, double s,
+                           struct gs_bounds *b)
+{
+    struct draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
+    d.params = (struct gs_replay_params){.machine.cores = cores, .s_q16 = GS_Q16(s)};
+    set_cap(&d, 1.0);
+    gs_bounds_find(&c->program, &d.params, b);
+    free(d.cap_q16);
+    return b->lo_ns ? (double)c->wall_ns / (double)b->lo_ns : NAN;
+}
+
+static double worst_speedup(const struct gs_capture_program *c, const struct gs_target *target,
+                            uint32_t cores)
+{
+    struct draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
+    struct gs_bounds b;
+    d.params = (struct gs_replay_params){.machine.cores = cores, .s_q16 = GS_Q16(target->s.p90)};
+    set_cap(&d, cap_exponent.p10);
+    gs_bounds_find(&c->program, &d.params, &b);
+    free(b.serial_ns);
+    free(d.cap_q16);
+    return b.hi_ns == GS_BOUND_NONE ? NAN : (double)c->wall_ns / (double)b.hi_ns;
+}
+
+static char *name_limit(const struct gs_capture_program *c, const struct gs_bounds *b)
+{
+    if (b->limited_by != GS_NO_OBJECT)
+        return gs_xasprintf("%s", c->program.objects[b->limited_by].name);
+    return gs_xasprintf("%s", b->lo_ns == b->critical_path_ns ? "critical path" : "cores");
+}
+
+/* ---- one number of cores ---- */
+
+static size_t drop_failed(double *log_s, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(log_s[i]))
+            log_s[kept++] = log_s[i];
+    return kept;
+}
+
+/* The interval is wider where the replay went another way than the recording. */
+static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt)
+{
+    qsort(log_s, n, sizeof(*log_s), by_value);
+    double mid = quantile(log_s, n, 0.5), top = log(at->s_max);
+    double lo = mid + (quantile(log_s, n, 0.1) - mid) * (1 + doubt);
+    double hi = mid + (quantile(log_s, n, 0.9) - mid) * (1 + doubt);
+    at->p50 = exp(fmin(mid, top));
+    at->p10 = exp(fmin(lo, top));
+    at->p90 = exp(fmin(hi, top));
+    if (!isnan(at->s_cond_min) && at->p10 < at->s_cond_min)
+        at->p10 = fmin(at->s_cond_min, at->p50);
+}
+
+/* Share of what the draws differ by that goes with one coordinate alone. */
+static void find_drivers(const double *log_s, size_t n, double *shares)
+{
+    double mean = 0, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        mean += log_s[i] / (double)n;
+    for (unsigned d = 0; d < GS_N_UNKNOWNS; d++) {
+        double xy = 0, xx = 0;
+        for (size_t i = 0; i < n; i++) {
+            double u[GS_N_UNKNOWNS];
+            gs_sobol_point((uint32_t)i + 1, u);
+            xy += (u[d] - 0.5) * (log_s[i] - mean);
+            xx += (u[d] - 0.5) * (u[d] - 0.5);
+        }
+        shares[d] = xx > 0 ? xy * xy / xx : 0;
+        sum += shares[d];
+    }
+    for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)
+        shares[d] = sum > 0 ? shares[d] / sum : 0;
+}
+
+static bool replay_at(const struct gs_capture_program *c, const struct gs_whatif_options *options,
+                      struct gs_speedup *at, size_t n, double doubt, double *shares)
+{
+    struct study s = {.c = c, .target = options->target, .cores = at->cores};
+    replay_all(&s, n, options->jobs);
+    if (shares)
+        find_drivers(s.log_s, n, shares);
+    size_t ended = drop_failed(s.log_s, n);
+    if (ended == n)
+        set_quantiles(at, s.log_s, n, doubt);
+    free(s.log_s);
+    return ended == n;
+}
+
+static void bound_at(const struct gs_capture_program *c, const struct gs_target *target,
+                     struct gs_speedup *at)
+{
+    struct gs_bounds b;
+    at->s_max = best_speedup(c, at->cores, GS_S_LOWEST, &b);
+    free(b.serial_ns);
+    at->s_cond_min = worst_speedup(c, target, at->cores);
+    at->p10 = at->p50 = at->p90 = NAN;
+}
+
+/* ---- the median replay ---- */
+
+static double share_of_doubt(const struct gs_capture_program *c, const struct gs_replay_result *r)
+{
+    uint64_t ops = 0;
+    for (size_t i = 0; i < c->program.n_ops; i++)
+        ops += c->program.ops[i].kind > GS_OP_LATENCY;
+    return ops ? (double)(r->flips + c->recorded_edges) / (double)ops : 0;
+}
+
+static void sum_waits(const struct gs_program *p, const struct gs_replay_result *r,
+                      struct gs_whatif *out)
+{
+    for (size_t i = 0; i < p->n_objects; i++) {
+        uint64_t ns = r->objects[i].parked_ns;
+        *(p->objects[i].kind == GS_OBJECT_LOCK      ? &out->lock_wait_ns
+          : p->objects[i].kind == GS_OBJECT_CHANNEL ? &out->queue_wait_ns
+                                                    : &out->wake_wait_ns) += ns;
+    }
+}
+
+/* Returns how far to doubt it; less than 0: nobody could go on. */
+static double replay_median(const struct gs_capture_program *c, const struct gs_target *target,
+                            struct gs_whatif *out)
+{
+    struct gs_replay *replay = gs_replay_open(&c->program);
+    struct draw d = {.cap_q16 = gs_xmalloc(out->at.cores, sizeof(uint32_t))};
+    struct gs_replay_result r;
+    d.params = (struct gs_replay_params){.machine.cores = out->at.cores,
+                                         .s_q16 = GS_Q16(target->s.p50),
+                                         .wake_ns = (uint64_t)wake_ns.p50,
+                                         .latency_q16 = GS_Q16(1)};
+    set_cap(&d, cap_exponent.p50);
+    gs_replay_run(replay, &d.params, &r);
+    sum_waits(&c->program, &r, out);
+    out->core_time = (double)(r.py_ns + r.native_ns) / (double)(c->py_ns + c->native_ns + 1);
+    double doubt = r.deadlock ? -1 : share_of_doubt(c, &r);
+    free(d.cap_q16);
+    gs_replay_close(replay);
+    return doubt;
+}
+
+/* ---- all of it ---- */
+
+static enum gs_verdict judge(const struct gs_speedup *at)
+{
+    if (isnan(at->p50))
+        return GS_VERDICT_INSUFFICIENT;
+    return at->p50 > 1.1 ? GS_VERDICT_GAIN : at->p50 < 0.9 ? GS_VERDICT_LOSS : GS_VERDICT_NEUTRAL;
+}
+
+static void list_curve(struct gs_whatif *out)
+{
+    size_t cap = 0;
+    for (uint32_t k = 1; k < out->at.cores; k *= 2) {
+        struct gs_speedup at = {.cores = k};
+        GS_PUSH(out->curve, out->n_curve, cap, at);
+    }
+    GS_PUSH(out->curve, out->n_curve, cap, out->at);
+}
+
+static void find_curve(const struct gs_capture_program *c, const struct gs_whatif_options *options,
+                       double doubt, struct gs_whatif *out)
+{
+    list_curve(out);
+    for (size_t i = 0; i < out->n_curve; i++) {
+        struct gs_speedup *at = &out->curve[i];
+        if (at->cores == out->at.cores)
+            continue;
+        bound_at(c, options->target, at);
+        if (out->grade != GS_GRADE_C)
+            replay_at(c, options, at, GS_CURVE_DRAWS, doubt, NULL);
+    }
+    for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
+        if (out->curve[i].p10 > 1)
+            out->break_even_cores = out->curve[i].cores;
+}
+
+void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
+                        const struct gs_whatif_options *options, struct gs_whatif *out)
+{
+    struct gs_bounds b;
+    memset(out, 0, sizeof(*out));
+    out->at.cores = options->cores;
+    out->gil_wait_ns = c->gil_wait_ns;
+    out->s_max_if_not_faster = best_speedup(c, options->cores, 1.0, &b);
+    out->limited_by = name_limit(c, &b);
+    free(b.serial_ns);
+    bound_at(c, options->target, &out->at);
+    double doubt = replay_median(c, options->target, out);
+    if (!why_not && doubt < 0)
+        why_not = "replayed without the GIL, its threads would wait for each other for ever: "
+                  "something that they tell each other is not in the capture";
+    out->why_not = why_not;
+    out->grade = why_not ? GS_GRADE_C : GS_GRADE_B;
+    if (!why_not && !replay_at(c, options, &out->at, GS_DRAWS, doubt, out->driven_by))
+        out->grade = GS_GRADE_C;
+    out->verdict = judge(&out->at);
+    find_curve(c, options, doubt, out);
+}
+
+void gs_whatif_free(struct gs_whatif *w)
+{
+    free(w->curve);
+    free(w->limited_by);
+    memset(w, 0, sizeof(*w));
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * A prediction: bounds first, then as many replays as there are draws of what is not known, then how
+ * far to believe them.
+ */
+#ifndef GS_WHATIF_ESTIMATE_H
+#define GS_WHATIF_ESTIMATE_H
+
+#include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/draws.h"
+#include "analyzer/whatif/from_capture.h"
+
+#define GS_DRAWS       200u
+#define GS_CURVE_DRAWS 32u /* of each other number of cores */
+#define GS_CORES_MOST  1024u
+
+enum gs_grade { GS_GRADE_A, GS_GRADE_B, GS_GRADE_C };
+enum gs_verdict {
+    GS_VERDICT_GAIN,
+    GS_VERDICT_NEUTRAL,
+    GS_VERDICT_LOSS,
+    GS_VERDICT_BLOCKED,
+    GS_VERDICT_INSUFFICIENT
+};
+
+struct gs_whatif_options {
+    const struct gs_target *target;
+    uint32_t cores; /* 0: as many as the recorded machine had */
+    unsigned jobs;  /* threads to compute with; 0: all cores */
+};
+
+struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
+    uint32_t cores;
+    double s_max, s_cond_min, p10, p50, p90;
+};
+
+struct gs_whatif {
+    struct gs_speedup at;          /* the cores asked for */
+    double s_max_if_not_faster;    /* per thread: with s = 1 */
+    struct gs_speedup *curve;      /* 1, 2, 4 ... and those asked for */
+    size_t n_curve;
+    uint32_t break_even_cores;     /* the first of the curve with p10 > 1; 0: none */
+    enum gs_grade grade;
+    enum gs_verdict verdict;
+    const char *why_not;           /* grade C: what is against a number; else NULL */
+    char *limited_by;              /* the ceiling */
+    double driven_by[GS_N_UNKNOWNS]; /* shares of the interval, 0 to 1 */
+    double core_time;              /* CPU time, of what the recording took */
+    /* Where the removed wait for the GIL went, ns of all threads in the median replay */
+    uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
+};
+
+void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
+                        const struct gs_whatif_options *options, struct gs_whatif *out);
+void gs_whatif_free(struct gs_whatif *w);
+
+extern const char *const gs_verdict_names[];
+
+#endif

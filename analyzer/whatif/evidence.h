@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * What a capture says about one process that a prediction needs, all of it in memory: turns of the
+ * GIL, what threads did with locks and queues, who woke whom, CPU clocks.
+ */
+#ifndef GS_WHATIF_EVIDENCE_H
+#define GS_WHATIF_EVIDENCE_H
+
+#include "analyzer/columns.h"
+
+/* Rows, all kinds together; a longer recording is not replayed. */
+#define GS_EVIDENCE_MOST_ROWS (UINT64_C(1) << 25)
+
+struct gs_turn_row {
+    uint64_t asked_ns, acq_ns, rel_ns;
+    uint32_t thread; /* dense, as in all rows here */
+    bool forced;     /* somebody had asked for the drop */
+};
+struct gs_sync_row {
+    uint64_t t_ns;  /* when the operation was over */
+    uint64_t value; /* CPU: of the clock, ns; RELEASED: 1 of all times; the others: ns of the call */
+    uint64_t object; /* address */
+    uint32_t thread, node;
+    uint8_t op; /* enum gs_sync_op */
+};
+struct gs_edge_row {
+    uint64_t began_ns, wake_ns, post_ns;
+    uint32_t thread; /* that was woken */
+    uint32_t waker;
+};
+
+struct gs_evidence {
+    struct gs_turn_row *turns; /* by thread, then time */
+    struct gs_sync_row *syncs;
+    struct gs_edge_row *edges; /* those with a waker */
+    size_t n_turns, n_syncs, n_edges, cap_turns, cap_syncs, cap_edges;
+    size_t *turn_from, *sync_from, *edge_from; /* of each thread; [n_threads] is the end */
+    size_t n_threads;
+    uint64_t folded_turns; /* of which there is no row */
+    uint64_t lost_rows;    /* of any kind */
+    bool too_long, has_locks;
+};
+
+/* The recording was read. */
+void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
+                         const struct gs_stacks *stacks, const struct gs_chunk_ref *chunks,
+                         size_t n_chunks);
+void gs_evidence_free(struct gs_evidence *e);
+
+#endif

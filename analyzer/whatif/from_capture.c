@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ * A thread's time is turns of the GIL, and between them stretches off the GIL. A turn is computing in
+ * the interpreter. A stretch is a wait that an act accounts for; or else it is native computing as far
+ * as the thread's CPU clock went on, and the rest is latency. Waiting for the GIL is left out.
+ */
+#include "analyzer/whatif/from_capture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/whatif/acts.h"
+#include "analyzer/xalloc.h"
+
+#define LOOK_AFTER_NS 50000u /* the agent looks at the CPU clock after longer stretches */
+
+typedef unsigned __int128 u128;
+
+struct lister {
+    struct gs_capture_program *out;
+    const struct gs_evidence *e;
+    const struct gs_recording *r;
+    const struct gs_acts *acts;
+    size_t act, cover;     /* next ones of the thread */
+    size_t look, end_look; /* next sync row that is a look at the CPU clock */
+    uint64_t cpu_ns;       /* at the last look */
+    uint64_t since_ns;     /* computing since, as the wall clock says */
+    bool has_look;
+    uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
+};
+
+static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
+{
+    if (ns)
+        gs_program_op(&l->out->program, (struct gs_op){.kind = kind, .item = GS_NO_TASK, .ns = ns});
+}
+
+static void add_py(struct lister *l, uint64_t ns)
+{
+    ns = (uint64_t)((u128)ns * l->own_share >> 32);
+    l->out->py_ns += ns;
+    add_op(l, GS_OP_PY, ns);
+}
+
+static void add_native(struct lister *l, uint64_t ns)
+{
+    l->out->native_ns += ns;
+    add_op(l, GS_OP_NATIVE, ns);
+}
+
+static void add_latency(struct lister *l, uint64_t ns)
+{
+    l->out->latency_ns += ns;
+    add_op(l, GS_OP_LATENCY, ns);
+}
+
+/* ---- stretches off the GIL ---- */
+
+/* A look at the CPU clock from `from_ns` to `to_ns`: the last one. */
+static const struct gs_sync_row *look_within(struct lister *l, uint64_t from_ns, uint64_t to_ns)
+{
+    const struct gs_sync_row *found = NULL;
+    for (; l->look < l->end_look && l->e->syncs[l->look].t_ns <= to_ns; l->look++)
+        if (l->e->syncs[l->look].op == GS_SYNC_CPU && l->e->syncs[l->look].t_ns >= from_ns)
+            found = &l->e->syncs[l->look];
+    return found;
+}
+
+static void remember_look(struct lister *l, const struct gs_sync_row *look)
+{
+    if (!look)
+        return;
+    l->cpu_ns = look->value;
+    l->since_ns = 0;
+    l->has_look = true;
+}
+
+static const struct gs_cover *cover_of(struct lister *l, uint32_t thread, uint64_t from_ns,
+                                       uint64_t to_ns)
+{
+    const struct gs_acts *a = l->acts;
+    while (l->cover < a->n_covers && a->covers[l->cover].thread == thread &&
+           a->covers[l->cover].to_ns <= from_ns)
+        l->cover++;
+    if (l->cover >= a->n_covers || a->covers[l->cover].thread != thread ||
+        a->covers[l->cover].from_ns >= to_ns)
+        return NULL;
+    return &a->covers[l->cover];
+}
+
+/* What of the stretch was computing, by the CPU clock. */
+static void add_unexplained(struct lister *l, uint64_t ns, const struct gs_sync_row *look)
+{
+    if (!look) {
+        bool is_short = ns < LOOK_AFTER_NS;
+        l->since_ns += is_short ? ns : 0;
+        l->out->unknown_ns += is_short ? 0 : ns;
+        if (is_short)
+            add_native(l, ns);
+        else
+            add_latency(l, ns);
+        return;
+    }
+    uint64_t cpu_ns = look->value > l->cpu_ns ? look->value - l->cpu_ns : 0;
+    uint64_t native_ns = cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0;
+    if (native_ns > ns || !l->has_look)
+        native_ns = l->has_look ? ns : 0;
+    l->out->unknown_ns += l->has_look ? 0 : ns;
+    add_native(l, native_ns);
+    add_latency(l, ns - native_ns);
+}
+
+static void add_stretch(struct lister *l, const struct gs_turn_row *turn, uint64_t from_ns)
+{
+    uint64_t ns = turn->asked_ns > from_ns ? turn->asked_ns - from_ns : 0;
+    const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
+    const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
+    if (!cover)
+        add_unexplained(l, ns, look);
+    else if (cover->sleeps)
+        add_latency(l, ns);
+    else
+        l->out->blocked_ns += ns;
+    remember_look(l, look);
+}
+
+/* ---- turns, with what was done in them ---- */
+
+/* The thread's acts up to `until_ns`, with the interpreter's computing from *from_ns on between. */
+static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint64_t until_ns)
+{
+    const struct gs_acts *a = l->acts;
+    for (; l->act < a->n_acts && a->acts[l->act].thread == thread &&
+           a->acts[l->act].t_ns <= until_ns;
+         l->act++) {
+        const struct gs_act *act = &a->acts[l->act];
+        if (act->t_ns > *from_ns) {
+            add_py(l, act->t_ns - *from_ns);
+            *from_ns = act->t_ns;
+        }
+        gs_program_op(&l->out->program, act->op);
+    }
+}
+
+static void add_turn(struct lister *l, const struct gs_turn_row *turn)
+{
+    uint64_t from_ns = turn->acq_ns;
+    add_acts(l, turn->thread, &from_ns, turn->rel_ns);
+    if (turn->rel_ns > from_ns)
+        add_py(l, turn->rel_ns - from_ns);
+    l->since_ns += turn->rel_ns - turn->acq_ns;
+    l->out->gil_wait_ns += turn->acq_ns - turn->asked_ns;
+}
+
+static void list_thread(struct lister *l, uint32_t thread)
+{
+    const struct gs_evidence *e = l->e;
+    size_t first = e->turn_from[thread], end = e->turn_from[thread + 1];
+    if (first == end)
+        return;
+    l->out->n_threads++;
+    l->look = e->sync_from[thread];
+    l->end_look = e->sync_from[thread + 1];
+    l->cpu_ns = l->since_ns = 0;
+    l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
+    gs_program_begin(&l->out->program, thread);
+    for (size_t i = first; i < end; i++) {
+        if (i > first)
+            add_stretch(l, &e->turns[i], e->turns[i - 1].rel_ns);
+        add_turn(l, &e->turns[i]);
+    }
+    uint64_t last_ns = UINT64_MAX;
+    add_acts(l, thread, &last_ns, UINT64_MAX);
+    l->out->thread_ns += e->turns[end - 1].rel_ns - e->turns[first].asked_ns;
+}
+
+static void skip_thread(struct lister *l, uint32_t thread)
+{
+    const struct gs_acts *a = l->acts;
+    while (l->act < a->n_acts && a->acts[l->act].thread <= thread)
+        l->act++;
+    while (l->cover < a->n_covers && a->covers[l->cover].thread <= thread)
+        l->cover++;
+}
+
+/* The agent's hooks run while the GIL is held. */
+static uint64_t own_share(const struct gs_evidence *e, const struct gs_recording *r)
+{
+    uint64_t hold_ns = 0, cost_ns = r->hook_ns;
+    for (size_t i = 0; i < e->n_turns; i++)
+        hold_ns += e->turns[i].rel_ns - e->turns[i].acq_ns;
+    if (cost_ns >= hold_ns)
+        return UINT64_C(1) << 32;
+    return (uint64_t)(((u128)(hold_ns - cost_ns) << 32) / hold_ns);
+}
+
+static void add_threads(struct gs_program *p, const struct gs_recording *r)
+{
+    for (size_t t = 0; t < r->n_threads; t++) {
+        char name[40];
+        snprintf(name, sizeof(name), "thread %zu", t);
+        gs_program_thread(p, name, false);
+    }
+}
+
+static uint64_t find_wall(const struct gs_evidence *e)
+{
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    for (size_t i = 0; i < e->n_turns; i++) {
+        first_ns = e->turns[i].asked_ns < first_ns ? e->turns[i].asked_ns : first_ns;
+        last_ns = e->turns[i].rel_ns > last_ns ? e->turns[i].rel_ns : last_ns;
+    }
+    return last_ns > first_ns ? last_ns - first_ns : 0;
+}
+
+const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
+                                     struct gs_capture_program *out)
+{
+    struct gs_acts acts;
+    memset(out, 0, sizeof(*out));
+    add_threads(&out->program, r);
+    gs_acts_find(&acts, e, &out->program);
+    struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
+    for (uint32_t t = 0; t < e->n_threads; t++) {
+        list_thread(&l, t);
+        skip_thread(&l, t);
+    }
+    out->wall_ns = find_wall(e);
+    out->recorded_edges = acts.recorded_edges;
+    out->unmatched = acts.unmatched;
+    gs_acts_free(&acts);
+    const char *why = gs_program_finish(&out->program);
+    if (why)
+        gs_program_free(&out->program);
+    return why;
+}
+
+void gs_capture_program_free(struct gs_capture_program *c)
+{
+    gs_program_free(&c->program);
+    memset(c, 0, sizeof(*c));
+}

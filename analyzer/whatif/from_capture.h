@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * From a recorded process to a program that can be replayed, and what is against believing it.
+ */
+#ifndef GS_WHATIF_FROM_CAPTURE_H
+#define GS_WHATIF_FROM_CAPTURE_H
+
+#include "analyzer/whatif/evidence.h"
+#include "analyzer/whatif/program.h"
+
+struct gs_capture_program {
+    struct gs_program program;
+    uint64_t wall_ns;     /* from the first turn to the end of the last */
+    uint64_t gil_wait_ns; /* of all threads */
+    uint64_t py_ns, native_ns, latency_ns, blocked_ns; /* what else their time went to */
+    uint64_t unknown_ns; /* of `latency`, off the GIL without a look at the CPU clock */
+    uint64_t thread_ns;  /* of all threads, from their first turn to their last */
+    uint64_t recorded_edges, unmatched;
+    size_t n_threads; /* that held the GIL */
+};
+
+/* NULL, or why there is no program; what was taken is freed then. */
+const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
+                                     struct gs_capture_program *out);
+void gs_capture_program_free(struct gs_capture_program *c);
+
+#endif

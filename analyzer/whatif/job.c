@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/whatif/job.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/fmt_units.h"
+#include "analyzer/trace_reader.h"
+#include "analyzer/xalloc.h"
+
+#define CORES_DEFAULT  8u /* where the capture does not say what machine it is of */
+#define UNKNOWN_PART   50u /* 1/50th of the threads' time may be unexplained */
+
+/* ---- what is against a number: the first reason that there is ---- */
+
+static char *against_program(const struct gs_recording *r, const struct gs_evidence *e)
+{
+    if (r->free_threaded)
+        return gs_xasprintf("it is free-threaded already");
+    if (e->n_turns == 0)
+        return gs_xasprintf("it has no turns of the GIL: nothing was recorded of it");
+    if (e->too_long)
+        return gs_xasprintf("it has more than %s rows; record a shorter stretch: run -d SECONDS",
+                            gs_fmt_count(GS_EVIDENCE_MOST_ROWS).s);
+    return NULL;
+}
+
+static char *against_number(const struct gs_recording *r, const struct gs_evidence *e,
+                            const struct gs_capture_program *c)
+{
+    if (e->folded_turns)
+        return gs_xasprintf("%s turns that nobody waited for have no row; record it with "
+                            "gilscope run --locks",
+                            gs_fmt_count(e->folded_turns).s);
+    if (!e->has_locks)
+        return gs_xasprintf("what its threads do with locks was not recorded; record it with "
+                            "gilscope run --locks");
+    if (e->lost_rows || !gs_recording_is_whole(r))
+        return gs_xasprintf("%s rows of it were lost or are damaged",
+                            gs_fmt_count(e->lost_rows).s);
+    if (c->unknown_ns > c->thread_ns / UNKNOWN_PART)
+        return gs_xasprintf("for %s of its threads' time off the GIL it is not known whether they "
+                            "computed or waited",
+                            gs_fmt_percent(c->unknown_ns, c->thread_ns).s);
+    return NULL;
+}
+
+/* ---- one process ---- */
+
+static char *join_words(char *const *words, size_t n)
+{
+    char *all = gs_xstrndup("", 0);
+    for (size_t i = 0; i < n; i++) {
+        char *longer = gs_xasprintf("%s%s%s", all, i ? " " : "", words[i]);
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
+                     const struct gs_capture_program *c)
+{
+    p->pid = r->pid;
+    p->python_hex = r->python_hex;
+    p->command = join_words(r->cmdline, r->n_cmdline);
+    p->machine_cpus = r->n_cpus;
+    p->wall_ns = c->wall_ns;
+    p->thread_ns = c->thread_ns;
+    p->gil_wait_ns = c->gil_wait_ns;
+    p->py_ns = c->py_ns;
+    p->native_ns = c->native_ns;
+    p->latency_ns = c->latency_ns;
+    p->blocked_ns = c->blocked_ns;
+    p->n_threads = c->n_threads;
+}
+
+static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
+                    struct gs_evidence *e, const struct gs_whatif_options *options)
+{
+    struct gs_capture_program c = {0};
+    struct gs_whatif_options mine = *options;
+    p->why_not = against_program(r, e);
+    const char *why = p->why_not ? NULL : gs_program_from_evidence(e, r, &c);
+    if (why)
+        p->why_not = gs_xasprintf("%s", why);
+    describe(p, r, &c);
+    if (p->why_not)
+        return;
+    p->has_program = true;
+    if (!mine.cores)
+        mine.cores = r->n_cpus && r->n_cpus <= GS_CORES_MOST ? r->n_cpus : CORES_DEFAULT;
+    p->why_not = against_number(r, e, &c);
+    gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
+    gs_capture_program_free(&c);
+}
+
+static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,
+                        const struct gs_whatif_options *options)
+{
+    struct gs_recording r;
+    struct gs_stacks stacks;
+    struct gs_evidence e;
+    struct gs_whatif_process p = {0};
+    gs_stacks_init(&stacks);
+    gs_recording_open(&r, chunks, n);
+    r.jobs = options->jobs;
+    gs_recording_read(&r, &stacks, chunks, n);
+    gs_evidence_collect(&e, &r, &stacks, chunks, n);
+    predict(&p, &r, &e, options);
+    job->damaged_chunks += r.damaged_chunks + r.damaged_records;
+    GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
+    gs_evidence_free(&e);
+    gs_recording_free(&r);
+    gs_stacks_free(&stacks);
+}
+
+/* ---- all of them ---- */
+
+static int by_thread_time(const void *pa, const void *pb)
+{
+    const struct gs_whatif_process *a = pa, *b = pb;
+    if (a->thread_ns != b->thread_ns)
+        return a->thread_ns > b->thread_ns ? -1 : 1;
+    return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+enum gs_status gs_whatif_job(const char *const *paths, size_t n_paths,
+                             const struct gs_whatif_options *options, struct gs_whatif_job *out,
+                             struct gs_error *err)
+{
+    struct gs_captures c;
+    memset(out, 0, sizeof(*out));
+    enum gs_status s = gs_captures_open(&c, paths, n_paths, err);
+    if (s != GS_OK)
+        return s;
+    out->damaged_chunks = c.damaged_runs;
+    out->skipped_bytes = c.skipped_bytes;
+    for (size_t i = 0, end; i < c.n_chunks; i = end) {
+        for (end = i; end < c.n_chunks; end++)
+            if (c.chunks[end].hdr.process_key != c.chunks[i].hdr.process_key)
+                break;
+        add_process(out, c.chunks + i, end - i, options);
+    }
+    gs_captures_close(&c);
+    qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
+    return GS_OK;
+}
+
+void gs_whatif_job_free(struct gs_whatif_job *job)
+{
+    for (size_t i = 0; i < job->n_processes; i++) {
+        free(job->processes[i].command);
+        free(job->processes[i].why_not);
+        gs_whatif_free(&job->processes[i].prediction);
+    }
+    free(job->processes);
+    memset(job, 0, sizeof(*job));
+}

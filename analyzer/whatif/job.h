@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * Captures -> a prediction for each of their processes.
+ */
+#ifndef GS_WHATIF_JOB_H
+#define GS_WHATIF_JOB_H
+
+#include "analyzer/error.h"
+#include "analyzer/whatif/estimate.h"
+
+struct gs_whatif_process {
+    uint32_t pid, python_hex;
+    char *command; /* its words, with blanks between */
+    uint64_t wall_ns, thread_ns, gil_wait_ns;
+    uint64_t py_ns, native_ns, latency_ns, blocked_ns;
+    size_t n_threads;      /* that held the GIL */
+    uint32_t machine_cpus; /* of the machine it was recorded on */
+    bool has_program;      /* the prediction is of something */
+    char *why_not;         /* it has no more than bounds; or nothing */
+    struct gs_whatif prediction;
+};
+
+struct gs_whatif_job {
+    struct gs_whatif_process *processes; /* those with the most thread time first */
+    size_t n_processes, cap_processes;
+    uint64_t damaged_chunks, skipped_bytes;
+};
+
+enum gs_status gs_whatif_job(const char *const *paths, size_t n_paths,
+                             const struct gs_whatif_options *options, struct gs_whatif_job *out,
+                             struct gs_error *err);
+void gs_whatif_job_free(struct gs_whatif_job *job);
+
+/* text.c, json.c; false: it could not be written */
+#include <stdio.h>
+bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
+                    FILE *out);
+bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
+                    FILE *out);
+
+#endif
