@@ -1,52 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyzer/whatif/acts.h"
+#include "analyzer/whatif/acts_finder.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/idmap.h"
 #include "analyzer/xalloc.h"
 
-/* A lock or queue, as far as the walk through time has come. Addresses are used again: a lock that is
- * taken although nobody let it go is a new one. */
-struct thing {
-    uint32_t object; /* of the program */
-    uint32_t owner, depth;
-    bool held;
-    uint32_t n_put, n_got; /* of its items, which are tasks in the order of `items` */
-    uint32_t *items;
-    size_t cap_items;
-    uint32_t reader;       /* +1; of those that got items from it */
-};
-
-struct finder {
-    struct gs_acts *a;
-    struct gs_evidence *e;
-    struct gs_program *p;
-    struct gs_idmap things_map; /* address -> things[] */
-    struct thing *things;
-    size_t n_things, cap_things;
-    struct gs_idmap saved_map; /* thing, thread -> saved[]: how often it had taken what it let go */
-    uint32_t *saved;           /* for a Condition's wait; 0: it was taken again */
-    size_t cap_saved;
-    uint8_t *blocked;  /* by sync row: the call let the GIL go */
-    uint8_t *explained; /* by edge row: inside such a call */
-};
-
-static void add_act(struct finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op)
+void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op)
 {
     struct gs_act act = {t_ns, thread, (uint32_t)f->a->n_acts, op};
     GS_PUSH(f->a->acts, f->a->n_acts, f->a->cap_acts, act);
 }
 
-static void add_cover(struct finder *f, uint32_t thread, uint64_t from_ns, uint64_t to_ns,
-                      bool sleeps)
+void gs__add_cover(struct gs__finder *f, uint32_t thread, uint64_t from_ns, uint64_t to_ns,
+                   bool sleeps)
 {
     struct gs_cover c = {from_ns, to_ns, thread, sleeps};
     GS_PUSH(f->a->covers, f->a->n_covers, f->a->cap_covers, c);
 }
 
-static uint64_t call_began(const struct gs_sync_row *s)
+uint64_t gs__call_began(const struct gs_sync_row *s)
 {
     bool has_length = s->op != GS_SYNC_RELEASED && s->op != GS_SYNC_PUT;
     return has_length && s->t_ns > s->value ? s->t_ns - s->value : s->t_ns;
@@ -54,7 +27,7 @@ static uint64_t call_began(const struct gs_sync_row *s)
 
 /* ---- which calls let the GIL go ---- */
 
-static void mark_blocked(struct finder *f, uint32_t thread)
+static void mark_blocked(struct gs__finder *f, uint32_t thread)
 {
     const struct gs_evidence *e = f->e;
     size_t turn = e->turn_from[thread], turns = e->turn_from[thread + 1];
@@ -63,7 +36,7 @@ static void mark_blocked(struct finder *f, uint32_t thread)
         const struct gs_sync_row *s = &e->syncs[i];
         if (s->op == GS_SYNC_CPU)
             continue;
-        uint64_t began = call_began(s);
+        uint64_t began = gs__call_began(s);
         while (turn < turns && e->turns[turn].rel_ns <= began)
             turn++;
         f->blocked[i] = turn < turns && e->turns[turn].rel_ns < s->t_ns;
@@ -76,28 +49,30 @@ static void mark_blocked(struct finder *f, uint32_t thread)
 
 /* ---- wake-ups as they were ---- */
 
-static uint32_t new_object(struct finder *f, enum gs_object_kind kind, const char *what)
+uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what)
 {
     char name[40];
     snprintf(name, sizeof(name), "%s %zu", what, f->p->n_objects);
     return gs_program_object(f->p, kind, name);
 }
 
-static void wake_as_recorded(struct finder *f, const struct gs_edge_row *edge, uint64_t began_ns)
+static void wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge,
+                             uint64_t began_ns)
 {
-    uint32_t event = new_object(f, GS_OBJECT_EVENT, "wake-up") & (GS_OBJECTS - 1);
+    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up") & (GS_OBJECTS - 1);
     f->p->objects[event].recorded = true;
-    add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
-    add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});
+    gs__add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
+    gs__add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});
     f->a->recorded_edges++;
 }
 
 /* The last one that ended within the call. */
-static const struct gs_edge_row *edge_within(const struct finder *f, const struct gs_sync_row *s)
+static const struct gs_edge_row *edge_within(const struct gs__finder *f,
+                                             const struct gs_sync_row *s)
 {
     const struct gs_evidence *e = f->e;
     size_t lo = e->edge_from[s->thread], hi = e->edge_from[s->thread + 1];
-    uint64_t began = call_began(s);
+    uint64_t began = gs__call_began(s);
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         if (e->edges[mid].wake_ns <= s->t_ns)
@@ -112,18 +87,20 @@ static const struct gs_edge_row *edge_within(const struct finder *f, const struc
 
 /* ---- locks ---- */
 
-static struct thing *thing_at(struct finder *f, const struct gs_sync_row *s, bool queue)
+struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue)
 {
     uint32_t at = gs_idmap_add(&f->things_map, s->object);
     if (at == f->n_things) {
-        struct thing t = {.object = new_object(f, queue ? GS_OBJECT_CHANNEL : GS_OBJECT_LOCK,
-                                               queue ? "queue" : "lock")};
+        struct gs__thing t = {.object =
+                                  gs__new_object(f, queue ? GS_OBJECT_CHANNEL : GS_OBJECT_LOCK,
+                                                 queue ? "queue" : "lock"),
+                              .channel = GS__NO_OBJECT};
         GS_PUSH(f->things, f->n_things, f->cap_things, t);
     }
     return &f->things[at];
 }
 
-static uint32_t *saved_of(struct finder *f, const struct thing *t, uint32_t thread)
+static uint32_t *saved_of(struct gs__finder *f, const struct gs__thing *t, uint32_t thread)
 {
     uint32_t at = gs_idmap_add(&f->saved_map, gs_pack32((uint32_t)(t - f->things), thread));
     size_t had = f->cap_saved;
@@ -133,19 +110,19 @@ static uint32_t *saved_of(struct finder *f, const struct thing *t, uint32_t thre
 }
 
 /* Held, as far as we know: let go where nobody saw it, or another lock in the same place. */
-static void take_as_new(struct finder *f, size_t i, struct thing *t)
+static void take_as_new(struct gs__finder *f, size_t i, struct gs__thing *t)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
     const struct gs_edge_row *edge = f->blocked[i] ? edge_within(f, s) : NULL;
     if (edge)
-        wake_as_recorded(f, edge, call_began(s));
-    t->object = new_object(f, GS_OBJECT_LOCK, "lock");
+        wake_as_recorded(f, edge, gs__call_began(s));
+    t->object = gs__new_object(f, GS_OBJECT_LOCK, "lock");
 }
 
-static void on_acquired(struct finder *f, size_t i)
+static void on_acquired(struct gs__finder *f, size_t i)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
-    struct thing *t = thing_at(f, s, false);
+    struct gs__thing *t = gs__thing_at(f, s, false);
     if (t->held && s->object & GS_SYNC_REENTRANT && t->owner == s->thread) {
         t->depth++;
         return;
@@ -157,15 +134,15 @@ static void on_acquired(struct finder *f, size_t i)
     t->owner = s->thread;
     t->depth = *saved ? *saved : 1;
     *saved = 0;
-    add_act(f, call_began(s), s->thread,
-            (struct gs_op){.kind = GS_OP_ACQUIRE, .object = t->object & (GS_OBJECTS - 1)});
+    gs__add_act(f, gs__call_began(s), s->thread,
+                (struct gs_op){.kind = GS_OP_ACQUIRE, .object = t->object & (GS_OBJECTS - 1)});
     if (f->blocked[i])
-        add_cover(f, s->thread, call_began(s), s->t_ns, false);
+        gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, false);
 }
 
-static void on_released(struct finder *f, const struct gs_sync_row *s)
+static void on_released(struct gs__finder *f, const struct gs_sync_row *s)
 {
-    struct thing *t = thing_at(f, s, false);
+    struct gs__thing *t = gs__thing_at(f, s, false);
     if (!t->held) {
         f->a->unmatched++;
         return;
@@ -177,63 +154,84 @@ static void on_released(struct finder *f, const struct gs_sync_row *s)
     if (--t->depth > 0)
         return;
     t->held = false;
-    add_act(f, s->t_ns, s->thread,
-            (struct gs_op){.kind = GS_OP_RELEASE, .object = t->object & (GS_OBJECTS - 1)});
+    gs__add_act(f, s->t_ns, s->thread,
+                (struct gs_op){.kind = GS_OP_RELEASE, .object = t->object & (GS_OBJECTS - 1)});
 }
 
 /* ---- queues ---- */
 
-static void on_put(struct finder *f, const struct gs_sync_row *s)
+void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
+                  uint32_t thread)
 {
-    struct thing *t = thing_at(f, s, true);
     uint32_t task = gs_program_task(f->p);
     GS_RESERVE(t->items, (size_t)t->n_put + 1, t->cap_items);
     t->items[t->n_put++] = task;
-    add_act(f, s->t_ns, s->thread,
-            (struct gs_op){.kind = GS_OP_PUT, .object = t->object & (GS_OBJECTS - 1), .item = task});
+    gs__add_act(
+        f, t_ns, thread,
+        (struct gs_op){.kind = GS_OP_PUT, .object = channel & (GS_OBJECTS - 1), .item = task});
 }
 
-static void on_got(struct finder *f, size_t i)
+bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
+                  uint32_t thread)
 {
-    const struct gs_sync_row *s = &f->e->syncs[i];
-    struct thing *t = thing_at(f, s, true);
     if (t->n_got == t->n_put) {
         f->a->unmatched++;
-        return;
+        return false;
     }
-    if (t->reader && t->reader != s->thread + 1)
-        f->p->objects[t->object].pool = true;
-    t->reader = s->thread + 1;
-    struct gs_op op = {.kind = GS_OP_GET, .object = t->object & (GS_OBJECTS - 1)};
+    if (t->reader && t->reader != thread + 1)
+        f->p->objects[channel].pool = true;
+    t->reader = thread + 1;
+    struct gs_op op = {.kind = GS_OP_GET, .object = channel & (GS_OBJECTS - 1)};
     op.item = t->items[t->n_got++];
-    add_act(f, call_began(s), s->thread, op);
-    if (f->blocked[i])
-        add_cover(f, s->thread, call_began(s), s->t_ns, false);
+    gs__add_act(f, t_ns, thread, op);
+    return true;
+}
+
+static void on_got(struct gs__finder *f, size_t i)
+{
+    const struct gs_sync_row *s = &f->e->syncs[i];
+    struct gs__thing *t = gs__thing_at(f, s, true);
+    if (gs__get_item(f, t, t->object, gs__call_began(s), s->thread) && f->blocked[i])
+        gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, false);
+}
+
+static void on_put(struct gs__finder *f, const struct gs_sync_row *s)
+{
+    struct gs__thing *t = gs__thing_at(f, s, true);
+    gs__put_item(f, t, t->object, s->t_ns, s->thread);
+}
+
+void gs__lock_row(struct gs__finder *f, size_t i)
+{
+    const struct gs_sync_row *s = &f->e->syncs[i];
+    if (s->op == GS_SYNC_ACQUIRED)
+        on_acquired(f, i);
+    else if (s->op == GS_SYNC_RELEASED)
+        on_released(f, s);
+    else if (f->blocked[i])
+        gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, true);
 }
 
 /* ---- all of it, in order of time ---- */
 
 static int by_time(const void *pa, const void *pb, void *arg)
 {
-    const struct gs_sync_row *s = arg, *a = &s[*(const uint32_t *)pa], *b = &s[*(const uint32_t *)pb];
+    const struct gs_sync_row *s = arg, *a = &s[*(const uint32_t *)pa],
+                             *b = &s[*(const uint32_t *)pb];
     if (a->t_ns != b->t_ns)
         return a->t_ns < b->t_ns ? -1 : 1;
     return *(const uint32_t *)pa < *(const uint32_t *)pb ? -1 : 1;
 }
 
-static void on_row(struct finder *f, size_t i)
+static void on_row(struct gs__finder *f, size_t i)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
     switch ((enum gs_sync_op)s->op) {
     case GS_SYNC_ACQUIRED:
-        on_acquired(f, i);
-        break;
     case GS_SYNC_RELEASED:
-        on_released(f, s);
-        break;
     case GS_SYNC_REFUSED:
-        if (f->blocked[i])
-            add_cover(f, s->thread, call_began(s), s->t_ns, true);
+        if (!gs__queue_row(f, i))
+            gs__lock_row(f, i);
         break;
     case GS_SYNC_PUT:
         on_put(f, s);
@@ -246,7 +244,7 @@ static void on_row(struct finder *f, size_t i)
     }
 }
 
-static void walk_syncs(struct finder *f)
+static void walk_syncs(struct gs__finder *f)
 {
     uint32_t *order = gs_xmalloc(f->e->n_syncs + 1, sizeof(*order));
     for (uint32_t i = 0; i < f->e->n_syncs; i++)
@@ -258,14 +256,14 @@ static void walk_syncs(struct finder *f)
     free(order);
 }
 
-static void walk_edges(struct finder *f)
+static void walk_edges(struct gs__finder *f)
 {
     for (size_t i = 0; i < f->e->n_edges; i++) {
         const struct gs_edge_row *edge = &f->e->edges[i];
         if (f->explained[i])
             continue;
         wake_as_recorded(f, edge, edge->began_ns);
-        add_cover(f, edge->thread, edge->began_ns, edge->wake_ns, false);
+        gs__add_cover(f, edge->thread, edge->began_ns, edge->wake_ns, false);
     }
 }
 
@@ -278,8 +276,9 @@ static int by_acquire(const void *pa, const void *pb)
     return a->acq_ns < b->acq_ns ? -1 : a->acq_ns > b->acq_ns;
 }
 
-/* A new thread asks for the GIL at once: whoever holds it then, or held it last, made the thread. */
-static void find_starts(struct finder *f)
+/* A new thread asks for the GIL at once: whoever holds it then, or held it last, made the thread.
+ */
+static void find_starts(struct gs__finder *f)
 {
     const struct gs_evidence *e = f->e;
     const struct gs_turn_row **turns = gs_xmalloc(e->n_turns + 1, sizeof(*turns));
@@ -305,9 +304,9 @@ static void find_starts(struct finder *f)
             continue;
         const struct gs_turn_row *by = turns[lo - 1];
         f->p->threads[t].late = true;
-        add_act(f, first_ns < by->rel_ns ? first_ns : by->rel_ns, by->thread,
-                (struct gs_op){.kind = GS_OP_START,
-                               .object = f->p->threads[t].object & (GS_OBJECTS - 1)});
+        gs__add_act(f, first_ns < by->rel_ns ? first_ns : by->rel_ns, by->thread,
+                    (struct gs_op){.kind = GS_OP_START,
+                                   .object = f->p->threads[t].object & (GS_OBJECTS - 1)});
     }
     free(turns);
 }
@@ -330,12 +329,15 @@ static int cover_order(const void *pa, const void *pb)
     return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
 }
 
-void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, struct gs_program *p)
+void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
+                  struct gs_program *p)
 {
-    struct finder f = {.a = a, .e = e, .p = p};
+    struct gs__finder f = {.a = a, .e = e, .p = p, .stacks = stacks};
     memset(a, 0, sizeof(*a));
     f.blocked = gs_xcalloc(e->n_syncs + 1, 1);
     f.explained = gs_xcalloc(e->n_edges + 1, 1);
+    f.calls = gs_xcalloc(e->n_threads + 1, sizeof(*f.calls));
+    f.node_kinds = gs_xcalloc(stacks->n_nodes + 1, 1);
     for (uint32_t t = 0; t < e->n_threads; t++)
         mark_blocked(&f, t);
     find_starts(&f);
@@ -353,6 +355,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, struct gs_program *p
     free(f.saved);
     free(f.blocked);
     free(f.explained);
+    free(f.calls);
+    free(f.node_kinds);
 }
 
 void gs_acts_free(struct gs_acts *a)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From what was seen of locks, queues and wake-ups to what threads did with each other: operations of
- * a program with the time at which they began, and the stretches that they account for. Private.
+ * From what was seen of locks, queues and wake-ups to what threads did with each other: operations
+ * of a program with the time at which they began, and the stretches that they account for. Private.
  */
 #ifndef GS_WHATIF_ACTS_H
 #define GS_WHATIF_ACTS_H
@@ -13,7 +13,8 @@ struct gs_act {
     uint32_t thread, order; /* of equal times: as they were found */
     struct gs_op op;
 };
-/* A call that let the GIL go to wait. What it waited for is an act; or, `sleeps`, nothing but time. */
+/* A call that let the GIL go to wait. What it waited for is an act; or, `sleeps`, nothing but time.
+ */
 struct gs_cover {
     uint64_t from_ns, to_ns;
     uint32_t thread;
@@ -29,7 +30,8 @@ struct gs_acts {
 };
 
 /* Objects and tasks are added to the program, whose threads are those of the evidence. */
-void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, struct gs_program *p);
+void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
+                  struct gs_program *p);
 void gs_acts_free(struct gs_acts *a);
 
 #endif

@@ -21,7 +21,8 @@ struct draw {
 static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
 static const struct gs_range_of wake_ns = {1000, 2500, 5000};
 static const struct gs_range_of latency = {0.95, 1.0, 1.15};
-#define BARGES 0.75 /* share of the draws in which a running thread may take a lock that is let go */
+#define BARGES                                                                                     \
+    0.75 /* share of the draws in which a running thread may take a lock that is let go */
 
 static void set_cap(struct draw *d, double exponent)
 {

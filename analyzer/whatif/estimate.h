@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A prediction: bounds first, then as many replays as there are draws of what is not known, then how
- * far to believe them.
+ * A prediction: bounds first, then as many replays as there are draws of what is not known, then
+ * how far to believe them.
  */
 #ifndef GS_WHATIF_ESTIMATE_H
 #define GS_WHATIF_ESTIMATE_H
@@ -34,17 +34,17 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
 };
 
 struct gs_whatif {
-    struct gs_speedup at;          /* the cores asked for */
-    double s_max_if_not_faster;    /* per thread: with s = 1 */
-    struct gs_speedup *curve;      /* 1, 2, 4 ... and those asked for */
+    struct gs_speedup at;       /* the cores asked for */
+    double s_max_if_not_faster; /* per thread: with s = 1 */
+    struct gs_speedup *curve;   /* 1, 2, 4 ... and those asked for */
     size_t n_curve;
-    uint32_t break_even_cores;     /* the first of the curve with p10 > 1; 0: none */
+    uint32_t break_even_cores; /* the first of the curve with p10 > 1; 0: none */
     enum gs_grade grade;
     enum gs_verdict verdict;
-    const char *why_not;           /* grade C: what is against a number; else NULL */
-    char *limited_by;              /* the ceiling */
+    const char *why_not;             /* grade C: what is against a number; else NULL */
+    char *limited_by;                /* the ceiling */
     double driven_by[GS_N_UNKNOWNS]; /* shares of the interval, 0 to 1 */
-    double core_time;              /* CPU time, of what the recording took */
+    double core_time;                /* CPU time, of what the recording took */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
 };

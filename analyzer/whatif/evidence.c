@@ -161,7 +161,8 @@ BY_THREAD_AND(sync_order, gs_sync_row, t_ns)
 BY_THREAD_AND(edge_order, gs_edge_row, wake_ns)
 
 /* Where each thread's rows begin; `size` bytes each, `thread` bytes into them its index. */
-static size_t *find_threads(const void *rows, size_t n, size_t size, size_t thread, size_t n_threads)
+static size_t *find_threads(const void *rows, size_t n, size_t size, size_t thread,
+                            size_t n_threads)
 {
     size_t *from = gs_xcalloc(n_threads + 1, sizeof(*from));
     for (size_t i = 0; i < n; i++) {

@@ -16,8 +16,9 @@ struct gs_turn_row {
     bool forced;     /* somebody had asked for the drop */
 };
 struct gs_sync_row {
-    uint64_t t_ns;  /* when the operation was over */
-    uint64_t value; /* CPU: of the clock, ns; RELEASED: 1 of all times; the others: ns of the call */
+    uint64_t t_ns; /* when the operation was over */
+    uint64_t
+        value; /* CPU: of the clock, ns; RELEASED: 1 of all times; the others: ns of the call */
     uint64_t object; /* address */
     uint32_t thread, node;
     uint8_t op; /* enum gs_sync_op */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * A thread's time is turns of the GIL, and between them stretches off the GIL. A turn is computing in
- * the interpreter. A stretch is a wait that an act accounts for; or else it is native computing as far
- * as the thread's CPU clock went on, and the rest is latency. Waiting for the GIL is left out.
+ * A thread's time is turns of the GIL, and between them stretches off the GIL. A turn is computing
+ * in the interpreter. A stretch is a wait that an act accounts for; or else it is native computing
+ * as far as the thread's CPU clock went on, and the rest is latency. Waiting for the GIL is left
+ * out.
  */
 #include "analyzer/whatif/from_capture.h"
 
@@ -129,8 +130,8 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn, uint64
 static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint64_t until_ns)
 {
     const struct gs_acts *a = l->acts;
-    for (; l->act < a->n_acts && a->acts[l->act].thread == thread &&
-           a->acts[l->act].t_ns <= until_ns;
+    for (;
+         l->act < a->n_acts && a->acts[l->act].thread == thread && a->acts[l->act].t_ns <= until_ns;
          l->act++) {
         const struct gs_act *act = &a->acts[l->act];
         if (act->t_ns > *from_ns) {
@@ -213,12 +214,12 @@ static uint64_t find_wall(const struct gs_evidence *e)
 }
 
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
-                                     struct gs_capture_program *out)
+                                     const struct gs_stacks *stacks, struct gs_capture_program *out)
 {
     struct gs_acts acts;
     memset(out, 0, sizeof(*out));
     add_threads(&out->program, r);
-    gs_acts_find(&acts, e, &out->program);
+    gs_acts_find(&acts, e, stacks, &out->program);
     struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
     for (uint32_t t = 0; t < e->n_threads; t++) {
         list_thread(&l, t);

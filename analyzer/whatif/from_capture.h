@@ -20,6 +20,7 @@ struct gs_capture_program {
 
 /* NULL, or why there is no program; what was taken is freed then. */
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
+                                     const struct gs_stacks *stacks,
                                      struct gs_capture_program *out);
 void gs_capture_program_free(struct gs_capture_program *c);
 

@@ -9,8 +9,8 @@
 #include "analyzer/trace_reader.h"
 #include "analyzer/xalloc.h"
 
-#define CORES_DEFAULT  8u /* where the capture does not say what machine it is of */
-#define UNKNOWN_PART   50u /* 1/50th of the threads' time may be unexplained */
+#define CORES_DEFAULT 8u  /* where the capture does not say what machine it is of */
+#define UNKNOWN_PART  50u /* 1/50th of the threads' time may be unexplained */
 
 /* ---- what is against a number: the first reason that there is ---- */
 
@@ -37,8 +37,7 @@ static char *against_number(const struct gs_recording *r, const struct gs_eviden
         return gs_xasprintf("what its threads do with locks was not recorded; record it with "
                             "gilscope run --locks");
     if (e->lost_rows || !gs_recording_is_whole(r))
-        return gs_xasprintf("%s rows of it were lost or are damaged",
-                            gs_fmt_count(e->lost_rows).s);
+        return gs_xasprintf("%s rows of it were lost or are damaged", gs_fmt_count(e->lost_rows).s);
     if (c->unknown_ns > c->thread_ns / UNKNOWN_PART)
         return gs_xasprintf("for %s of its threads' time off the GIL it is not known whether they "
                             "computed or waited",
@@ -77,12 +76,13 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
 }
 
 static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
-                    struct gs_evidence *e, const struct gs_whatif_options *options)
+                    struct gs_evidence *e, const struct gs_stacks *stacks,
+                    const struct gs_whatif_options *options)
 {
     struct gs_capture_program c = {0};
     struct gs_whatif_options mine = *options;
     p->why_not = against_program(r, e);
-    const char *why = p->why_not ? NULL : gs_program_from_evidence(e, r, &c);
+    const char *why = p->why_not ? NULL : gs_program_from_evidence(e, r, stacks, &c);
     if (why)
         p->why_not = gs_xasprintf("%s", why);
     describe(p, r, &c);
@@ -108,7 +108,7 @@ static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *ch
     r.jobs = options->jobs;
     gs_recording_read(&r, &stacks, chunks, n);
     gs_evidence_collect(&e, &r, &stacks, chunks, n);
-    predict(&p, &r, &e, options);
+    predict(&p, &r, &e, &stacks, options);
     job->damaged_chunks += r.damaged_chunks + r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
     gs_evidence_free(&e);

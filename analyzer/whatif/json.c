@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * gilscope whatif --json. Numbers of speed are JSON numbers with three decimals, null where nothing may
- * be said.
+ * gilscope whatif --json. Numbers of speed are JSON numbers with three decimals, null where nothing
+ * may be said.
  */
 #include <math.h>
 
@@ -68,8 +68,7 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_process *p)
     kv_ratio(j, "s_max_if_not_faster", w->s_max_if_not_faster);
     gs_json_kv_string(j, "grade", why ? "C" : "B");
     gs_json_kv_string(j, "mode", "prior");
-    gs_json_kv_string(j, "verdict",
-                      gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
+    gs_json_kv_string(j, "verdict", gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);

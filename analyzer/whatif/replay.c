@@ -98,7 +98,8 @@ static void reset(struct gs_replay *r, const struct gs_replay_params *params)
     r->py = r->native = r->latency = r->gc = 0;
     r->n_py = 0;
     r->pause_end = GS__NEVER;
-    r->gc_left = params->gc_every_ns ? gs__scaled_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
+    r->gc_left =
+        params->gc_every_ns ? gs__scaled_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
     memset(r->taken, 0, r->p->n_tasks);
     set_rates(r);
     reset_objects(r);

@@ -15,14 +15,14 @@ static void put_header(const struct gs_whatif_process *p, FILE *out)
     fprintf(out,
             "  recorded  %s, %zu threads with the GIL: %s of Python, %s of native code, %s of "
             "latency, %s waiting for each other, %s waiting for the GIL\n",
-            gs_fmt_ns(p->wall_ns).s, p->n_threads, gs_fmt_ns(p->py_ns).s,
-            gs_fmt_ns(p->native_ns).s, gs_fmt_ns(p->latency_ns).s, gs_fmt_ns(p->blocked_ns).s,
-            gs_fmt_ns(p->gil_wait_ns).s);
+            gs_fmt_ns(p->wall_ns).s, p->n_threads, gs_fmt_ns(p->py_ns).s, gs_fmt_ns(p->native_ns).s,
+            gs_fmt_ns(p->latency_ns).s, gs_fmt_ns(p->blocked_ns).s, gs_fmt_ns(p->gil_wait_ns).s);
 }
 
 static void put_ceiling(const struct gs_whatif *w, FILE *out)
 {
-    fprintf(out, "  ceiling   S_max %.2f (%.2f if Python is not faster per thread), limited by: %s\n",
+    fprintf(out,
+            "  ceiling   S_max %.2f (%.2f if Python is not faster per thread), limited by: %s\n",
             w->at.s_max, w->s_max_if_not_faster, w->limited_by);
     if (!isnan(w->at.s_cond_min))
         fprintf(out, "  floor     %.2f, as long as nothing is slower than assumed\n",
@@ -84,13 +84,15 @@ bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_opti
     uint32_t cores = 0;
     for (size_t i = 0; i < job->n_processes && !cores; i++)
         cores = job->processes[i].prediction.at.cores;
-    fprintf(out, "Free-threaded Python %s on %u cores, threads as recorded; nothing of it measured "
-                 "here (mode: prior)\n\n",
+    fprintf(out,
+            "Free-threaded Python %s on %u cores, threads as recorded; nothing of it measured "
+            "here (mode: prior)\n\n",
             options->target->name, cores);
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
-    fputs("\nnot covered: whether the program is correct without the GIL; contention of objects that "
-          "threads share; extensions that bring the GIL back\n",
-          out);
+    fputs(
+        "\nnot covered: whether the program is correct without the GIL; contention of objects that "
+        "threads share; extensions that bring the GIL back\n",
+        out);
     return !ferror(out);
 }

@@ -7,6 +7,8 @@
 #   3.13-timed   Debian trixie's CPython source, patched to time its own GIL (timed_gil.patch)
 #   3.13t        the same source, unpatched, free-threaded
 #   3.14-uv      `uv python install`, where its source can be reached
+# and, only where it is named, beside the matrix in CACHE/twin:
+#   3.13-gil     the same source as 3.13t, built the same way, with the GIL: to compare speeds
 #
 # usage: setup.sh [--list] [--no-build] [--no-install] [NAME...]
 #   --list        print what is there and what was skipped, do nothing
@@ -261,6 +263,13 @@ setup_source() { # NAME, PATCH or '', CONFIGURE-OPTION...
 setup_timed() { setup_source 3.13-timed "$here/timed_gil.patch"; }
 setup_free_threaded() { setup_source 3.13t '' --disable-gil; }
 
+setup_twin() {
+    local matrix_src=$matrix/src matrix=$cache/twin
+    mkdir -p "$matrix_src" "$matrix/logs"
+    ln -sfn "$matrix_src" "$matrix/src"
+    is_cached 3.13-gil || setup_source 3.13-gil ''
+}
+
 # ---- uv ----
 
 setup_uv() {
@@ -309,6 +318,7 @@ setup_one() { # NAME
     3.14 | 3.15) setup_debian "$1" && { [ ! -e "$matrix/$1/.ok" ] || add_testsuite "$1"; } ;;
     3.13-timed) setup_timed ;;
     3.13t) setup_free_threaded ;;
+    3.13-gil) setup_twin ;;
     3.14-uv) setup_uv ;;
     *)
         echo "setup.sh: unknown interpreter $1; known: ${all_names[*]}" >&2

@@ -141,8 +141,7 @@ static const char *read_line(struct reader *r, char *line)
         if (!(name = next_word(r)))
             return "a thread has a name";
         char *late = next_word(r);
-        gs_program_begin(
-            r->p, gs_program_thread(r->p, name, late && strcmp(late, "late") == 0));
+        gs_program_begin(r->p, gs_program_thread(r->p, name, late && strcmp(late, "late") == 0));
         return NULL;
     }
     bool channel = strcmp(word, "channel") == 0;
