@@ -69,6 +69,17 @@ const struct gs_cmd gs_cmds[] = {
       "gilscope whatif --target 3.13t --cores 16 job.gsc",
       "gilscope whatif --json job.gsc | jq .s_p50"},
      gs_cmd_whatif},
+    {"calibrate",
+     "look",
+     "measure what whatif has to assume otherwise",
+     "-o FILE [--python EXE] [--python-t EXE] [-- PROGRAM ARGS...]",
+     "Measures what several cores of this machine do together and, where a free-threaded Python is "
+     "named, how long it takes for the same work in one thread: of eleven small loops, or of "
+     "PROGRAM (a script and its arguments, with one thread and the load of one), which tells "
+     "most. Takes less than a minute; nothing else should run meanwhile.",
+     {"gilscope calibrate -o here.cal", "gilscope calibrate --python-t python3.14t -o here.cal",
+      "gilscope calibrate --python-t python3.14t -o app.cal -- app.py --threads 1"},
+     gs_cmd_calibrate},
     {"dump",
      "help",
      "the bytes of a capture, readable",

@@ -53,6 +53,7 @@ int gs_cmd_stats(int argc, char **argv);
 int gs_cmd_report(int argc, char **argv);
 int gs_cmd_export(int argc, char **argv);
 int gs_cmd_whatif(int argc, char **argv);
+int gs_cmd_calibrate(int argc, char **argv);
 int gs_cmd_dump(int argc, char **argv);
 int gs_cmd_recover(int argc, char **argv);
 int gs_cmd_doctor(int argc, char **argv);

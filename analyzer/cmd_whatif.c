@@ -2,17 +2,31 @@
  * gilscope whatif: what free-threaded Python would bring.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/cmd.h"
 #include "analyzer/cmd_load.h"
 #include "analyzer/whatif/job.h"
 
-static void read_options(const struct gs_args *args, struct gs_whatif_options *options)
+/* The target is that of the calibration where none is asked for. */
+static int read_options(const struct gs_args *args, struct gs_calibration *calibration,
+                        struct gs_whatif_options *options)
 {
     const char *target = args->value[GS_OPT_whatif_target];
     const char *cores = args->value[GS_OPT_whatif_cores];
-    options->target = gs_target_find(target ? target : GS_TARGET_DEFAULT);
+    const char *path = args->value[GS_OPT_whatif_calibration];
+    struct gs_error err = {0};
+    if (path && gs_calibration_load(calibration, path, &err) != GS_OK)
+        return gs_cmd_fail_error(&err);
+    options->calibration = path ? calibration : NULL;
+    if (!target)
+        target = path && calibration->has_s ? calibration->target : GS_TARGET_DEFAULT;
+    if (path && calibration->has_s && strcmp(target, calibration->target) != 0)
+        return gs_cmd_fail(GS_EXIT_USAGE, "whatif: %s is of %s, not of %s", path,
+                           calibration->target, target);
+    options->target = gs_target_find(target);
     options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
+    return GS_EXIT_OK;
 }
 
 static int predict(const struct gs_args *args, const struct gs_whatif_options *options)
@@ -33,6 +47,7 @@ static int predict(const struct gs_args *args, const struct gs_whatif_options *o
 
 int gs_cmd_whatif(int argc, char **argv)
 {
+    static struct gs_calibration calibration;
     struct gs_args args;
     struct gs_whatif_options options = {0};
     int code = gs_args_parse(gs_cmd_find("whatif"), argc, argv, &args);
@@ -41,6 +56,6 @@ int gs_cmd_whatif(int argc, char **argv)
     if (args.n_rest < 1)
         return gs_cmd_fail(GS_EXIT_USAGE, "whatif: there is no capture to read; name a .gsc file "
                                           "or a directory of them");
-    read_options(&args, &options);
-    return predict(&args, &options);
+    code = read_options(&args, &calibration, &options);
+    return code == GS_EXIT_OK ? predict(&args, &options) : code;
 }

@@ -10,6 +10,44 @@
 
 const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "blocked", "insufficient"};
 
+/* ---- what is assumed ---- */
+
+/* cap(k) = k ^ exponent where it was not measured. */
+static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
+static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
+static const struct gs_range_of wake_ns = {1000, 2500, 5000};
+static const struct gs_range_of latency = {0.95, 1.0, 1.15};
+#define BARGES                                                                                     \
+    0.75 /* share of the draws in which a running thread may take a lock that is let go */
+
+struct model {
+    const struct gs_calibration *calibration;
+    const struct gs_range_of *s;
+    double s_lowest;
+};
+
+static struct model model_of(const struct gs_whatif_options *o)
+{
+    struct model m = {o->calibration, &o->target->s, GS_S_LOWEST};
+    if (gs_whatif_is_calibrated(o)) {
+        m.s = &o->calibration->s;
+        m.s_lowest = gs_range_at(m.s, 0.01);
+    }
+    return m;
+}
+
+/* u: the share of the draws below; 1: the best that can be. */
+static double cap_at(const struct model *m, uint32_t k, double u)
+{
+    const struct gs_calibration *c = m->calibration;
+    double exponent = u < 1 ? fmin(gs_range_at(&cap_exponent, u), 1) : 1;
+    if (!c || k == 1)
+        return pow(k, exponent);
+    uint32_t known = k < c->n_cap ? k : c->n_cap;
+    double cap = c->cap[known - 1] * pow((double)k / known, exponent);
+    return fmax(1, fmin(k, cap * gs_range_at(&cap_measured, fmin(u, 0.95))));
+}
+
 /* ---- one draw ---- */
 
 struct draw {
@@ -17,32 +55,24 @@ struct draw {
     uint32_t *cap_q16;
 };
 
-/* cap(k) = k ^ exponent: not measured, so that it may be anything between these. */
-static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
-static const struct gs_range_of wake_ns = {1000, 2500, 5000};
-static const struct gs_range_of latency = {0.95, 1.0, 1.15};
-#define BARGES                                                                                     \
-    0.75 /* share of the draws in which a running thread may take a lock that is let go */
-
-static void set_cap(struct draw *d, double exponent)
+static void set_machine(struct draw *d, const struct model *m, uint32_t cores, double u)
 {
-    d->params.machine.cap_q16 = d->cap_q16;
-    for (uint32_t k = 1; k <= d->params.machine.cores; k++)
-        d->cap_q16[k - 1] = GS_Q16(pow(k, fmin(exponent, 1.0)));
+    d->params.machine = (struct gs_machine){cores, d->cap_q16};
+    for (uint32_t k = 1; k <= cores; k++)
+        d->cap_q16[k - 1] = GS_Q16(cap_at(m, k, u));
 }
 
-static void make_draw(struct draw *d, const struct gs_target *target, uint32_t cores, uint32_t i)
+static void make_draw(struct draw *d, const struct model *m, uint32_t cores, uint32_t i)
 {
     double u[GS_N_UNKNOWNS];
     gs_sobol_point(i, u);
     d->params = (struct gs_replay_params){
-        .machine.cores = cores,
-        .s_q16 = GS_Q16(gs_range_at(&target->s, u[GS_UNKNOWN_S])),
+        .s_q16 = GS_Q16(gs_range_at(m->s, u[GS_UNKNOWN_S])),
         .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
         .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
         .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
     };
-    set_cap(d, gs_range_at(&cap_exponent, u[GS_UNKNOWN_CAP]));
+    set_machine(d, m, cores, u[GS_UNKNOWN_CAP]);
 }
 
 /* ---- many ---- */
@@ -53,7 +83,7 @@ struct worker {
 };
 struct study {
     const struct gs_capture_program *c;
-    const struct gs_target *target;
+    const struct model *model;
     uint32_t cores;
     struct worker *workers;
     double *log_s; /* by draw; NAN: nobody could go on */
@@ -71,7 +101,7 @@ static void replay_draw(void *ctx, unsigned worker, size_t i)
     struct study *s = ctx;
     struct worker *w = &s->workers[worker];
     struct gs_replay_result r;
-    make_draw(&w->draw, s->target, s->cores, (uint32_t)i + 1);
+    make_draw(&w->draw, s->model, s->cores, (uint32_t)i + 1);
     gs_replay_run(w->replay, &w->draw.params, &r);
     s->log_s[i] = log_speedup(s->c, &r);
 }
@@ -109,29 +139,19 @@ static double quantile(const double *sorted, size_t n, double share)
 
 /* ---- bounds ---- */
 
-/* Nothing is known of how several cores get on: at best as well as they could. */
-static double best_speedup(const struct gs_capture_program *c, uint32_t cores, double s,
-                           struct gs_bounds *b)
+static void find_bounds(const struct gs_capture_program *c, const struct model *m, uint32_t cores,
+                        double s, double cap_u, struct gs_bounds *b)
 {
     struct draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
-    d.params = (struct gs_replay_params){.machine.cores = cores, .s_q16 = GS_Q16(s)};
-    set_cap(&d, 1.0);
+    d.params = (struct gs_replay_params){.s_q16 = GS_Q16(s)};
+    set_machine(&d, m, cores, cap_u);
     gs_bounds_find(&c->program, &d.params, b);
     free(d.cap_q16);
-    return b->lo_ns ? (double)c->wall_ns / (double)b->lo_ns : NAN;
 }
 
-static double worst_speedup(const struct gs_capture_program *c, const struct gs_target *target,
-                            uint32_t cores)
+static double ratio(uint64_t a, uint64_t b)
 {
-    struct draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
-    struct gs_bounds b;
-    d.params = (struct gs_replay_params){.machine.cores = cores, .s_q16 = GS_Q16(target->s.p90)};
-    set_cap(&d, cap_exponent.p10);
-    gs_bounds_find(&c->program, &d.params, &b);
-    free(b.serial_ns);
-    free(d.cap_q16);
-    return b.hi_ns == GS_BOUND_NONE ? NAN : (double)c->wall_ns / (double)b.hi_ns;
+    return b && b != GS_BOUND_NONE ? (double)a / (double)b : NAN;
 }
 
 static char *name_limit(const struct gs_capture_program *c, const struct gs_bounds *b)
@@ -187,11 +207,11 @@ static void find_drivers(const double *log_s, size_t n, double *shares)
         shares[d] = sum > 0 ? shares[d] / sum : 0;
 }
 
-static bool replay_at(const struct gs_capture_program *c, const struct gs_whatif_options *options,
+static bool replay_at(const struct gs_capture_program *c, const struct model *m, unsigned jobs,
                       struct gs_speedup *at, size_t n, double doubt, double *shares)
 {
-    struct study s = {.c = c, .target = options->target, .cores = at->cores};
-    replay_all(&s, n, options->jobs);
+    struct study s = {.c = c, .model = m, .cores = at->cores};
+    replay_all(&s, n, jobs);
     if (shares)
         find_drivers(s.log_s, n, shares);
     size_t ended = drop_failed(s.log_s, n);
@@ -201,13 +221,16 @@ static bool replay_at(const struct gs_capture_program *c, const struct gs_whatif
     return ended == n;
 }
 
-static void bound_at(const struct gs_capture_program *c, const struct gs_target *target,
+static void bound_at(const struct gs_capture_program *c, const struct model *m,
                      struct gs_speedup *at)
 {
     struct gs_bounds b;
-    at->s_max = best_speedup(c, at->cores, GS_S_LOWEST, &b);
+    find_bounds(c, m, at->cores, m->s_lowest, 1, &b);
+    at->s_max = ratio(c->wall_ns, b.lo_ns);
     free(b.serial_ns);
-    at->s_cond_min = worst_speedup(c, target, at->cores);
+    find_bounds(c, m, at->cores, m->s->p90, 0.1, &b);
+    at->s_cond_min = ratio(c->wall_ns, b.hi_ns);
+    free(b.serial_ns);
     at->p10 = at->p50 = at->p90 = NAN;
 }
 
@@ -233,17 +256,15 @@ static void sum_waits(const struct gs_program *p, const struct gs_replay_result 
 }
 
 /* Returns how far to doubt it; less than 0: nobody could go on. */
-static double replay_median(const struct gs_capture_program *c, const struct gs_target *target,
+static double replay_median(const struct gs_capture_program *c, const struct model *m,
                             struct gs_whatif *out)
 {
     struct gs_replay *replay = gs_replay_open(&c->program);
     struct draw d = {.cap_q16 = gs_xmalloc(out->at.cores, sizeof(uint32_t))};
     struct gs_replay_result r;
-    d.params = (struct gs_replay_params){.machine.cores = out->at.cores,
-                                         .s_q16 = GS_Q16(target->s.p50),
-                                         .wake_ns = (uint64_t)wake_ns.p50,
-                                         .latency_q16 = GS_Q16(1)};
-    set_cap(&d, cap_exponent.p50);
+    d.params = (struct gs_replay_params){
+        .s_q16 = GS_Q16(m->s->p50), .wake_ns = (uint64_t)wake_ns.p50, .latency_q16 = GS_Q16(1)};
+    set_machine(&d, m, out->at.cores, 0.5);
     gs_replay_run(replay, &d.params, &r);
     sum_waits(&c->program, &r, out);
     out->core_time = (double)(r.py_ns + r.native_ns) / (double)(c->py_ns + c->native_ns + 1);
@@ -272,7 +293,7 @@ static void list_curve(struct gs_whatif *out)
     GS_PUSH(out->curve, out->n_curve, cap, out->at);
 }
 
-static void find_curve(const struct gs_capture_program *c, const struct gs_whatif_options *options,
+static void find_curve(const struct gs_capture_program *c, const struct model *m, unsigned jobs,
                        double doubt, struct gs_whatif *out)
 {
     list_curve(out);
@@ -280,36 +301,50 @@ static void find_curve(const struct gs_capture_program *c, const struct gs_whati
         struct gs_speedup *at = &out->curve[i];
         if (at->cores == out->at.cores)
             continue;
-        bound_at(c, options->target, at);
+        bound_at(c, m, at);
         if (out->grade != GS_GRADE_C)
-            replay_at(c, options, at, GS_CURVE_DRAWS, doubt, NULL);
+            replay_at(c, m, jobs, at, GS_CURVE_DRAWS, doubt, NULL);
     }
     for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
         if (out->curve[i].p10 > 1)
             out->break_even_cores = out->curve[i].cores;
 }
 
+static void find_ceiling(const struct gs_capture_program *c, const struct model *m,
+                         struct gs_whatif *out)
+{
+    struct gs_bounds b;
+    find_bounds(c, m, out->at.cores, 1, 1, &b);
+    out->s_max_if_not_faster = ratio(c->wall_ns, b.lo_ns);
+    out->limited_by = name_limit(c, &b);
+    free(b.serial_ns);
+    bound_at(c, m, &out->at);
+}
+
+static enum gs_grade grade(const struct gs_whatif_options *options, double doubt)
+{
+    return gs_whatif_is_calibrated(options) && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
+}
+
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
                         const struct gs_whatif_options *options, struct gs_whatif *out)
 {
-    struct gs_bounds b;
+    struct model m = model_of(options);
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
     out->gil_wait_ns = c->gil_wait_ns;
-    out->s_max_if_not_faster = best_speedup(c, options->cores, 1.0, &b);
-    out->limited_by = name_limit(c, &b);
-    free(b.serial_ns);
-    bound_at(c, options->target, &out->at);
-    double doubt = replay_median(c, options->target, out);
-    if (!why_not && doubt < 0)
+    find_ceiling(c, &m, out);
+    double doubt = replay_median(c, &m, out);
+    bool ended = doubt >= 0;
+    if (!why_not && ended)
+        ended = replay_at(c, &m, options->jobs, &out->at, GS_DRAWS, doubt, out->driven_by);
+    if (!why_not && !ended)
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
-    out->grade = why_not ? GS_GRADE_C : GS_GRADE_B;
-    if (!why_not && !replay_at(c, options, &out->at, GS_DRAWS, doubt, out->driven_by))
-        out->grade = GS_GRADE_C;
+    out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
     out->verdict = judge(&out->at);
-    find_curve(c, options, doubt, out);
+    find_curve(c, &m, options->jobs, doubt, out);
 }
 
 void gs_whatif_free(struct gs_whatif *w)

@@ -6,6 +6,7 @@
 #define GS_WHATIF_ESTIMATE_H
 
 #include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/calibration.h"
 #include "analyzer/whatif/draws.h"
 #include "analyzer/whatif/from_capture.h"
 
@@ -24,9 +25,16 @@ enum gs_verdict {
 
 struct gs_whatif_options {
     const struct gs_target *target;
-    uint32_t cores; /* 0: as many as the recorded machine had */
-    unsigned jobs;  /* threads to compute with; 0: all cores */
+    const struct gs_calibration *calibration; /* NULL: what is usual is taken */
+    uint32_t cores;                           /* 0: as many as the recorded machine had */
+    unsigned jobs;                            /* threads to compute with; 0: all cores */
 };
+
+/* s was measured, of this target. */
+static inline bool gs_whatif_is_calibrated(const struct gs_whatif_options *o)
+{
+    return o->calibration && o->calibration->has_s;
+}
 
 struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
     uint32_t cores;

@@ -60,14 +60,16 @@ static void put_migration(struct gs_json *j, const struct gs_whatif *w)
 }
 
 /* The keys of a process; the first process's stand at the top, too. */
-static void put_prediction(struct gs_json *j, const struct gs_whatif_process *p)
+static void put_prediction(struct gs_json *j, const struct gs_whatif_options *options,
+                           const struct gs_whatif_process *p)
 {
+    static const char *const grades[] = {"A", "B", "C"};
     const struct gs_whatif *w = &p->prediction;
     const char *why = w->why_not ? w->why_not : p->why_not;
     put_speedup(j, &w->at);
     kv_ratio(j, "s_max_if_not_faster", w->s_max_if_not_faster);
-    gs_json_kv_string(j, "grade", why ? "C" : "B");
-    gs_json_kv_string(j, "mode", "prior");
+    gs_json_kv_string(j, "grade", grades[why ? GS_GRADE_C : w->grade]);
+    gs_json_kv_string(j, "mode", gs_whatif_is_calibrated(options) ? "calibrated" : "prior");
     gs_json_kv_string(j, "verdict", gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
@@ -78,7 +80,8 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_process *p)
     put_migration(j, w);
 }
 
-static void put_process(struct gs_json *j, const struct gs_whatif_process *p)
+static void put_process(struct gs_json *j, const struct gs_whatif_options *options,
+                        const struct gs_whatif_process *p)
 {
     gs_json_begin_object(j);
     gs_json_kv_u64(j, "pid", p->pid);
@@ -90,7 +93,7 @@ static void put_process(struct gs_json *j, const struct gs_whatif_process *p)
     gs_json_kv_u64(j, "latency_ns", p->latency_ns);
     gs_json_kv_u64(j, "blocked_ns", p->blocked_ns);
     gs_json_kv_u64(j, "gil_wait_ns", p->gil_wait_ns);
-    put_prediction(j, p);
+    put_prediction(j, options, p);
     gs_json_end_object(j);
 }
 
@@ -102,11 +105,11 @@ bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_opti
     gs_json_begin_object(&j);
     gs_json_kv_string(&j, "target", options->target->name);
     if (job->n_processes)
-        put_prediction(&j, &job->processes[0]);
+        put_prediction(&j, options, &job->processes[0]);
     gs_json_key(&j, "processes");
     gs_json_begin_array(&j);
     for (size_t i = 0; i < job->n_processes; i++)
-        put_process(&j, &job->processes[i]);
+        put_process(&j, options, &job->processes[i]);
     gs_json_end_array(&j);
     gs_json_end_object(&j);
     return gs_json_finish(&j);

@@ -55,8 +55,8 @@ static void put_curve(const struct gs_whatif *w, FILE *out)
 
 static void put_estimate(const struct gs_whatif *w, FILE *out)
 {
-    fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade B: %s\n", w->at.p50, w->at.p10,
-            w->at.p90, gs_verdict_names[w->verdict]);
+    fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s\n", w->at.p50, w->at.p10,
+            w->at.p90, "ABC"[w->grade], gs_verdict_names[w->verdict]);
     put_curve(w, out);
     put_drivers(w, out);
     fprintf(out,
