@@ -57,7 +57,7 @@ static const char *read_line(struct gs_calibration *c, const char *line)
     if (strncmp(line, "s ", 2) == 0)
         return read_s(c, line + 2);
     if (strncmp(line, "target ", 7) == 0) {
-        snprintf(c->target, sizeof(c->target), "%s", line + 7);
+        snprintf(c->target, sizeof(c->target), "%.15s", line + 7);
         return gs_target_find(c->target) ? NULL : "its target is none that is known";
     }
     return strncmp(line, "python ", 7) == 0 || *line == '\0' ? NULL : "it has a line of no kind";
