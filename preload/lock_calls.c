@@ -57,7 +57,7 @@ typedef word function_3(word, word, word);
 typedef word function_4(word, word, word, word);
 typedef word function_5(word, word, word, word, word);
 
-#define WRAPPER(n, which, effect, parameters, arguments)                                           \
+#define WRAPPER(n, type, which, effect, parameters, arguments)                                     \
     static word which##_##n parameters                                                             \
     {                                                                                              \
         function_##n *original =                                                                   \
@@ -66,15 +66,15 @@ typedef word function_5(word, word, word, word, word);
             return original arguments;                                                             \
         uint64_t t0 = gs_now();                                                                    \
         word result = original arguments;                                                          \
-        note(effect, self, result, t0);                                                            \
+        note(effect, self | GS_SYNC_MARK(type), result, t0);                                       \
         return result;                                                                             \
     }
 
 #define GS_LOCK_METHOD(type, name, effect)                                                         \
-    WRAPPER(2, type##_##name, effect, (word self, word a), (self, a))                              \
-    WRAPPER(3, type##_##name, effect, (word self, word a, word b), (self, a, b))                   \
-    WRAPPER(4, type##_##name, effect, (word self, word a, word b, word c), (self, a, b, c))        \
-    WRAPPER(5, type##_##name, effect, (word self, word a, word b, word c, word d),                 \
+    WRAPPER(2, GS_SYNC_##type, type##_##name, effect, (word self, word a), (self, a))                              \
+    WRAPPER(3, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b), (self, a, b))                   \
+    WRAPPER(4, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c), (self, a, b, c))        \
+    WRAPPER(5, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c, word d),                 \
             (self, a, b, c, d))
 #include "preload/lock_methods.def"
 #undef GS_LOCK_METHOD

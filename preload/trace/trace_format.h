@@ -256,7 +256,7 @@ enum gs_cuda_flag {
     X(t, D) /* the operation was over; CPU: of the reading */                                      \
     X(thread, F)                                                                                   \
     X(op, F)     /* enum gs_sync_op */                                                             \
-    X(object, F) /* address; given again once the object is gone */                                \
+    X(object, F) /* address, marked; given again once the object is gone */                        \
     X(value, F)  /* what the op says */                                                            \
     X(stack, S)
 #define GS_SYNC_OP_LIST(X)                                                                         \
@@ -273,6 +273,9 @@ enum gs_sync_op {
 };
 /* What is recorded, in LOCKS and NO_LOCKS: bits. */
 enum gs_sync_type { GS_SYNC_LOCK = 1, GS_SYNC_RLOCK = 2, GS_SYNC_SIMPLE_QUEUE = 4 };
+/* Of an object, whose address is even: it is an RLock. */
+#define GS_SYNC_REENTRANT  1u
+#define GS_SYNC_MARK(type) ((type) == GS_SYNC_RLOCK ? GS_SYNC_REENTRANT : 0)
 
 /* CUDA_CONTEXT flags */
 enum gs_cuda_context_flag { GS_CUDA_PRIMARY = 1 };
