@@ -71,10 +71,11 @@ typedef word function_5(word, word, word, word, word);
     }
 
 #define GS_LOCK_METHOD(type, name, effect)                                                         \
-    WRAPPER(2, GS_SYNC_##type, type##_##name, effect, (word self, word a), (self, a))                              \
-    WRAPPER(3, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b), (self, a, b))                   \
-    WRAPPER(4, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c), (self, a, b, c))        \
-    WRAPPER(5, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c, word d),                 \
+    WRAPPER(2, GS_SYNC_##type, type##_##name, effect, (word self, word a), (self, a))              \
+    WRAPPER(3, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b), (self, a, b))   \
+    WRAPPER(4, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c),         \
+            (self, a, b, c))                                                                       \
+    WRAPPER(5, GS_SYNC_##type, type##_##name, effect, (word self, word a, word b, word c, word d), \
             (self, a, b, c, d))
 #include "preload/lock_methods.def"
 #undef GS_LOCK_METHOD

@@ -8,7 +8,8 @@
 
 void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op)
 {
-    struct gs_act act = {t_ns, thread, (uint32_t)f->a->n_acts, op};
+    bool starts = op.kind == GS_OP_START; /* before whatever else seems to be at that moment */
+    struct gs_act act = {t_ns, thread, starts ? 0 : (uint32_t)f->a->n_acts + 1, op};
     GS_PUSH(f->a->acts, f->a->n_acts, f->a->cap_acts, act);
 }
 
@@ -267,6 +268,26 @@ static void walk_edges(struct gs__finder *f)
     }
 }
 
+static int cover_order(const void *pa, const void *pb)
+{
+    const struct gs_cover *a = pa, *b = pb;
+    if (a->thread != b->thread)
+        return a->thread < b->thread ? -1 : 1;
+    return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
+}
+
+static void sort_covers(struct gs__finder *f)
+{
+    struct gs_acts *a = f->a;
+    if (a->n_covers)
+        qsort(a->covers, a->n_covers, sizeof(*a->covers), cover_order);
+    f->cover_from = gs_xcalloc(f->e->n_threads + 1, sizeof(*f->cover_from));
+    for (size_t i = 0; i < a->n_covers; i++)
+        f->cover_from[a->covers[i].thread + 1]++;
+    for (size_t t = 0; t < f->e->n_threads; t++)
+        f->cover_from[t + 1] += f->cover_from[t];
+}
+
 /* ---- who started whom ---- */
 
 static int by_acquire(const void *pa, const void *pb)
@@ -274,6 +295,21 @@ static int by_acquire(const void *pa, const void *pb)
     const struct gs_turn_row *a = *(const struct gs_turn_row *const *)pa;
     const struct gs_turn_row *b = *(const struct gs_turn_row *const *)pb;
     return a->acq_ns < b->acq_ns ? -1 : a->acq_ns > b->acq_ns;
+}
+
+/* When the turn's thread let the GIL go to wait, if that was before t_ns: what was begun in the
+ * turn was begun before. */
+static uint64_t before_it_waited(const struct gs__finder *f, const struct gs_turn_row *turn,
+                                 uint64_t t_ns)
+{
+    for (size_t i = f->cover_from[turn->thread]; i < f->cover_from[turn->thread + 1]; i++) {
+        const struct gs_cover *c = &f->a->covers[i];
+        if (c->from_ns > turn->rel_ns)
+            break;
+        if (c->from_ns >= turn->acq_ns && c->from_ns < t_ns)
+            return c->from_ns;
+    }
+    return t_ns;
 }
 
 /* A new thread asks for the GIL at once: whoever holds it then, or held it last, made the thread.
@@ -304,7 +340,8 @@ static void find_starts(struct gs__finder *f)
             continue;
         const struct gs_turn_row *by = turns[lo - 1];
         f->p->threads[t].late = true;
-        gs__add_act(f, first_ns < by->rel_ns ? first_ns : by->rel_ns, by->thread,
+        uint64_t t_ns = first_ns < by->rel_ns ? first_ns : by->rel_ns;
+        gs__add_act(f, before_it_waited(f, by, t_ns), by->thread,
                     (struct gs_op){.kind = GS_OP_START,
                                    .object = f->p->threads[t].object & (GS_OBJECTS - 1)});
     }
@@ -318,15 +355,7 @@ static int act_order(const void *pa, const void *pb)
         return a->thread < b->thread ? -1 : 1;
     if (a->t_ns != b->t_ns)
         return a->t_ns < b->t_ns ? -1 : 1;
-    return a->order < b->order ? -1 : 1;
-}
-
-static int cover_order(const void *pa, const void *pb)
-{
-    const struct gs_cover *a = pa, *b = pb;
-    if (a->thread != b->thread)
-        return a->thread < b->thread ? -1 : 1;
-    return a->from_ns < b->from_ns ? -1 : a->from_ns > b->from_ns;
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
@@ -340,13 +369,12 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     f.node_kinds = gs_xcalloc(stacks->n_nodes + 1, 1);
     for (uint32_t t = 0; t < e->n_threads; t++)
         mark_blocked(&f, t);
-    find_starts(&f);
     walk_syncs(&f);
     walk_edges(&f);
+    sort_covers(&f);
+    find_starts(&f);
     if (a->n_acts)
         qsort(a->acts, a->n_acts, sizeof(*a->acts), act_order);
-    if (a->n_covers)
-        qsort(a->covers, a->n_covers, sizeof(*a->covers), cover_order);
     for (size_t i = 0; i < f.n_things; i++)
         free(f.things[i].items);
     free(f.things);
@@ -356,6 +384,7 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     free(f.blocked);
     free(f.explained);
     free(f.calls);
+    free(f.cover_from);
     free(f.node_kinds);
 }
 

@@ -43,6 +43,7 @@ struct gs__finder {
     uint8_t *blocked;             /* by sync row: the call let the GIL go */
     uint8_t *explained;           /* by edge row: inside such a call */
     struct gs__queue_call *calls; /* by thread */
+    size_t *cover_from;           /* of each thread; when all are found */
     uint8_t *node_kinds;          /* by stack node: what acts_queue.c found */
 };
 
