@@ -48,7 +48,7 @@ static void mark_blocked(struct gs__finder *f, uint32_t thread)
     }
 }
 
-/* ---- wake-ups as they were ---- */
+/* ---- objects ---- */
 
 uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what)
 {
@@ -56,37 +56,6 @@ uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const ch
     snprintf(name, sizeof(name), "%s %zu", what, f->p->n_objects);
     return gs_program_object(f->p, kind, name);
 }
-
-static void wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge,
-                             uint64_t began_ns)
-{
-    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up") & (GS_OBJECTS - 1);
-    f->p->objects[event].recorded = true;
-    gs__add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
-    gs__add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});
-    f->a->recorded_edges++;
-}
-
-/* The last one that ended within the call. */
-static const struct gs_edge_row *edge_within(const struct gs__finder *f,
-                                             const struct gs_sync_row *s)
-{
-    const struct gs_evidence *e = f->e;
-    size_t lo = e->edge_from[s->thread], hi = e->edge_from[s->thread + 1];
-    uint64_t began = gs__call_began(s);
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (e->edges[mid].wake_ns <= s->t_ns)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    if (lo > e->edge_from[s->thread] && e->edges[lo - 1].wake_ns >= began)
-        return &e->edges[lo - 1];
-    return NULL;
-}
-
-/* ---- locks ---- */
 
 struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue)
 {
@@ -101,62 +70,15 @@ struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s
     return &f->things[at];
 }
 
-static uint32_t *saved_of(struct gs__finder *f, const struct gs__thing *t, uint32_t thread)
-{
-    uint32_t at = gs_idmap_add(&f->saved_map, gs_pack32((uint32_t)(t - f->things), thread));
-    size_t had = f->cap_saved;
-    GS_RESERVE(f->saved, (size_t)at + 1, f->cap_saved);
-    memset(f->saved + had, 0, (f->cap_saved - had) * sizeof(*f->saved));
-    return &f->saved[at];
-}
+/* ---- wake-ups as they were ---- */
 
-/* Held, as far as we know: let go where nobody saw it, or another lock in the same place. */
-static void take_as_new(struct gs__finder *f, size_t i, struct gs__thing *t)
+void gs__wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge, uint64_t began_ns)
 {
-    const struct gs_sync_row *s = &f->e->syncs[i];
-    const struct gs_edge_row *edge = f->blocked[i] ? edge_within(f, s) : NULL;
-    if (edge)
-        wake_as_recorded(f, edge, gs__call_began(s));
-    t->object = gs__new_object(f, GS_OBJECT_LOCK, "lock");
-}
-
-static void on_acquired(struct gs__finder *f, size_t i)
-{
-    const struct gs_sync_row *s = &f->e->syncs[i];
-    struct gs__thing *t = gs__thing_at(f, s, false);
-    if (t->held && s->object & GS_SYNC_REENTRANT && t->owner == s->thread) {
-        t->depth++;
-        return;
-    }
-    if (t->held)
-        take_as_new(f, i, t);
-    uint32_t *saved = saved_of(f, t, s->thread);
-    t->held = true;
-    t->owner = s->thread;
-    t->depth = *saved ? *saved : 1;
-    *saved = 0;
-    gs__add_act(f, gs__call_began(s), s->thread,
-                (struct gs_op){.kind = GS_OP_ACQUIRE, .object = t->object & (GS_OBJECTS - 1)});
-    if (f->blocked[i])
-        gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, false);
-}
-
-static void on_released(struct gs__finder *f, const struct gs_sync_row *s)
-{
-    struct gs__thing *t = gs__thing_at(f, s, false);
-    if (!t->held) {
-        f->a->unmatched++;
-        return;
-    }
-    if (s->value == 1) {
-        *saved_of(f, t, s->thread) = t->depth;
-        t->depth = 1;
-    }
-    if (--t->depth > 0)
-        return;
-    t->held = false;
-    gs__add_act(f, s->t_ns, s->thread,
-                (struct gs_op){.kind = GS_OP_RELEASE, .object = t->object & (GS_OBJECTS - 1)});
+    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up") & (GS_OBJECTS - 1);
+    f->p->objects[event].recorded = true;
+    gs__add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
+    gs__add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});
+    f->a->recorded_edges++;
 }
 
 /* ---- queues ---- */
@@ -202,17 +124,6 @@ static void on_put(struct gs__finder *f, const struct gs_sync_row *s)
     gs__put_item(f, t, t->object, s->t_ns, s->thread);
 }
 
-void gs__lock_row(struct gs__finder *f, size_t i)
-{
-    const struct gs_sync_row *s = &f->e->syncs[i];
-    if (s->op == GS_SYNC_ACQUIRED)
-        on_acquired(f, i);
-    else if (s->op == GS_SYNC_RELEASED)
-        on_released(f, s);
-    else if (f->blocked[i])
-        gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, true);
-}
-
 /* ---- all of it, in order of time ---- */
 
 static int by_time(const void *pa, const void *pb, void *arg)
@@ -231,8 +142,10 @@ static void on_row(struct gs__finder *f, size_t i)
     case GS_SYNC_ACQUIRED:
     case GS_SYNC_RELEASED:
     case GS_SYNC_REFUSED:
-        if (!gs__queue_row(f, i))
-            gs__lock_row(f, i);
+        if (gs__queue_row(f, i) || gs__barrier_row(f, i))
+            break;
+        gs__lock_row(f, i);
+        gs__barrier_after(f, s);
         break;
     case GS_SYNC_PUT:
         on_put(f, s);
@@ -263,7 +176,7 @@ static void walk_edges(struct gs__finder *f)
         const struct gs_edge_row *edge = &f->e->edges[i];
         if (f->explained[i])
             continue;
-        wake_as_recorded(f, edge, edge->began_ns);
+        gs__wake_as_recorded(f, edge, edge->began_ns);
         gs__add_cover(f, edge->thread, edge->began_ns, edge->wake_ns, false);
     }
 }
@@ -366,7 +279,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     f.blocked = gs_xcalloc(e->n_syncs + 1, 1);
     f.explained = gs_xcalloc(e->n_edges + 1, 1);
     f.calls = gs_xcalloc(e->n_threads + 1, sizeof(*f.calls));
-    f.node_kinds = gs_xcalloc(stacks->n_nodes + 1, 1);
+    f.visits = gs_xcalloc(e->n_threads + 1, sizeof(*f.visits));
+    f.places = gs_xcalloc(stacks->n_nodes + 1, 1);
     for (uint32_t t = 0; t < e->n_threads; t++)
         mark_blocked(&f, t);
     walk_syncs(&f);
@@ -385,7 +299,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     free(f.explained);
     free(f.calls);
     free(f.cover_from);
-    free(f.node_kinds);
+    free(f.visits);
+    free(f.places);
 }
 
 void gs_acts_free(struct gs_acts *a)

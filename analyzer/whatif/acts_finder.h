@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * While acts are found: acts.c locks and wake-ups, acts_queue.c calls of queue.Queue. Private.
+ * While acts are found, private: acts.c goes through time, acts_lock.c, acts_queue.c and
+ * acts_barrier.c say what rows mean, acts_place.c in which function of Python's library they are.
  */
 #ifndef GS_WHATIF_ACTS_FINDER_H
 #define GS_WHATIF_ACTS_FINDER_H
@@ -15,8 +16,11 @@ struct gs__thing {
     uint32_t object;  /* of the program */
     uint32_t channel; /* of the queue whose mutex it is; GS__NO_OBJECT */
     uint32_t owner, depth;
+    uint32_t taken_by; /* act */
     bool held;
-    uint32_t n_put, n_got; /* of its items, which are tasks in the order of `items` */
+    bool signals;              /* `object` is a channel: whoever waits is woken by another thread */
+    uint32_t barrier, arrived; /* of the Condition whose mutex it is: object; of its generation */
+    uint32_t n_put, n_got;     /* of its items, which are tasks in the order of `items` */
     uint32_t *items;
     size_t cap_items;
     uint32_t reader; /* +1; of those that got items from it */
@@ -27,6 +31,23 @@ struct gs__queue_call {
     bool active, gets, waited, done; /* done: it put or got an item */
     uint64_t mutex;                  /* address */
     uint64_t wait_ns;                /* when it first waited */
+};
+
+/* Where a thread is with a barrier. */
+struct gs__visit {
+    uint64_t taken_last; /* address of a lock */
+    uint32_t barrier;
+    bool waits, opens;
+};
+
+enum gs__place {
+    GS__NOT_LOOKED,
+    GS__ELSEWHERE,
+    GS__IN_PUT, /* of queue.Queue */
+    GS__IN_GET,
+    GS__WAITS_IN_QUEUE,
+    GS__WAITS_AT_BARRIER, /* in Condition.wait itself */
+    GS__OPENS_BARRIER,    /* in Condition.notify itself */
 };
 
 struct gs__finder {
@@ -43,8 +64,9 @@ struct gs__finder {
     uint8_t *blocked;             /* by sync row: the call let the GIL go */
     uint8_t *explained;           /* by edge row: inside such a call */
     struct gs__queue_call *calls; /* by thread */
+    struct gs__visit *visits;     /* by thread */
     size_t *cover_from;           /* of each thread; when all are found */
-    uint8_t *node_kinds;          /* by stack node: what acts_queue.c found */
+    uint8_t *places;              /* by stack node */
 };
 
 void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op);
@@ -59,10 +81,14 @@ void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, u
 bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
                   uint32_t thread);
 
-/* True: the row is part of such a call, and all that it says is in acts; before_row: to be asked of
- * each row of a lock, in order of time. */
+void gs__wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge, uint64_t began_ns);
+enum gs__place gs__place_of(struct gs__finder *f, uint32_t node);
+
+/* Each row of a lock, in order of time. True: all that it says is in acts now. */
 bool gs__queue_row(struct gs__finder *f, size_t i);
-/* The mutex is taken and let go as any lock is. */
+bool gs__barrier_row(struct gs__finder *f, size_t i);
 void gs__lock_row(struct gs__finder *f, size_t i);
+/* And then, if it was a lock's. */
+void gs__barrier_after(struct gs__finder *f, const struct gs_sync_row *s);
 
 #endif

@@ -7,44 +7,7 @@
  * it is owned: an item was put or got;
  * - whatever is inside of Condition.wait is waiting for the other side.
  */
-#include <string.h>
-
-#include "analyzer/fmt_units.h"
 #include "analyzer/whatif/acts_finder.h"
-
-#define FRAMES_UP 6u /* from the call of a lock to Queue.put: Condition's methods lie between */
-
-enum node_kind { UNKNOWN, NO_CALL, PUT, GET, WAIT_IN_PUT, WAIT_IN_GET };
-
-static bool is_function(const struct gs_stacks *s, uint32_t node, const char *file,
-                        const char *function)
-{
-    uint32_t name = (uint32_t)(s->frame_map.keys[s->nodes[node].frame] >> 32);
-    const char *path = s->strings.text[s->names.keys[name] >> 32];
-    const char *func = s->strings.text[(uint32_t)s->names.keys[name]];
-    const char *dot = strrchr(func, '.'); /* with a class in front from 3.11 on */
-    return strcmp(gs_fmt_basename(path), file) == 0 && strcmp(dot ? dot + 1 : func, function) == 0;
-}
-
-static enum node_kind look_at(const struct gs_stacks *s, uint32_t node)
-{
-    bool waits = false;
-    for (unsigned up = 0; node && up < FRAMES_UP; up++, node = s->nodes[node].parent) {
-        waits |= is_function(s, node, "threading.py", "wait");
-        if (is_function(s, node, "queue.py", "put"))
-            return waits ? WAIT_IN_PUT : PUT;
-        if (is_function(s, node, "queue.py", "get"))
-            return waits ? WAIT_IN_GET : GET;
-    }
-    return NO_CALL;
-}
-
-static enum node_kind kind_of(struct gs__finder *f, uint32_t node)
-{
-    if (f->node_kinds[node] == UNKNOWN)
-        f->node_kinds[node] = (uint8_t)look_at(f->stacks, node);
-    return (enum node_kind)f->node_kinds[node];
-}
 
 static uint32_t channel_of(struct gs__finder *f, const struct gs_sync_row *mutex)
 {
@@ -63,13 +26,13 @@ static void note_capacity(struct gs__finder *f, const struct gs__thing *t)
         o->capacity = items;
 }
 
-static bool begin_call(struct gs__finder *f, size_t i, enum node_kind kind)
+static bool begin_call(struct gs__finder *f, size_t i, enum gs__place place)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
-    if (s->op != GS_SYNC_ACQUIRED || (kind != PUT && kind != GET))
+    if (s->op != GS_SYNC_ACQUIRED || (place != GS__IN_PUT && place != GS__IN_GET))
         return false;
     f->calls[s->thread] =
-        (struct gs__queue_call){.active = true, .gets = kind == GET, .mutex = s->object};
+        (struct gs__queue_call){.active = true, .gets = place == GS__IN_GET, .mutex = s->object};
     channel_of(f, s);
     gs__lock_row(f, i);
     return true;
@@ -124,14 +87,14 @@ bool gs__queue_row(struct gs__finder *f, size_t i)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
     struct gs__queue_call *call = &f->calls[s->thread];
-    enum node_kind kind = kind_of(f, s->node);
-    if (kind == NO_CALL) {
+    enum gs__place place = gs__place_of(f, s->node);
+    if (place == GS__ELSEWHERE) {
         call->active = false;
         return false;
     }
     if (!call->active)
-        return begin_call(f, i, kind);
-    bool is_mutex = s->object == call->mutex, waits = kind == WAIT_IN_PUT || kind == WAIT_IN_GET;
+        return begin_call(f, i, place);
+    bool is_mutex = s->object == call->mutex, waits = place == GS__WAITS_IN_QUEUE;
     if (waits && !call->waited)
         begin_wait(f, call, s);
     if (is_mutex && waits)
