@@ -2,18 +2,14 @@
 """Programs whose speed under free threading is predicted, then measured (validate).
 
 usage: workloads.py NAME THREADS [SCALE]     SCALE: of the work, 1 is about a second with the GIL and two threads
+
+Only what a workload needs is imported: that is no part of what is to be predicted.
 """
-import asyncio
-import concurrent.futures
-import hashlib
 import os
 import queue
-import socket
-import subprocess
 import sys
 import threading
 import time
-import zlib
 
 
 def spawn(n, target, *args):
@@ -114,6 +110,8 @@ for fd in map(int, sys.argv[2:]):
 
 
 def v4(n, scale, rounds, work):
+    import socket
+    import subprocess
     pairs = [socket.socketpair() for _ in range(2 * n)]
     fds = [b.fileno() for _, b in pairs]
     env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("GILSCOPE")}
@@ -135,6 +133,7 @@ def v4(n, scale, rounds, work):
 # ---- V5: native code off the GIL ----
 
 def v5(n, scale, rounds, kilobytes, work):
+    import hashlib
     data = os.urandom(kilobytes << 10)
 
     def run(_):
@@ -147,6 +146,7 @@ def v5(n, scale, rounds, kilobytes, work):
 # ---- V6: as a loader of training data ----
 
 def v6(n, scale, batches):
+    import zlib
     todo, done = queue.Queue(), queue.Queue(2 * n)
     packed, count = zlib.compress(os.urandom(60000) + bytes(60000), 1), int(batches * scale)
 
@@ -186,6 +186,8 @@ def v6(n, scale, batches):
 # ---- V7: an event loop and a pool ----
 
 def v7(n, scale, jobs):
+    import asyncio
+    import concurrent.futures
     async def one(pool, k):
         await asyncio.get_running_loop().run_in_executor(pool, loop, 4000 + k % 7 * 500)
         loop(600)
@@ -229,6 +231,7 @@ def v10(n, scale, phases):
 
 
 def v10_pool(n, scale, tasks):
+    import concurrent.futures
     with concurrent.futures.ThreadPoolExecutor(n) as pool:
         for _ in pool.map(loop, [3000 + 30000 * (k % 11 == 0) for k in range(int(tasks * scale))]):
             pass
