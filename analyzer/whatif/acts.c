@@ -215,14 +215,17 @@ static int by_acquire(const void *pa, const void *pb)
 static uint64_t before_it_waited(const struct gs__finder *f, const struct gs_turn_row *turn,
                                  uint64_t t_ns)
 {
-    for (size_t i = f->cover_from[turn->thread]; i < f->cover_from[turn->thread + 1]; i++) {
-        const struct gs_cover *c = &f->a->covers[i];
-        if (c->from_ns > turn->rel_ns)
-            break;
-        if (c->from_ns >= turn->acq_ns && c->from_ns < t_ns)
-            return c->from_ns;
+    const struct gs_cover *covers = f->a->covers;
+    size_t lo = f->cover_from[turn->thread], end = f->cover_from[turn->thread + 1], hi = end;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (covers[mid].from_ns < turn->acq_ns)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
-    return t_ns;
+    bool waited = lo < end && covers[lo].from_ns <= turn->rel_ns && covers[lo].from_ns < t_ns;
+    return waited ? covers[lo].from_ns : t_ns;
 }
 
 /* A new thread asks for the GIL at once: whoever holds it then, or held it last, made the thread.

@@ -9,6 +9,8 @@
 
 typedef unsigned __int128 u128;
 
+#define MOST_HELD 64u /* locks by one thread; what more it takes counts for nothing */
+
 /* Walks all lists: what is done while locks are held, and in the items of pools. */
 struct walk {
     const struct gs_program *p;
@@ -74,6 +76,10 @@ static void on_get(struct walk *w, const struct gs_op *op)
 
 static void on_acquire(struct walk *w, const struct gs_op *op)
 {
+    if (w->n_held == MOST_HELD) {
+        w->is_plain = false;
+        return;
+    }
     GS_RESERVE(w->held, w->n_held + 1, w->cap_held);
     w->held_since[op->object] = w->clock;
     w->held[w->n_held++] = op->object;

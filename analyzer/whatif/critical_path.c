@@ -36,6 +36,7 @@ struct relaxed {
     struct runner *runners;
     struct spot *spots;
     uint32_t *ordinal; /* by operation: which `get` of its channel it is, of its reader */
+    uint32_t *waiting; /* by channel, ordinal - 1: the first runner parked for so many items */
     struct gs__heap ends;
     struct gs__queue ready;
     uint64_t now;
@@ -63,9 +64,23 @@ static void number_gets(struct relaxed *x)
             count[op->object] = 0;
         reader[op->object] = n;
         x->ordinal[i] = ++count[op->object];
+        if (x->ordinal[i] > x->spots[op->object].gets)
+            x->spots[op->object].gets = x->ordinal[i];
     }
     free(count);
     free(reader);
+}
+
+static void make_waiting(struct relaxed *x)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < x->p->n_objects; i++) {
+        x->spots[i].waiting = n;
+        n += x->spots[i].gets;
+    }
+    x->waiting = gs_xmalloc(n + 1, sizeof(*x->waiting));
+    for (size_t i = 0; i < n; i++)
+        x->waiting[i] = GS__NOBODY;
 }
 
 static void find_workers(struct relaxed *x)
@@ -103,21 +118,31 @@ static void start_runner(struct relaxed *x, uint32_t who, uint32_t op)
 
 /* ---- parking ---- */
 
-static void park(struct relaxed *x, uint32_t who, struct spot *s)
+static void park_in(struct relaxed *x, uint32_t who, uint32_t *list)
 {
-    x->runners[who].next = s->parked;
-    s->parked = who;
+    x->runners[who].next = *list;
+    *list = who;
 }
 
-static void wake_all(struct relaxed *x, struct spot *s)
+static void park(struct relaxed *x, uint32_t who, struct spot *s)
 {
-    uint32_t who = s->parked;
-    s->parked = GS__NOBODY;
+    park_in(x, who, &s->parked);
+}
+
+static void wake_list(struct relaxed *x, uint32_t *list)
+{
+    uint32_t who = *list;
+    *list = GS__NOBODY;
     while (who != GS__NOBODY) {
         uint32_t next = x->runners[who].next;
         make_ready(x, who);
         who = next;
     }
+}
+
+static void wake_all(struct relaxed *x, struct spot *s)
+{
+    wake_list(x, &s->parked);
 }
 
 /* ---- what ends ---- */
@@ -156,8 +181,9 @@ static void put(struct relaxed *x, const struct gs_op *op)
 {
     struct spot *s = &x->spots[op->object];
     bool is_new = op->item != GS_NO_TASK && x->p->objects[op->object].pool;
-    s->count++;
-    wake_all(x, s);
+    uint64_t there = ++s->count + x->p->objects[op->object].initial;
+    if (there <= s->gets)
+        wake_list(x, &x->waiting[s->waiting + there - 1]);
     if (!is_new || x->p->tasks[op->item].first_op == GS_NO_OP)
         return;
     uint32_t who = (uint32_t)x->p->n_threads + op->item;
@@ -175,7 +201,7 @@ static bool get(struct relaxed *x, uint32_t who, const struct gs_op *op)
     uint32_t ordinal = x->ordinal[op - x->p->ops];
     if (s->count + x->p->objects[op->object].initial >= ordinal)
         return true;
-    park(x, who, s); /* and looks again with each item */
+    park_in(x, who, &x->waiting[s->waiting + ordinal - 1]); /* and looks again */
     return false;
 }
 
@@ -291,6 +317,7 @@ static void step(struct relaxed *x, uint32_t who)
 static void begin(struct relaxed *x)
 {
     number_gets(x);
+    make_waiting(x);
     for (size_t i = 0; i < x->p->n_objects; i++)
         x->spots[i].parked = x->spots[i].joiner = GS__NOBODY;
     find_workers(x);
@@ -330,6 +357,7 @@ uint64_t gs_critical_path_ns(const struct gs_program *p, uint32_t s_q16)
     free(x.runners);
     free(x.spots);
     free(x.ordinal);
+    free(x.waiting);
     free(x.ends.at);
     return ns;
 }

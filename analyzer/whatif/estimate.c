@@ -20,6 +20,9 @@ static const struct gs_range_of latency = {0.95, 1.0, 1.15};
 #define BARGES                                                                                     \
     0.75 /* share of the draws in which a running thread may take a lock that is let go */
 
+#define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
+#define LEAST_DRAWS 16u
+
 struct model {
     const struct gs_calibration *calibration;
     const struct gs_range_of *s;
@@ -276,6 +279,13 @@ static double replay_median(const struct gs_capture_program *c, const struct mod
 
 /* ---- all of it ---- */
 
+/* Of long programs fewer: they are no less even. */
+static size_t draws_for(const struct gs_capture_program *c, size_t n)
+{
+    size_t most = MOST_STEPS / (c->program.n_ops + 1);
+    return most < n ? (most > LEAST_DRAWS ? most : LEAST_DRAWS) : n;
+}
+
 static enum gs_verdict judge(const struct gs_speedup *at)
 {
     if (isnan(at->p50))
@@ -303,7 +313,7 @@ static void find_curve(const struct gs_capture_program *c, const struct model *m
             continue;
         bound_at(c, m, at);
         if (out->grade != GS_GRADE_C)
-            replay_at(c, m, jobs, at, GS_CURVE_DRAWS, doubt, NULL);
+            replay_at(c, m, jobs, at, draws_for(c, GS_CURVE_DRAWS), doubt, NULL);
     }
     for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
         if (out->curve[i].p10 > 1)
@@ -337,7 +347,8 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     double doubt = replay_median(c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
-        ended = replay_at(c, &m, options->jobs, &out->at, GS_DRAWS, doubt, out->driven_by);
+        ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,
+                          out->driven_by);
     if (!why_not && !ended)
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";

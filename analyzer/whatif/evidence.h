@@ -8,7 +8,7 @@
 #include "analyzer/columns.h"
 
 /* Rows, all kinds together; a longer recording is not replayed. */
-#define GS_EVIDENCE_MOST_ROWS (UINT64_C(1) << 25)
+#define GS_EVIDENCE_MOST_ROWS (UINT64_C(1) << 24)
 
 struct gs_turn_row {
     uint64_t asked_ns, acq_ns, rel_ns;
