@@ -20,6 +20,8 @@ struct runner {
 
 struct spot {            /* an object */
     uint32_t parked;     /* first runner, GS__NOBODY: none */
+    uint32_t gets;       /* CHANNEL: the most that one reader asks for */
+    size_t waiting;      /* CHANNEL: where its part of waiting[] begins */
     uint64_t count;      /* CHANNEL: items put; EVENT: 1 set; BARRIER: arrived */
     uint64_t free_at;    /* DEVICE */
     uint32_t workers;    /* pool: those not joined yet */
