@@ -18,8 +18,9 @@ struct walk {
     uint64_t *serial;     /* ticks by object */
     uint32_t *held;       /* locks that are */
     uint64_t *held_since; /* on the list's own clock; of those that are held */
-    uint32_t *workers;    /* of pools: threads that read them */
-    uint32_t *reader;     /* of channels: the last thread that did; +1 */
+    uint8_t *signals;  /* locks that are not always let go by who took them: they exclude nobody */
+    uint32_t *workers; /* of pools: threads that read them */
+    uint32_t *reader;  /* of channels: the last thread that did; +1 */
     uint64_t work, clock; /* ticks: all of it; of the list */
     size_t n_held, cap_held;
     uint32_t thread, pool; /* whose list; whose item, GS_NO_OBJECT: none */
@@ -55,8 +56,17 @@ static void end_item(struct walk *w)
     if (w->pool != GS_NO_OBJECT)
         w->serial[w->pool] += w->clock - w->item_since;
     w->pool = GS_NO_OBJECT;
-    w->is_plain &= w->n_held == 0;
+    for (size_t i = 0; i < w->n_held; i++)
+        w->signals[w->held[i]] = 1;
     w->n_held = 0;
+}
+
+static size_t place_in_held(const struct walk *w, uint32_t lock)
+{
+    size_t i = 0;
+    while (i < w->n_held && w->held[i] != lock)
+        i++;
+    return i;
 }
 
 static void on_get(struct walk *w, const struct gs_op *op)
@@ -76,8 +86,8 @@ static void on_get(struct walk *w, const struct gs_op *op)
 
 static void on_acquire(struct walk *w, const struct gs_op *op)
 {
-    if (w->n_held == MOST_HELD) {
-        w->is_plain = false;
+    if (w->n_held == MOST_HELD || place_in_held(w, op->object) < w->n_held) {
+        w->signals[op->object] = 1;
         return;
     }
     GS_RESERVE(w->held, w->n_held + 1, w->cap_held);
@@ -87,16 +97,13 @@ static void on_acquire(struct walk *w, const struct gs_op *op)
 
 static void on_release(struct walk *w, const struct gs_op *op)
 {
-    size_t i = w->n_held;
-    while (i > 0 && w->held[i - 1] != op->object)
-        i--;
-    if (i == 0) {
-        w->is_plain = false;
+    size_t i = place_in_held(w, op->object);
+    if (i == w->n_held) {
+        w->signals[op->object] = 1;
         return;
     }
     w->serial[op->object] += w->clock - w->held_since[op->object];
-    memmove(&w->held[i - 1], &w->held[i], (w->n_held - i) * sizeof(*w->held));
-    w->n_held--;
+    w->held[i] = w->held[--w->n_held];
 }
 
 static void on_op(struct walk *w, const struct gs_op *op)
@@ -169,6 +176,7 @@ void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *p
     struct walk w = {.p = p, .s_q16 = params->s_q16, .is_plain = true, .pool = GS_NO_OBJECT};
     w.serial = gs_xcalloc(p->n_objects + 1, sizeof(*w.serial));
     w.held_since = gs_xcalloc(p->n_objects + 1, sizeof(*w.held_since));
+    w.signals = gs_xcalloc(p->n_objects + 1, 1);
     w.workers = gs_xcalloc(p->n_objects + 1, sizeof(*w.workers));
     w.reader = gs_xcalloc(p->n_objects + 1, sizeof(*w.reader));
     walk_lists(&w);
@@ -176,7 +184,8 @@ void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *p
     out->serial_ns = w.serial;
     for (size_t i = 0; i < p->n_objects; i++) {
         uint32_t workers = p->objects[i].pool && w.workers[i] ? w.workers[i] : 1;
-        w.serial[i] = gs__to_ns(w.serial[i] / workers);
+        w.serial[i] = w.signals[i] ? 0 : gs__to_ns(w.serial[i] / workers);
+        w.is_plain &= !w.signals[i];
     }
     out->work_ns = gs__to_ns(w.work);
     out->critical_path_ns = gs_critical_path_ns(p, params->s_q16);
@@ -184,6 +193,7 @@ void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *p
     out->hi_ns = find_hi(&w, params, out);
     free(w.held_since);
     free(w.held);
+    free(w.signals);
     free(w.workers);
     free(w.reader);
 }
