@@ -33,8 +33,8 @@ static int predict(const struct gs_args *args, const struct gs_whatif_options *o
 {
     struct gs_whatif_job job;
     struct gs_error err = {0};
-    if (gs_whatif_job((const char *const *)args->rest, (size_t)args->n_rest, options, &job, &err) !=
-        GS_OK)
+    if (gs_whatif_load((const char *const *)args->rest, (size_t)args->n_rest, options, &job,
+                       &err) != GS_OK)
         return gs_cmd_fail_error(&err);
     bool written = args->value[GS_OPT_whatif_json] ? gs_whatif_json(&job, options, stdout)
                                                    : gs_whatif_text(&job, options, stdout);

@@ -12,8 +12,10 @@
 struct gs_thread;
 
 /* A thread that was away from the GIL for this long reads its CPU clock when it comes back: how
- * much of that was work, how much waiting. */
+ * much of that was work, how much waiting. And when it did not read it for so long: how much of its
+ * turns it had a core. */
 #define GS_AWAY_NS 50000u
+#define GS_LOOK_NS 1000000u
 
 void gs_sync_begin(void); /* a recording begins: the clock's rate is known */
 /* An operation is over at `now`. */

@@ -169,6 +169,7 @@ void gs_thread_recycle(struct gs_thread *t)
     t->next_gil = NULL;
     t->tid = 0;
     t->t_first = t->stack_ticks = t->dropped = t->edge_hooks = t->woken_t = t->left_t = 0;
+    t->looked_t = 0;
     t->py_name_len = 0;
     t->home_tstate = 0;
     memset(&t->rows, 0, sizeof(t->rows));

@@ -58,6 +58,7 @@ struct gs_thread {
     struct gs_thread *next;     /* list of all, only ever grows */
     struct gs_thread *next_gil; /* the same thread's states on other GILs, a circle */
     uint64_t left_t;            /* its last release, while CPU rows are wanted; 0 once told */
+    uint64_t looked_t;          /* when it read its CPU clock last */
     uint64_t woken_t;           /* end of the last blocked semaphore wait whose poster is known */
     uint32_t woken_by;          /* that poster's idx */
     union {

@@ -25,6 +25,7 @@ struct lister {
     size_t look, end_look; /* next sync row that is a look at the CPU clock */
     uint64_t cpu_ns;       /* at the last look */
     uint64_t since_ns;     /* computing since, as the wall clock says */
+    size_t since_op;       /* the program's operations since */
     bool has_look;
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
 };
@@ -66,12 +67,27 @@ static const struct gs_sync_row *look_within(struct lister *l, uint64_t from_ns,
     return found;
 }
 
+/* Of what was computed since the last look a part only had a core. */
+static void shorten(struct lister *l, uint64_t cpu_ns)
+{
+    struct gs_program *p = &l->out->program;
+    uint64_t share = ((u128)cpu_ns << 32) / l->since_ns;
+    for (size_t i = l->since_op; i < p->n_ops; i++) {
+        struct gs_op *op = &p->ops[i];
+        if (op->kind != GS_OP_PY && op->kind != GS_OP_NATIVE)
+            continue;
+        uint64_t ns = (uint64_t)((u128)op->ns * share >> 32);
+        *(op->kind == GS_OP_PY ? &l->out->py_ns : &l->out->native_ns) -= op->ns - ns;
+        l->out->no_core_ns += op->kind == GS_OP_PY ? op->ns - ns : 0;
+        op->ns = ns;
+    }
+}
+
 static void remember_look(struct lister *l, const struct gs_sync_row *look)
 {
-    if (!look)
-        return;
     l->cpu_ns = look->value;
     l->since_ns = 0;
+    l->since_op = l->out->program.n_ops;
     l->has_look = true;
 }
 
@@ -88,40 +104,54 @@ static const struct gs_cover *cover_of(struct lister *l, uint32_t thread, uint64
     return &a->covers[l->cover];
 }
 
-/* What of the stretch was computing, by the CPU clock. */
-static void add_unexplained(struct lister *l, uint64_t ns, const struct gs_sync_row *look)
+/* What of a stretch was computing nobody looked. */
+static void add_unseen(struct lister *l, uint64_t ns)
 {
-    if (!look) {
-        bool is_short = ns < LOOK_AFTER_NS;
-        l->since_ns += is_short ? ns : 0;
-        l->out->unknown_ns += is_short ? 0 : ns;
-        if (is_short)
-            add_native(l, ns);
-        else
-            add_latency(l, ns);
-        return;
-    }
-    uint64_t cpu_ns = look->value > l->cpu_ns ? look->value - l->cpu_ns : 0;
-    uint64_t native_ns = cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0;
-    if (native_ns > ns || !l->has_look)
-        native_ns = l->has_look ? ns : 0;
-    l->out->unknown_ns += l->has_look ? 0 : ns;
-    add_native(l, native_ns);
-    add_latency(l, ns - native_ns);
+    bool is_short = ns < LOOK_AFTER_NS;
+    l->since_ns += is_short ? ns : 0;
+    l->out->unknown_ns += is_short ? 0 : ns;
+    if (is_short)
+        add_native(l, ns);
+    else
+        add_latency(l, ns);
 }
 
-static void add_stretch(struct lister *l, const struct gs_turn_row *turn, uint64_t from_ns)
+/* most_native_ns: by the CPU clock, of a stretch that no act accounts for. */
+static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
+                    uint64_t most_native_ns)
 {
-    uint64_t ns = turn->asked_ns > from_ns ? turn->asked_ns - from_ns : 0;
+    uint64_t native_ns = most_native_ns < ns ? most_native_ns : ns;
+    if (!cover) {
+        add_native(l, native_ns);
+        add_latency(l, ns - native_ns);
+    } else if (cover->sleeps) {
+        add_latency(l, ns);
+    } else {
+        l->out->blocked_ns += ns;
+    }
+}
+
+/* Who has to let the GIL go asks for it again at once: what lies between is waiting for a core. */
+static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
+                        const struct gs_turn_row *last)
+{
+    uint64_t from_ns = last->rel_ns;
+    uint64_t ns = turn->asked_ns > from_ns && !last->forced ? turn->asked_ns - from_ns : 0;
     const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
     const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
-    if (!cover)
-        add_unexplained(l, ns, look);
-    else if (cover->sleeps)
-        add_latency(l, ns);
-    else
-        l->out->blocked_ns += ns;
-    remember_look(l, look);
+    if (!look && !cover) {
+        add_unseen(l, ns);
+        return;
+    }
+    uint64_t cpu_ns = look && look->value > l->cpu_ns ? look->value - l->cpu_ns : 0;
+    bool knows = look && l->has_look;
+    if (knows && cpu_ns < l->since_ns)
+        shorten(l, cpu_ns);
+    if (look && !knows && !cover)
+        l->out->unknown_ns += ns;
+    add_off(l, cover, ns, knows && cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0);
+    if (look)
+        remember_look(l, look);
 }
 
 /* ---- turns, with what was done in them ---- */
@@ -162,11 +192,12 @@ static void list_thread(struct lister *l, uint32_t thread)
     l->look = e->sync_from[thread];
     l->end_look = e->sync_from[thread + 1];
     l->cpu_ns = l->since_ns = 0;
+    l->since_op = l->out->program.n_ops;
     l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
     gs_program_begin(&l->out->program, thread);
     for (size_t i = first; i < end; i++) {
         if (i > first)
-            add_stretch(l, &e->turns[i], e->turns[i - 1].rel_ns);
+            add_stretch(l, &e->turns[i], &e->turns[i - 1]);
         add_turn(l, &e->turns[i]);
     }
     uint64_t last_ns = UINT64_MAX;
@@ -226,6 +257,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
         skip_thread(&l, t);
     }
     out->wall_ns = find_wall(e);
+    out->wall_ns -= out->no_core_ns < out->wall_ns ? out->no_core_ns : 0;
     out->recorded_edges = acts.recorded_edges;
     out->unmatched = acts.unmatched;
     gs_acts_free(&acts);

@@ -126,25 +126,33 @@ static int by_thread_time(const void *pa, const void *pb)
     return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-enum gs_status gs_whatif_job(const char *const *paths, size_t n_paths,
-                             const struct gs_whatif_options *options, struct gs_whatif_job *out,
-                             struct gs_error *err)
+void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
+                     struct gs_whatif_job *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->damaged_chunks = c->damaged_runs;
+    out->skipped_bytes = c->skipped_bytes;
+    for (size_t i = 0, end; i < c->n_chunks; i = end) {
+        for (end = i; end < c->n_chunks; end++)
+            if (c->chunks[end].hdr.process_key != c->chunks[i].hdr.process_key)
+                break;
+        add_process(out, c->chunks + i, end - i, options);
+    }
+    if (out->n_processes)
+        qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
+}
+
+enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
+                              const struct gs_whatif_options *options, struct gs_whatif_job *out,
+                              struct gs_error *err)
 {
     struct gs_captures c;
     memset(out, 0, sizeof(*out));
     enum gs_status s = gs_captures_open(&c, paths, n_paths, err);
     if (s != GS_OK)
         return s;
-    out->damaged_chunks = c.damaged_runs;
-    out->skipped_bytes = c.skipped_bytes;
-    for (size_t i = 0, end; i < c.n_chunks; i = end) {
-        for (end = i; end < c.n_chunks; end++)
-            if (c.chunks[end].hdr.process_key != c.chunks[i].hdr.process_key)
-                break;
-        add_process(out, c.chunks + i, end - i, options);
-    }
+    gs_whatif_build(&c, options, out);
     gs_captures_close(&c);
-    qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
     return GS_OK;
 }
 

@@ -25,9 +25,13 @@ struct gs_whatif_job {
     uint64_t damaged_chunks, skipped_bytes;
 };
 
-enum gs_status gs_whatif_job(const char *const *paths, size_t n_paths,
-                             const struct gs_whatif_options *options, struct gs_whatif_job *out,
-                             struct gs_error *err);
+enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
+                              const struct gs_whatif_options *options, struct gs_whatif_job *out,
+                              struct gs_error *err);
+/* The same from captures that are open already. */
+struct gs_captures;
+void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
+                     struct gs_whatif_job *out);
 void gs_whatif_job_free(struct gs_whatif_job *job);
 
 /* text.c, json.c; false: it could not be written */

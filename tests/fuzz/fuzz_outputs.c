@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A whole capture from anywhere, through everything that writes: stats, the report, exports, dump.
+ * A whole capture from anywhere, through everything that writes: stats, the report, exports, dump,
+ * whatif.
  * Text of the capture must not act: no control characters in the terminal, none raw in JSON, no
  * markup in the page, no line of its own in a collapsed stack.
  */
@@ -11,6 +12,7 @@
 #include "analyzer/stats.h"
 #include "analyzer/trace_reader.h"
 #include "analyzer/utf8.h"
+#include "analyzer/whatif/job.h"
 #include "tests/fuzz/capture_mend.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -118,6 +120,21 @@ static void write_dump(const uint8_t *data, size_t size)
     free(t.s);
 }
 
+static void write_prediction(const struct gs_captures *captures)
+{
+    struct gs_whatif_job job;
+    struct gs_whatif_options options = {gs_target_find(GS_TARGET_DEFAULT), NULL, 3, 1};
+    struct text t;
+    gs_whatif_build(captures, &options, &job);
+    text_open(&t);
+    gs_whatif_text(&job, &options, t.f);
+    gs_whatif_json(&job, &options, t.f);
+    text_close(&t);
+    no_control_characters(&t);
+    free(t.s);
+    gs_whatif_job_free(&job);
+}
+
 static void all_of(const uint8_t *data, size_t size)
 {
     struct gs_captures captures = {0};
@@ -128,6 +145,7 @@ static void all_of(const uint8_t *data, size_t size)
     if (s == GS_OK) {
         gs_captures_sort(&captures);
         s = gs_profile_build(&captures, &options, &p, &err);
+        write_prediction(&captures);
     }
     gs_captures_close(&captures);
     if (s == GS_OK)
