@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: MIT
+"""The replay against the truth: a program runs with a GIL, what a recorder would have seen of it is replayed, and
+that has to be what the program does without one. What is put in as an error may come out as one of that size, not more.
+
+GILSCOPE_LONG=1 takes 10 000 random programs in place of 500, and every shape under every policy and speed.
+"""
+import functools
+import itertools
+import json
+import math
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from conftest import BUILD, clean_env
+from life import LONG
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import program as programs  # noqa: E402
+import random_programs  # noqa: E402
+import shapes  # noqa: E402
+import truth  # noqa: E402
+from bounds import bounds  # noqa: E402
+
+REPLAY = BUILD / "tests" / "gs_replay"
+PAIRS = [(2, 2), (4, 2), (4, 4), (8, 4), (16, 8), (32, 16)]  # threads, cores
+KINDS = [{"lock": lock, "s": s, "wake_ns": wake_ns} for lock, (s, wake_ns) in itertools.product(
+    ("fifo", "barge"), ((1, 0), ("1.35", 20_000), ("0.8", 0), ("1.35", 0)))]
+SEEDS = range(5 if LONG else 2)
+N_RANDOM, PARTS, N_MACHINES = 10_000 if LONG else 500, 4, 40
+ROUNDED_NS, EXACT = 3, 1e-6
+
+pytestmark = pytest.mark.skipif(not REPLAY.exists(), reason="gs_replay is not built")
+
+
+def options(machine):
+    caps = ",".join(repr(float(machine.cap(k))) for k in range(1, machine.cores + 1))
+    args = ["--cores", machine.cores, "--cap", caps, "--s", float(machine.s), "--lock", machine.lock,
+            "--wake", machine.wake_ns]
+    if machine.gc_every_ns:
+        args += ["--gc-every", machine.gc_every_ns, "--gc-pause", machine.gc_pause_ns]
+    return args
+
+
+@pytest.fixture
+def replay(tmp_path):
+    """replay(programs, machine) -> what gs_replay says of each; all on one machine"""
+    number = itertools.count()
+
+    def run(some, machine, *more):
+        paths = []
+        for program in some:
+            paths.append(tmp_path / ("%d.txt" % next(number)))
+            paths[-1].write_text(programs.write(program))
+        result = subprocess.run([str(arg) for arg in (REPLAY, *options(machine), *more, *paths)], capture_output=True,
+                                timeout=300, env=clean_env(), check=False, text=True)
+        assert result.returncode == 0, result.stderr
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        assert len(found) == len(some), result.stderr
+        return found
+
+    return run
+
+
+def same(a, b):
+    return abs(a - b) <= max(ROUNDED_NS, EXACT * abs(a))
+
+
+def differences(expected, got):
+    """Names of the fields in which two results differ."""
+    for key, value in expected.items():
+        if key == "close":
+            continue
+        if isinstance(value, dict):
+            yield from ("%s of %s: %d, not %d" % (key, name, got[key].get(name, 0), value.get(name, 0))
+                        for name in {**value, **got[key]}
+                        if not same(value.get(name, 0), got[key].get(name, 0)))
+        elif not (same(value, got[key]) if key.endswith("_ns") else value == got[key]):
+            yield "%s: %s, not %s" % (key, got[key], value)
+
+
+def check(expected, got, what):
+    """Where rounding decides what came first, both orders are right: then what no order changes must be the same."""
+    if expected["close"]:
+        expected = {key: expected[key] for key in ("py_ns", "native_ns", "latency_ns", "deadlock")}
+    found = list(differences(expected, got))
+    assert not found, "%s: %s" % (what, "; ".join(found[:5]))
+
+
+@functools.lru_cache(maxsize=None)
+def cases(shape):
+    """(what, program, machine, its trace, what happens) for few threads on few cores to many on many."""
+    return [(what, program, machine, trace, truth.free(trace, machine))
+            for what, program, machine in drawn(shape) for trace in [truth.gil(program, machine)["trace"]]]
+
+
+def drawn(shape):
+    kinds = itertools.cycle(KINDS)
+    for i, (n, cores) in enumerate(PAIRS):
+        for seed in SEEDS:
+            for kind in KINDS if LONG else [next(kinds)]:
+                rng = random.Random("%s %d %d %d" % (shape, n, cores, seed))
+                program = shapes.SHAPES[shape](rng, n)
+                more = shapes.collections_of(rng) if (i + seed) % 4 == 3 else {}
+                caps = random_programs.sublinear(cores, rng.choice(["0.9", "0.97"]))
+                what = "%s, %d threads, %d cores, seed %d, %s" % (shape, n, cores, seed, kind)
+                yield what, program, truth.Machine(cores, caps, **kind, **more)
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_what_is_replayed_is_what_happens(shape, replay, measured):
+    """Also for pools: who drew which item with the GIL makes no difference to what is replayed."""
+    n_cases = n_close = 0
+    for what, program, machine, trace, expected in cases(shape):
+        check(expected, replay([trace], machine)[0], what)
+        check(truth.free(truth.coalesced_program(program), machine), replay([trace], machine)[0], what + ", as written")
+        n_cases, n_close = n_cases + 1, n_close + expected["close"]
+    assert n_close <= n_cases / 10
+    measured("whatif closed loop, %s: %d cases, all as the truth has it (%d: up to rounding)"
+             % (shape, n_cases, n_close))
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_no_run_is_outside_the_bounds(shape, replay, measured):
+    tight, n_hi = [], 0
+    for what, _, machine, trace, real in cases(shape):
+        makespan_ns, expected = real["makespan_ns"], bounds(trace, machine)
+        got = replay([trace], machine, "--bounds")[0]
+        for key in ("work_ns", "critical_path_ns", "lo_ns"):
+            assert same(expected[key], got[key]), "%s: %s is %s, not %s" % (what, key, got[key], expected[key])
+        assert got["lo_ns"] <= makespan_ns + ROUNDED_NS, what
+        if got["hi_ns"] is not None:
+            n_hi += 1
+            assert makespan_ns <= got["hi_ns"] + ROUNDED_NS, what
+        tight.append(got["lo_ns"] / makespan_ns)
+    measured("whatif bounds, %s: lower bound / makespan: median %.3f, least %.3f; an upper bound in %d of %d"
+             % (shape, statistics.median(tight), min(tight), n_hi, len(tight)))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_programs(part, replay, measured):
+    n_close = n_hi = 0
+    for kind in range(part, N_MACHINES, PARTS):
+        machine, seeds = random_programs.random_machine(kind), range(kind, N_RANDOM, N_MACHINES)
+        some = [random_programs.random_program(seed) for seed in seeds]
+        for seed, program, got in zip(seeds, some, replay(some, machine, "--bounds")):
+            expected = truth.free(program, machine)
+            what = "random_program(%d) on random_machine(%d)" % (seed, kind)
+            assert not got["deadlock"], what
+            check(expected, got, what)
+            n_close += expected["close"]
+            if machine.lock != "none":
+                n_hi += got["hi_ns"] is not None
+                assert got["lo_ns"] <= got["makespan_ns"] + ROUNDED_NS, what
+                assert got["hi_ns"] is None or got["makespan_ns"] <= got["hi_ns"] + ROUNDED_NS, what
+                assert same(bounds(program, machine)["lo_ns"], got["lo_ns"]), what
+    assert n_close <= N_RANDOM / PARTS / 10
+    measured("whatif random programs, part %d: %d, no deadlock, all as the truth has it (%d: up to rounding), "
+             "an upper bound for %d" % (part, N_RANDOM // PARTS, n_close, n_hi))
+
+
+# ---- errors put in ----
+
+
+def error(a, b):
+    return abs(math.log(a / b))
+
+
+def with_less(trace, share, rng):
+    """The program without some of what takes time, and how long that took (as recorded)."""
+    kept = [[op for op in thread.ops if op.verb not in programs.TIMED or rng.random() >= share]
+            for thread in trace.threads]
+    less = truth.with_threads(trace, kept)
+    return less, sum(op.ns for op in trace.ops()) - sum(op.ns for op in less.ops())
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_another_lock_policy_costs_what_it_is_worth(shape, replay):
+    """The replay's error is then the distance of the two truths."""
+    for what, _, machine, trace, real in cases(shape):
+        other = machine.but(lock="barge" if machine.lock == "fifo" else "fifo")
+        wrong = truth.free(trace, other)
+        got = replay([trace], other)[0]["makespan_ns"]
+        if not wrong["close"]:
+            assert error(got, real["makespan_ns"]) <= error(wrong["makespan_ns"], real["makespan_ns"]) + EXACT, what
+
+
+# Where threads do not compete for locks, items or room, no order can change: the makespan moves by at most what the
+# speed moves by. Where they do it may, and a slower program be quicker than a fast one: half as much again then.
+NO_ORDER = ("parallel", "io_and_cpu", "native", "phases")
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_a_speed_that_is_off_by_a_tenth(shape, replay, measured):
+    worst = 0
+    for what, _, machine, trace, real in cases(shape):
+        for factor in (truth.fractions.Fraction(9, 10), truth.fractions.Fraction(11, 10)):
+            got = replay([trace], machine.but(s=machine.s * factor))[0]["makespan_ns"]
+            allowed = error(1, factor) * (1 if shape in NO_ORDER else 1.5)
+            assert error(got, real["makespan_ns"]) <= allowed + EXACT, "%s, %s" % (what, factor)
+            worst = max(worst, error(got, real["makespan_ns"]) / error(1, factor))
+    measured("whatif, s off by 10 %%, %s: at most %.2f of that" % (shape, worst))
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES)
+def test_one_percent_of_the_pieces_lost(shape, replay, measured):
+    """Each lost piece was on the longest path at most, and ran at the least rate that so many threads leave it."""
+    worst = 0
+    for what, _, machine, trace, real in cases(shape):
+        less, lost_ns = with_less(trace, 0.01, random.Random(what))
+        real_ns, got = real["makespan_ns"], replay([less], machine)[0]["makespan_ns"]
+        slowest = 1 / min(machine.rate(n) for n in range(1, len(trace.threads) + 1))
+        allowed_ns = lost_ns * max(1, machine.s) * slowest
+        pauses_ns = 2 * machine.gc_pause_ns * math.ceil(lost_ns / machine.gc_every_ns) if machine.gc_every_ns else 0
+        assert abs(got - real_ns) <= allowed_ns + pauses_ns + ROUNDED_NS, what
+        worst = max(worst, error(got, real_ns))
+    measured("whatif, 1 %% of the pieces lost, %s: error at most %.1f %%" % (shape, 100 * worst))
