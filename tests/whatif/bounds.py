@@ -173,20 +173,29 @@ def is_pool_get(program, op):
     return op.verb == "get" and op.name in program.pools()
 
 
-def why_locks(program):
+def signals(program):
+    """Locks that are not always released by who acquired them last: then they do not keep others out all that time."""
+    found = set()
     for thread in program.threads:
-        held = []
+        held = set()
         for op in thread.ops:
-            if op.verb == "acquire":
-                held.append(op.name)
-            elif op.verb == "release" and op.name not in held:
-                yield "%s is released by who has not acquired it" % op.name
-            elif op.verb == "release":
-                held.remove(op.name)
+            if op.verb in ("acquire", "release") and (op.name in held) == (op.verb == "acquire"):
+                found.add(op.name)
+            elif op.verb in ("acquire", "release"):
+                held ^= {op.name}
+        found |= held
+    return found
+
+
+def why_locks(program):
+    yield from ("%s is a signal" % name for name in signals(program))
+    for thread in program.threads:
+        held = set()
+        for op in thread.ops:
+            if op.verb in ("acquire", "release"):
+                held ^= {op.name}
             elif held and may_park(program, op):
-                yield "%s while %s is held" % (op.verb, held[-1])
-        if held:
-            yield "%s is not released" % held[-1]
+                yield "%s while %s is held" % (op.verb, min(held))
 
 
 def users(program, verb):
@@ -240,8 +249,8 @@ def why_pools(program):
 
 
 def why_machine(program, machine):
-    if machine.lock != "fifo":
-        yield "locks are not handed on in order"
+    if machine.lock == "none":
+        yield "locks are free"
     if machine.gc_every_ns or machine.wake_ns:
         yield "collections, or time to wake"
 
@@ -260,15 +269,16 @@ def bounds(program, machine):
     per_core = work / machine.cap(machine.cores)
     why = [reason for reasons in (why_locks(program), why_channels(program), why_pools(program),
                                   why_machine(program, machine)) for reason in reasons]
-    locks = {} if machine.lock == "none" else run.locks_ns  # who does not exclude others is no bound
-    parts = [per_core / SWITCHING if len(program.threads) > machine.cores else per_core, run.now,
+    free = set(run.locks_ns if machine.lock == "none" else signals(program))  # who does not exclude others is no bound
+    locks = {name: time for name, time in run.locks_ns.items() if name not in free}
+    parts = [per_core / SWITCHING, run.now,
              *locks.values(), *pools.values(), *run.waits_ns.values()]
 
     def ns(value):
         return float(value / TICK)
 
     return {"work_ns": ns(work), "critical_path_ns": ns(run.now), "deadlock": run.deadlock,
-            "locks_ns": {name: ns(time) for name, time in run.locks_ns.items()},
+            "locks_ns": {name: ns(time) for name, time in locks.items()},
             "pools_ns": {name: ns(time) for name, time in pools.items()},
             "lo_ns": ns(max([per_core, run.now, *pools.values(), *locks.values()])),
             "hi_ns": None if why else ns(sum(parts) * stretch(machine, len(program.threads))), "why_no_hi": why}

@@ -15,7 +15,7 @@ import shapes
 import truth
 
 US = 1000
-EVEN_NS = [n * 20 * US for n in (1, 1, 2, 2, 3, 5, 10, 20)]  # also times each s of random_machine()
+EVEN_NS = [n * 20 * US for n in (1, 1, 2, 2, 3, 5, 10, 20)]
 
 
 class Writer:
@@ -226,14 +226,14 @@ def random_machine(seed):
     collect = {}
     if rng.random() < 0.2:
         collect = {"gc_every_ns": shapes.about(rng, 300 * US), "gc_pause_ns": shapes.about(rng, 50 * US)}
-    s, lock = rng.choice(["1", "1", "0.8", "1.35"]), rng.choice(["fifo", "barge", "barge", "none"])
+    s, lock = truth.exactly(rng.choice(["1", "1", "0.8", "1.35"])), rng.choice(["fifo", "barge", "barge", "none"])
     return truth.Machine(cores, cap, s, lock, rng.choice([0, 0, 0, 5 * US, 60 * US]), **collect)
 
 
 def sublinear(cores, share):
-    """Each core more brings a share of what the one before brought; in thousandths."""
-    caps, more = [1.0], 1.0
+    """Each core more brings a share of what the one before brought."""
+    caps, more = [1], 1
     for _ in range(cores - 1):
         more *= float(share)
-        caps.append(round(caps[-1] + more, 3))
+        caps.append(truth.exactly(float(caps[-1]) + more))
     return caps

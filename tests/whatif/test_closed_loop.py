@@ -29,7 +29,7 @@ from bounds import bounds  # noqa: E402
 
 REPLAY = BUILD / "tests" / "gs_replay"
 PAIRS = [(2, 2), (4, 2), (4, 4), (8, 4), (16, 8), (32, 16)]  # threads, cores
-KINDS = [{"lock": lock, "s": s, "wake_ns": wake_ns} for lock, (s, wake_ns) in itertools.product(
+KINDS = [{"lock": lock, "s": truth.exactly(s), "wake_ns": wake_ns} for lock, (s, wake_ns) in itertools.product(
     ("fifo", "barge"), ((1, 0), ("1.35", 20_000), ("0.8", 0), ("1.35", 0)))]
 SEEDS = range(5 if LONG else 2)
 N_RANDOM, PARTS, N_MACHINES = 10_000 if LONG else 500, 4, 40
@@ -199,10 +199,10 @@ NO_ORDER = ("parallel", "io_and_cpu", "native", "phases")
 def test_a_speed_that_is_off_by_a_tenth(shape, replay, measured):
     worst = 0
     for what, _, machine, trace, real in cases(shape):
-        for factor in (truth.fractions.Fraction(9, 10), truth.fractions.Fraction(11, 10)):
-            got = replay([trace], machine.but(s=machine.s * factor))[0]["makespan_ns"]
+        for s in (truth.exactly(float(machine.s) * 0.9), truth.exactly(float(machine.s) * 1.1)):
+            factor, got = s / machine.s, replay([trace], machine.but(s=s))[0]["makespan_ns"]
             allowed = error(1, factor) * (1 if shape in NO_ORDER else 1.5)
-            assert error(got, real["makespan_ns"]) <= allowed + EXACT, "%s, %s" % (what, factor)
+            assert error(got, real["makespan_ns"]) <= allowed + EXACT, "%s, s %s" % (what, float(s))
             worst = max(worst, error(got, real["makespan_ns"]) / error(1, factor))
     measured("whatif, s off by 10 %%, %s: at most %.2f of that" % (shape, worst))
 

@@ -16,13 +16,18 @@ import itertools
 import program as programs
 
 TICK = 1 << 16  # per ns
-CLOSE = 64  # ticks that rounding may come to
+CLOSE = TICK // 16  # what rounding may come to, in a replay of coarser ticks too
 HAND_OFF = 1_000_000 * TICK
 SWITCHING = fractions.Fraction(3000, 3004)
 
 
 def ticks(ns):
     return round(fractions.Fraction(ns) * TICK)
+
+
+def exactly(number):
+    """The nearest 1024th: a speed that no replay has to round."""
+    return fractions.Fraction(round(fractions.Fraction(str(number)) * 1024), 1024)
 
 
 class Machine:
@@ -58,13 +63,12 @@ class Runner:
         self.joiners, self.trace = collections.deque(), []
         self.again = None  # the lock that it was woken to ask for again
         self.asked = self.timeout = None  # when it first asked for what it waits for
-        self.parked = None  # since when, for what
+        self.parked = None  # since when, for what; the last time
 
 
 class Lock:
     def __init__(self):
         self.owner, self.since, self.queue = None, 0, collections.deque()
-        self.holds = []  # (thread, since) with policy none
 
 
 class Queue:
@@ -116,15 +120,18 @@ class World:
     # ---- going on and waiting ----
 
     def resume(self, thread):
-        if thread.again and not self.ask(thread, *thread.again):
-            return
-        thread.again = None
-        if thread.asked is not None:
-            waited = self.now - thread.asked[0]
-            if thread.timeout is not None:
-                self.flips += self.reaches(waited, thread.timeout * TICK + 1, thread.asked[1])
-            thread.asked = thread.timeout = None
+        if thread.again:
+            if not self.ask(thread, *thread.again):
+                return
+            self.has_it(thread)
         self.go(thread)
+
+    def has_it(self, thread):
+        """What it waited for: whether that took too long counts from when it first asked."""
+        if thread.timeout is not None:
+            waited = self.now - thread.asked[0]
+            self.flips += self.reaches(waited, thread.timeout * TICK + 1, thread.asked[1])
+        thread.again = thread.asked = thread.timeout = None
 
     def go(self, thread):
         while thread.at < len(thread.ops):
@@ -155,7 +162,8 @@ class World:
     def wake(self, thread):
         since, name = thread.parked
         self.parked[name] += self.now - since
-        thread.parked = None
+        if not thread.again:
+            self.has_it(thread)
         self.ready_soon(thread)
 
     def sleep(self, thread, until):
@@ -173,16 +181,10 @@ class World:
 
     def do_acquire(self, thread, op):
         lock = self.locks[op.name]
-        if self.machine.lock == "none":
-            lock.holds.append((thread, self.now))
-            return True
-        return self.ask(thread, lock, op)
+        return self.machine.lock == "none" or self.ask(thread, lock, op)
 
     def do_release(self, thread, op):
         lock = self.locks[op.name]
-        if self.machine.lock == "none":
-            self.release_of_many(thread, op.name, lock.holds)
-            return True
         if lock.owner is not None:
             self.hold[op.name] += self.now - lock.since
         lock.owner = None
@@ -194,12 +196,6 @@ class World:
                 first.again = lock, op
             self.wake(first)
         return True
-
-    def release_of_many(self, thread, name, holds):
-        own = [hold for hold in holds if hold[0] is thread] or holds[:1]
-        if own:
-            holds.remove(own[-1])
-            self.hold[name] += self.now - own[-1][1]
 
     # ---- channels ----
 
