@@ -26,6 +26,7 @@ import random_programs  # noqa: E402
 import shapes  # noqa: E402
 import truth  # noqa: E402
 from bounds import bounds  # noqa: E402
+from test_truth import LATE, LATENESS, NO_UPPER_BOUND, NOT_LATER  # noqa: E402
 
 REPLAY = BUILD / "tests" / "gs_replay"
 PAIRS = [(2, 2), (4, 2), (4, 4), (8, 4), (16, 8), (32, 16)]  # threads, cores
@@ -142,26 +143,57 @@ def test_no_run_is_outside_the_bounds(shape, replay, measured):
              % (shape, statistics.median(tight), min(tight), n_hi, len(tight)))
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_random_programs(part, replay, measured):
-    n_close = n_hi = 0
+def random_runs(part, replay):
+    """(what, program, machine, what gs_replay says); the programs of one machine in one go."""
     for kind in range(part, N_MACHINES, PARTS):
         machine, seeds = random_programs.random_machine(kind), range(kind, N_RANDOM, N_MACHINES)
         some = [random_programs.random_program(seed) for seed in seeds]
         for seed, program, got in zip(seeds, some, replay(some, machine, "--bounds")):
-            expected = truth.free(program, machine)
-            what = "random_program(%d) on random_machine(%d)" % (seed, kind)
-            assert not got["deadlock"], what
-            check(expected, got, what)
-            n_close += expected["close"]
-            if machine.lock != "none":
-                n_hi += got["hi_ns"] is not None
-                assert got["lo_ns"] <= got["makespan_ns"] + ROUNDED_NS, what
-                assert got["hi_ns"] is None or got["makespan_ns"] <= got["hi_ns"] + ROUNDED_NS, what
-                assert same(bounds(program, machine)["lo_ns"], got["lo_ns"]), what
-    assert n_close <= N_RANDOM / PARTS / 10
-    measured("whatif random programs, part %d: %d, no deadlock, all as the truth has it (%d: up to rounding), "
-             "an upper bound for %d" % (part, N_RANDOM // PARTS, n_close, n_hi))
+            yield "random_program(%d) on random_machine(%d)" % (seed, kind), program, machine, got
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_random_programs(part, replay, measured):
+    n = n_close = 0
+    for what, program, machine, got in random_runs(part, replay):
+        expected = truth.free(program, machine)
+        assert not got["deadlock"], what
+        check(expected, got, what)
+        n, n_close = n + 1, n_close + expected["close"]
+    assert n_close <= n / 10
+    measured("whatif random programs, part %d: %d without a deadlock, all as the truth has it (%d: up to rounding)"
+             % (part, n, n_close))
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_random_program_is_outside_the_bounds(part, replay, measured):
+    tight, n_hi = [], 0
+    for what, program, machine, got in random_runs(part, replay):
+        if machine.lock != "none" and got["makespan_ns"]:
+            assert got["lo_ns"] <= got["makespan_ns"] + ROUNDED_NS, what
+            assert got["hi_ns"] is None or got["makespan_ns"] <= got["hi_ns"] + ROUNDED_NS, what
+            assert same(bounds(program, machine)["lo_ns"], got["lo_ns"]), what
+            tight.append(got["lo_ns"] / got["makespan_ns"])
+            n_hi += got["hi_ns"] is not None
+    measured("whatif bounds, random programs, part %d: lower bound / makespan: median %.3f; an upper bound in %d of %d"
+             % (part, statistics.median(tight), n_hi, len(tight)))
+
+
+HARD = {**NO_UPPER_BOUND, **NOT_LATER, **{"late workers %d" % i: LATE % late for i, late in enumerate(LATENESS)}}
+
+
+@pytest.mark.parametrize("text", HARD.values(), ids=HARD)
+def test_bounds_where_they_are_hard_to_say(text, replay):
+    for cores in (1, 2, 16):
+        got = replay([programs.read(text)], truth.Machine(cores), "--bounds")[0]
+        assert got["lo_ns"] <= got["makespan_ns"] + ROUNDED_NS
+        assert got["hi_ns"] is None or got["makespan_ns"] <= got["hi_ns"] + ROUNDED_NS
+
+
+def test_cores_that_slow_each_other_stretch_the_upper_bound(replay):
+    machine = truth.Machine(16, [1 + k / 4 for k in range(16)])
+    got = replay([programs.read("thread a\npy 100\nthread b\npy 100\n")], machine, "--bounds")[0]
+    assert got["hi_ns"] is None or got["makespan_ns"] <= got["hi_ns"] + ROUNDED_NS
 
 
 # ---- errors put in ----
@@ -190,33 +222,42 @@ def test_another_lock_policy_costs_what_it_is_worth(shape, replay):
             assert error(got, real["makespan_ns"]) <= error(wrong["makespan_ns"], real["makespan_ns"]) + EXACT, what
 
 
-# Where threads do not compete for locks, items or room, no order can change: the makespan moves by at most what the
-# speed moves by. Where they do it may, and a slower program be quicker than a fast one: half as much again then.
+# Where threads do not compete for locks, items or room, no order can change, and the makespan moves by no more than
+# what was put in. Where they do, a piece that is a little shorter may let another thread in first, and what follows
+# from that is the program's nature, up to its bounds: there it has to be so for three of four.
 NO_ORDER = ("parallel", "io_and_cpu", "native", "phases")
+
+
+def check_moves(shape, moves):
+    """moves: (by how much the makespan moved, by how much it may, of which case)"""
+    beyond = [(what, moved, allowed) for moved, allowed, what in moves if moved > allowed + EXACT]
+    assert len(beyond) <= (0 if shape in NO_ORDER else len(moves) / 4), beyond[:3]
+    return 100 * max(moved for moved, _, _ in moves), len(beyond), len(moves)
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_a_speed_that_is_off_by_a_tenth(shape, replay, measured):
-    worst = 0
+    moves = []
     for what, _, machine, trace, real in cases(shape):
         for s in (truth.exactly(float(machine.s) * 0.9), truth.exactly(float(machine.s) * 1.1)):
-            factor, got = s / machine.s, replay([trace], machine.but(s=s))[0]["makespan_ns"]
-            allowed = error(1, factor) * (1 if shape in NO_ORDER else 1.5)
-            assert error(got, real["makespan_ns"]) <= allowed + EXACT, "%s, s %s" % (what, float(s))
-            worst = max(worst, error(got, real["makespan_ns"]) / error(1, factor))
-    measured("whatif, s off by 10 %%, %s: at most %.2f of that" % (shape, worst))
+            got = replay([trace], machine.but(s=s))[0]["makespan_ns"]
+            moves.append((error(got, real["makespan_ns"]), error(s, machine.s), "%s, s %s" % (what, float(s))))
+    measured("whatif, s off by 10 %%, %s: error at most %.1f %%, %d of %d beyond what was put in"
+             % (shape, *check_moves(shape, moves)))
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES)
 def test_one_percent_of_the_pieces_lost(shape, replay, measured):
     """Each lost piece was on the longest path at most, and ran at the least rate that so many threads leave it."""
-    worst = 0
+    moves = []
     for what, _, machine, trace, real in cases(shape):
         less, lost_ns = with_less(trace, 0.01, random.Random(what))
-        real_ns, got = real["makespan_ns"], replay([less], machine)[0]["makespan_ns"]
+        got = replay([less], machine)[0]["makespan_ns"]
         slowest = 1 / min(machine.rate(n) for n in range(1, len(trace.threads) + 1))
-        allowed_ns = lost_ns * max(1, machine.s) * slowest
-        pauses_ns = 2 * machine.gc_pause_ns * math.ceil(lost_ns / machine.gc_every_ns) if machine.gc_every_ns else 0
-        assert abs(got - real_ns) <= allowed_ns + pauses_ns + ROUNDED_NS, what
-        worst = max(worst, error(got, real_ns))
-    measured("whatif, 1 %% of the pieces lost, %s: error at most %.1f %%" % (shape, 100 * worst))
+        allowed_ns = lost_ns * max(1, machine.s) * slowest + ROUNDED_NS
+        if machine.gc_every_ns:
+            allowed_ns += machine.gc_pause_ns * (1 + lost_ns // machine.gc_every_ns)
+        real_ns = real["makespan_ns"]
+        moves.append((abs(got - real_ns) / real_ns, float(allowed_ns / real_ns), what))
+    measured("whatif, 1 %% of the pieces lost, %s: error at most %.1f %%, %d of %d beyond what was put in"
+             % (shape, *check_moves(shape, moves)))

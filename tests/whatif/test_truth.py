@@ -166,6 +166,12 @@ def test_what_was_put_last_may_be_taken_first():
     assert makespan(text % "lifo") == 1  # 3 is its end
 
 
+def test_what_had_no_room_goes_to_the_back():
+    text = ("channel P capacity 2 pool\nthread main\nput P 1\nput P 2\nput P 3\nthread w\npy 1\nget P 1\nlatency 10\n"
+            "get P 2\nlatency 100\nget P 3\n")
+    assert makespan(text) == 111 and run(text)["parked_ns"] == {"P": 1}
+
+
 # ---- pools ----
 
 POOL = ("channel P pool\nthread main\nput P 0\nput P 1\nput P 2\nput P 8\nput P 9\nthread v\n%s"
@@ -344,6 +350,9 @@ def test_the_critical_path_goes_through_what_is_waited_for():
     text = ("channel Q capacity 1\nthread a\npy 10\nput Q\npy 10\nput Q\nset E\nlatency 1000\n"
             "thread b late\nget Q\nget Q\nwait E\npy 7\nthread c\nstart b\njoin b\npy 1\n")
     assert bounds_of(text.replace("latency 1000\n", ""))["critical_path_ns"] == 28
+    text = ("barrier B parties 2\nthread a\npy 10\narrive B\npy 1\narrive B\npy 50\n"
+            "thread b\npy 30\narrive B\npy 100\narrive B\n")
+    assert bounds_of(text)["critical_path_ns"] == 180
     assert bounds_of(POOL.replace("thread v", "join v\njoin w\nlatency 5\nthread v") % "")["critical_path_ns"] == 305
     assert bounds_of(POOL.replace("thread v", "join w\nlatency 5\nthread v") % "")["critical_path_ns"] == 300
 
@@ -378,14 +387,17 @@ def test_what_keeps_an_upper_bound_from_being_said(text):
     assert found["hi_ns"] is None and found["why_no_hi"]
 
 
-def test_workers_that_are_late_are_part_of_the_upper_bound():
-    text = ("channel P pool\nthread main\nput P 0\nput P 8\nput P 9\n%sthread v%s\n%sget P 0\nlatency 1000\nget P 8\n"
-            "thread w%s\n%sget P 9\n")
-    for late in (("", "", "latency 1000\n", "", "latency 1000\n"),
-                 ("latency 1000\nstart v\nstart w\n", " late", "", " late", "")):
-        found, result = bounds_of(text % late), run(text % late)
-        assert found["critical_path_ns"] == 1000 and found["pools_ns"] == {"P": 500}
-        assert result["makespan_ns"] == 2000 < found["hi_ns"] == 2500
+LATE = ("channel P pool\nthread main\nput P 0\nput P 8\nput P 9\n%sthread v%s\n%sget P 0\nlatency 1000\nget P 8\n"
+        "thread w%s\n%sget P 9\n")
+LATENESS = (("", "", "latency 1000\n", "", "latency 1000\n"),
+            ("latency 1000\nstart v\nstart w\n", " late", "", " late", ""))
+
+
+@pytest.mark.parametrize("late", LATENESS, ids=("busy", "late"))
+def test_workers_that_are_late_are_part_of_the_upper_bound(late):
+    found, result = bounds_of(LATE % late), run(LATE % late)
+    assert found["critical_path_ns"] == 1000 and found["pools_ns"] == {"P": 500}
+    assert result["makespan_ns"] == 2000 < found["hi_ns"] == 2500
 
 
 def test_cores_that_slow_each_other_stretch_the_upper_bound():
