@@ -133,8 +133,14 @@ class Writer:
         if pair is None:
             return
         event, barrier = self.name("C"), self.program.barrier(self.name("B"), 2)
-        pair[0].add("set", event).add("arrive", barrier).add("clear", event).py(self.ns()).add("set", event)
-        pair[1].add("wait", event).add("arrive", barrier).add("wait", event)
+        pair[0].add("set", event)
+        pair[1].add("wait", event)
+        for thread in pair:  # whoever comes last goes on first
+            if self.rng.random() < 0.5:
+                self.compute(thread)
+            thread.add("arrive", barrier)
+        pair[0].add("clear", event).py(self.ns()).add("set", event)
+        pair[1].add("wait", event)
 
     def signal(self):
         """A lock that is released by another thread."""
