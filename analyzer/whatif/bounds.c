@@ -25,24 +25,8 @@ struct walk {
     size_t n_held, cap_held;
     uint32_t thread, pool; /* whose list; whose item, GS_NO_OBJECT: none */
     uint64_t item_since;
-    bool is_plain; /* hi can be said */
+    bool has_signals;
 };
-
-static bool can_park(const struct gs_program *p, const struct gs_op *op)
-{
-    switch ((enum gs_op_kind)op->kind) {
-    case GS_OP_GET:
-    case GS_OP_WAIT:
-    case GS_OP_ARRIVE:
-    case GS_OP_JOIN:
-    case GS_OP_SYNC:
-        return true;
-    case GS_OP_PUT:
-        return p->objects[op->object].capacity > 0;
-    default:
-        return false;
-    }
-}
 
 static uint64_t ticks_of(const struct walk *w, const struct gs_op *op)
 {
@@ -73,7 +57,6 @@ static void on_get(struct walk *w, const struct gs_op *op)
 {
     bool is_pool = w->p->objects[op->object].pool;
     if (w->reader[op->object] != w->thread + 1) {
-        w->is_plain &= is_pool || w->reader[op->object] == 0;
         w->reader[op->object] = w->thread + 1;
         w->workers[op->object]++;
     }
@@ -109,15 +92,9 @@ static void on_release(struct walk *w, const struct gs_op *op)
 static void on_op(struct walk *w, const struct gs_op *op)
 {
     uint64_t ticks = ticks_of(w, op);
-    bool is_pool_get = op->kind == GS_OP_GET && w->p->objects[op->object].pool;
     w->clock += ticks;
     if (op->kind == GS_OP_PY || op->kind == GS_OP_NATIVE)
         w->work += ticks;
-    if (op->kind == GS_OP_CLEAR || (op->kind == GS_OP_PUT && can_park(w->p, op)) ||
-        (op->kind == GS_OP_WAIT && w->p->objects[op->object].recorded))
-        w->is_plain = false;
-    if (can_park(w->p, op) && !is_pool_get)
-        w->is_plain &= w->n_held == 0 && w->pool == GS_NO_OBJECT;
     if (op->kind == GS_OP_GET)
         on_get(w, op);
     else if (op->kind == GS_OP_ACQUIRE)
@@ -157,23 +134,37 @@ static void find_lo(const struct walk *w, const struct gs_replay_params *params,
     }
 }
 
-static uint64_t find_hi(const struct walk *w, const struct gs_replay_params *params,
-                        const struct gs_bounds *b)
+/* While n compute at once, what they all do and what one of them does come to at least 1/stretch.
+ */
+static double stretch(const struct gs_machine *m, size_t n_threads)
 {
-    uint64_t sum_ns = b->critical_path_ns;
-    if (!w->is_plain || params->wake_ns || params->gc_every_ns ||
-        params->lock_policy == GS_LOCK_NONE)
+    double most = 1, full = m->cap_q16[m->cores - 1];
+    for (uint32_t n = 1; n <= m->cores && n <= n_threads; n++) {
+        double cap = m->cap_q16[n - 1];
+        double together = cap / full + cap / 65536 / n;
+        most = 1 / together > most ? 1 / together : most;
+    }
+    return most;
+}
+
+static uint64_t find_hi(const struct walk *w, const struct gs_replay_params *params,
+                        const struct gs_relaxed *relaxed, const struct gs_bounds *b)
+{
+    uint64_t sum_ns = b->critical_path_ns + relaxed->workers_ns;
+    if (w->has_signals || params->wake_ns || params->gc_every_ns ||
+        params->lock_policy == GS_LOCK_NONE || !gs_program_is_plain(w->p))
         return GS_BOUND_NONE;
     sum_ns += gs__to_ns((uint64_t)((u128)at_full_speed(w->work, &params->machine) * 3004 / 3000));
     for (size_t i = 0; i < w->p->n_objects; i++)
         sum_ns += b->serial_ns[i];
-    return sum_ns;
+    return (uint64_t)((double)sum_ns * stretch(&params->machine, w->p->n_threads)) + 1;
 }
 
 void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *params,
                     struct gs_bounds *out)
 {
-    struct walk w = {.p = p, .s_q16 = params->s_q16, .is_plain = true, .pool = GS_NO_OBJECT};
+    struct walk w = {.p = p, .s_q16 = params->s_q16, .pool = GS_NO_OBJECT};
+    struct gs_relaxed relaxed;
     w.serial = gs_xcalloc(p->n_objects + 1, sizeof(*w.serial));
     w.held_since = gs_xcalloc(p->n_objects + 1, sizeof(*w.held_since));
     w.signals = gs_xcalloc(p->n_objects + 1, 1);
@@ -185,12 +176,13 @@ void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *p
     for (size_t i = 0; i < p->n_objects; i++) {
         uint32_t workers = p->objects[i].pool && w.workers[i] ? w.workers[i] : 1;
         w.serial[i] = w.signals[i] ? 0 : gs__to_ns(w.serial[i] / workers);
-        w.is_plain &= !w.signals[i];
+        w.has_signals |= w.signals[i];
     }
     out->work_ns = gs__to_ns(w.work);
-    out->critical_path_ns = gs_critical_path_ns(p, params->s_q16);
+    gs_relaxed_run(p, params->s_q16, &relaxed);
+    out->critical_path_ns = relaxed.makespan_ns;
     find_lo(&w, params, out);
-    out->hi_ns = find_hi(&w, params, out);
+    out->hi_ns = find_hi(&w, params, &relaxed, out);
     free(w.held_since);
     free(w.held);
     free(w.signals);

@@ -21,7 +21,15 @@ struct gs_bounds {
 void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *params,
                     struct gs_bounds *out);
 
-/* critical_path.c: the makespan of the relaxed replay. */
-uint64_t gs_critical_path_ns(const struct gs_program *p, uint32_t s_q16);
+/* plain.c: no lock that others let go has been looked for. */
+bool gs_program_is_plain(const struct gs_program *p);
+
+/* critical_path.c: the relaxed replay. */
+struct gs_relaxed {
+    uint64_t makespan_ns;
+    uint64_t
+        workers_ns; /* when the last worker of a pool was there for the first time; all pools */
+};
+void gs_relaxed_run(const struct gs_program *p, uint32_t s_q16, struct gs_relaxed *out);
 
 #endif

@@ -6,30 +6,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/idmap.h"
 #include "analyzer/whatif/bounds.h"
 #include "analyzer/whatif/replay_state.h"
 #include "analyzer/xalloc.h"
 
+#define MOST_JOINERS 4u /* of one pool at a time; what more there are do not wait for its items */
+
 struct runner {
     uint32_t op;
     uint32_t next;  /* parked behind it, or ready behind it */
-    uint32_t order; /* item: which of its pool's it was, from 1; thread: 1 once it was joined */
+    uint32_t order; /* item: which of its pool's it was, from 1 */
+    uint32_t todo;  /* in JOIN: what has to end */
     uint32_t pool;  /* item: of which object; thread: whose worker it is; GS_NO_OBJECT: none */
     bool started, ended;
 };
 
+struct joiner {
+    uint32_t who, limit, left; /* waits for the items up to this one; how many of them run */
+};
+
 struct spot {            /* an object */
     uint32_t parked;     /* first runner, GS__NOBODY: none */
-    uint32_t gets;       /* CHANNEL: the most that one reader asks for */
-    size_t waiting;      /* CHANNEL: where its part of waiting[] begins */
+    uint32_t most;       /* CHANNEL, BARRIER: the greatest ordinal of one runner */
+    size_t waiting;      /* of these: where its part of waiting[] begins */
     uint64_t count;      /* CHANNEL: items put; EVENT: 1 set; BARRIER: arrived */
-    uint64_t free_at;    /* DEVICE */
-    uint32_t workers;    /* pool: those not joined yet */
+    uint32_t workers;    /* pool: threads that read it first */
     uint32_t n_items;    /* pool: put so far */
     uint32_t running;    /* of them */
-    uint32_t join_limit; /* of the join that waits for items: those up to this one */
-    uint32_t join_left;
-    uint32_t joiner; /* or GS__NOBODY */
+    uint64_t workers_at; /* pool: when the last of them was there */
+    struct joiner joiners[MOST_JOINERS];
+    uint32_t n_joiners;
 };
 
 struct relaxed {
@@ -37,8 +44,16 @@ struct relaxed {
     uint32_t s_q16;
     struct runner *runners;
     struct spot *spots;
-    uint32_t *ordinal; /* by operation: which `get` of its channel it is, of its reader */
-    uint32_t *waiting; /* by channel, ordinal - 1: the first runner parked for so many items */
+    uint32_t
+        *ordinal; /* by operation: which `get` or `arrive` at its object it is, of its runner */
+    uint32_t *waiting;         /* by object, ordinal - 1: the first runner parked for so much */
+    struct gs_idmap joined;    /* runner, thread */
+    struct gs_idmap joined_of; /* runner, pool -> n_joined[]: of its workers */
+    uint32_t *n_joined;
+    size_t cap_joined;
+    struct gs_idmap devices; /* runner, device -> free_at[] */
+    uint64_t *free_at;
+    size_t cap_free;
     struct gs__heap ends;
     struct gs__queue ready;
     uint64_t now;
@@ -52,7 +67,7 @@ static bool is_pool_get(const struct gs_program *p, const struct gs_op *op)
 }
 
 /* An item's worker reads on its own, so that its counts begin at the item. */
-static void number_gets(struct relaxed *x)
+static void number_visits(struct relaxed *x)
 {
     const struct gs_program *p = x->p;
     uint32_t *count = gs_xcalloc(p->n_objects + 1, sizeof(*count));
@@ -60,14 +75,14 @@ static void number_gets(struct relaxed *x)
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct gs_op *op = &p->ops[i];
         n += op->kind == GS_OP_END || is_pool_get(p, op);
-        if (op->kind != GS_OP_GET)
+        if (op->kind != GS_OP_GET && op->kind != GS_OP_ARRIVE)
             continue;
         if (reader[op->object] != n)
             count[op->object] = 0;
         reader[op->object] = n;
         x->ordinal[i] = ++count[op->object];
-        if (x->ordinal[i] > x->spots[op->object].gets)
-            x->spots[op->object].gets = x->ordinal[i];
+        if (x->ordinal[i] > x->spots[op->object].most)
+            x->spots[op->object].most = x->ordinal[i];
     }
     free(count);
     free(reader);
@@ -78,7 +93,7 @@ static void make_waiting(struct relaxed *x)
     size_t n = 0;
     for (size_t i = 0; i < x->p->n_objects; i++) {
         x->spots[i].waiting = n;
-        n += x->spots[i].gets;
+        n += x->spots[i].most;
     }
     x->waiting = gs_xmalloc(n + 1, sizeof(*x->waiting));
     for (size_t i = 0; i < n; i++)
@@ -149,24 +164,47 @@ static void wake_all(struct relaxed *x, struct spot *s)
 
 /* ---- what ends ---- */
 
+static void one_less_to_do(struct relaxed *x, uint32_t who)
+{
+    if (--x->runners[who].todo == 0)
+        make_ready(x, who);
+}
+
 static void end_item(struct relaxed *x, struct runner *me)
 {
     struct spot *s = &x->spots[me->pool];
     s->running--;
-    if (s->joiner != GS__NOBODY && me->order <= s->join_limit && --s->join_left == 0) {
-        make_ready(x, s->joiner);
-        s->joiner = GS__NOBODY;
+    for (uint32_t i = 0; i < s->n_joiners;) {
+        struct joiner *j = &s->joiners[i++];
+        if (me->order > j->limit || --j->left > 0)
+            continue;
+        one_less_to_do(x, j->who);
+        *j = s->joiners[--s->n_joiners];
+        i--;
     }
 }
 
-static void end_runner(struct relaxed *x, uint32_t who)
+static void end_thread(struct relaxed *x, uint32_t who, bool at_pool)
 {
     struct runner *me = &x->runners[who];
-    me->ended = true;
+    uint32_t *parked = &x->spots[x->p->threads[who].object].parked, other = *parked;
+    *parked = GS__NOBODY;
+    while (other != GS__NOBODY) {
+        uint32_t next = x->runners[other].next;
+        one_less_to_do(x, other);
+        other = next;
+    }
+    if (at_pool)
+        x->spots[me->pool].workers_at = x->now;
+}
+
+static void end_runner(struct relaxed *x, uint32_t who, bool at_pool)
+{
+    x->runners[who].ended = true;
     if (who < x->p->n_threads)
-        wake_all(x, &x->spots[x->p->threads[who].object]);
+        end_thread(x, who, at_pool);
     else
-        end_item(x, me);
+        end_item(x, &x->runners[who]);
 }
 
 /* ---- operations: true where the runner goes on at once ---- */
@@ -184,7 +222,7 @@ static void put(struct relaxed *x, const struct gs_op *op)
     struct spot *s = &x->spots[op->object];
     bool is_new = op->item != GS_NO_TASK && x->p->objects[op->object].pool;
     uint64_t there = ++s->count + x->p->objects[op->object].initial;
-    if (there <= s->gets)
+    if (there <= s->most)
         wake_list(x, &x->waiting[s->waiting + there - 1]);
     if (!is_new || x->p->tasks[op->item].first_op == GS_NO_OP)
         return;
@@ -207,46 +245,78 @@ static bool get(struct relaxed *x, uint32_t who, const struct gs_op *op)
     return false;
 }
 
-/* The last of a pool's workers to be joined: all that was put was done by somebody. */
-static bool join_items(struct relaxed *x, uint32_t who, struct runner *of)
+/* Who has joined all workers of a pool waits for what was put: somebody did it. */
+static bool joined_all_workers(struct relaxed *x, uint32_t who, uint32_t thread)
 {
-    struct spot *s = &x->spots[of->pool];
-    if (of->order++ > 0 || --s->workers > 0 || s->running == 0 || s->joiner != GS__NOBODY)
-        return true;
-    s->joiner = who;
-    s->join_limit = s->n_items;
-    s->join_left = s->running;
-    return false;
+    uint32_t pool = x->runners[thread].pool;
+    size_t n = x->joined.n;
+    if (pool == GS_NO_OBJECT || gs_idmap_add(&x->joined, gs_pack32(who, thread)) != n)
+        return false;
+    n = x->joined_of.n;
+    uint32_t at = gs_idmap_add(&x->joined_of, gs_pack32(who, pool));
+    GS_RESERVE(x->n_joined, (size_t)at + 1, x->cap_joined);
+    if (at == n)
+        x->n_joined[at] = 0;
+    return ++x->n_joined[at] == x->spots[pool].workers;
 }
 
 static bool join(struct relaxed *x, uint32_t who, const struct gs_op *op)
 {
-    struct runner *of = &x->runners[x->p->objects[op->object].thread];
+    uint32_t thread = x->p->objects[op->object].thread;
+    struct runner *me = &x->runners[who], *of = &x->runners[thread];
+    me->op++;
+    me->todo = 0;
     if (!of->ended) {
-        park(x, who, &x->spots[op->object]); /* and looks again */
-        return false;
+        me->todo++;
+        park(x, who, &x->spots[op->object]);
     }
-    x->runners[who].op++;
-    return of->pool == GS_NO_OBJECT || join_items(x, who, of);
+    if (joined_all_workers(x, who, thread)) {
+        struct spot *s = &x->spots[of->pool];
+        if (s->running && s->n_joiners < MOST_JOINERS) {
+            s->joiners[s->n_joiners++] = (struct joiner){who, s->n_items, s->running};
+            me->todo++;
+        }
+    }
+    return me->todo == 0;
 }
 
+/* A thread's j-th time takes as many as fill the barrier j times. */
 static bool arrive(struct relaxed *x, uint32_t who, const struct gs_op *op)
 {
     struct spot *s = &x->spots[op->object];
+    uint64_t parties = x->p->objects[op->object].parties, ordinal = x->ordinal[op - x->p->ops];
+    parties += parties == 0;
+    s->count++;
+    if (s->count % parties == 0 && s->count / parties <= s->most)
+        wake_list(x, &x->waiting[s->waiting + s->count / parties - 1]);
     x->runners[who].op++;
-    if (++s->count < x->p->objects[op->object].parties) {
-        park(x, who, s);
-        return false;
-    }
-    s->count = 0;
-    wake_all(x, s);
-    return true;
+    if (s->count >= ordinal * parties)
+        return true;
+    park_in(x, who, &x->waiting[s->waiting + ordinal - 1]);
+    return false;
 }
 
-static void submit(struct relaxed *x, const struct gs_op *op)
+/* Others' work for the device might come later elsewhere: only its own is sure. */
+static uint64_t *device_of(struct relaxed *x, uint32_t who, uint32_t device)
 {
-    struct spot *s = &x->spots[op->object];
-    s->free_at = (s->free_at > x->now ? s->free_at : x->now) + gs__ticks(op->ns);
+    size_t n = x->devices.n;
+    uint32_t at = gs_idmap_add(&x->devices, gs_pack32(who, device));
+    GS_RESERVE(x->free_at, (size_t)at + 1, x->cap_free);
+    if (at == n)
+        x->free_at[at] = 0;
+    return &x->free_at[at];
+}
+
+static void submit(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    uint64_t *free_at = device_of(x, who, op->object);
+    *free_at = (*free_at > x->now ? *free_at : x->now) + gs__ticks(op->ns);
+}
+
+static bool sync(struct relaxed *x, uint32_t who, const struct gs_op *op)
+{
+    uint64_t free_at = *device_of(x, who, op->object);
+    return takes(x, who, free_at > x->now ? free_at - x->now : 0);
 }
 
 static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
@@ -276,7 +346,7 @@ static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
         return takes(x, who, gs__ticks(op->ns));
     case GS_OP_SYNC:
         x->runners[who].op++;
-        return takes(x, who, s->free_at > x->now ? s->free_at - x->now : 0);
+        return sync(x, who, op);
     case GS_OP_PUT:
         put(x, op);
         break;
@@ -289,7 +359,7 @@ static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
                      x->p->threads[x->p->objects[op->object].thread].first_op);
         break;
     case GS_OP_SUBMIT:
-        submit(x, op);
+        submit(x, who, op);
         break;
     case GS_OP_ACQUIRE:
     case GS_OP_RELEASE:
@@ -311,17 +381,17 @@ static void step(struct relaxed *x, uint32_t who)
             return;
         op = &x->p->ops[me->op];
     }
-    end_runner(x, who);
+    end_runner(x, who, op->kind != GS_OP_END);
 }
 
 /* ---- a run ---- */
 
 static void begin(struct relaxed *x)
 {
-    number_gets(x);
+    number_visits(x);
     make_waiting(x);
     for (size_t i = 0; i < x->p->n_objects; i++)
-        x->spots[i].parked = x->spots[i].joiner = GS__NOBODY;
+        x->spots[i].parked = GS__NOBODY;
     find_workers(x);
     x->ready.first = GS__NOBODY;
     for (uint32_t t = 0; t < x->p->n_threads; t++)
@@ -345,7 +415,7 @@ static void run(struct relaxed *x)
     }
 }
 
-uint64_t gs_critical_path_ns(const struct gs_program *p, uint32_t s_q16)
+void gs_relaxed_run(const struct gs_program *p, uint32_t s_q16, struct gs_relaxed *out)
 {
     struct relaxed x = {.p = p, .s_q16 = s_q16};
     size_t n = p->n_threads + p->n_tasks;
@@ -355,11 +425,17 @@ uint64_t gs_critical_path_ns(const struct gs_program *p, uint32_t s_q16)
     x.ends.at = gs_xmalloc(n + 1, sizeof(*x.ends.at));
     begin(&x);
     run(&x);
-    uint64_t ns = gs__to_ns(x.now);
+    *out = (struct gs_relaxed){.makespan_ns = gs__to_ns(x.now)};
+    for (size_t i = 0; i < p->n_objects; i++)
+        out->workers_ns += gs__to_ns(x.spots[i].workers_at);
     free(x.runners);
     free(x.spots);
     free(x.ordinal);
     free(x.waiting);
     free(x.ends.at);
-    return ns;
+    free(x.n_joined);
+    free(x.free_at);
+    gs_idmap_free(&x.joined);
+    gs_idmap_free(&x.joined_of);
+    gs_idmap_free(&x.devices);
 }
