@@ -19,6 +19,7 @@ S_ROUNDS = 7
 APP_ROUNDS = 5
 COUNT_SECONDS = 0.2
 TIME_SECONDS = 0.08
+LEAST_SECONDS = 0.02
 
 
 class Slotted:
@@ -210,6 +211,8 @@ def s_of_program(python_t, program):
     for i in range(APP_ROUNDS):
         for python in list(times)[:: -1 if i % 2 else 1]:
             times[python].append(run_seconds([python, *program]) - run_seconds([python, "-c", ""]))
+    if min(map(min, times.values())) < LEAST_SECONDS:
+        raise SystemExit("the program takes no time beside the interpreter's start: give it more to do")
     s = min(times[python_t]) / min(times[sys.executable])
     doubt = max(0.02, *(quantile(t, 0.5) / min(t) - 1 for t in times.values()))
     return s / (1 + doubt), s, s * (1 + doubt)

@@ -13,6 +13,7 @@ struct collector {
     const struct gs_chunk_ref *c;
     uint64_t *scratch;
     size_t hint;
+    uint64_t last_rel_ns; /* of the GIL in hand */
 };
 
 static bool is_full(struct gs_evidence *e)
@@ -37,6 +38,10 @@ static void add_turns(struct collector *x, const struct gs_window_rows *rows)
             .thread = gs_recording_thread(x->r, s->thread),
             .forced = s->flags & GS_SLICE_FORCED,
         };
+        uint64_t free_ns = t.asked_ns > x->last_rel_ns ? t.asked_ns : x->last_rel_ns;
+        if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
+            e->late_ns += t.acq_ns - free_ns - GS_HAND_OVER_NS;
+        x->last_rel_ns = t.rel_ns;
         GS_PUSH(e->turns, e->n_turns, e->cap_turns, t);
     }
 }
@@ -45,6 +50,7 @@ static void collect_turns(struct collector *x, const struct gs_windows *w)
 {
     struct gs_decoder d;
     struct gs_window_rows rows = {0};
+    x->last_rel_ns = 0;
     gs_decoder_open(&d, x->r, x->stacks, w->size);
     for (size_t i = 0; i < w->n && !x->e->too_long; i++) {
         gs_window_load(w, i, &d, &rows);
@@ -210,6 +216,7 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
         e->lost_rows += r->totals[i].lost_n + r->totals[i].lost_wait_n;
     }
     e->lost_rows += r->dropped_rows + r->damaged_rows;
+    e->late_ns = r->n_gils == 1 ? e->late_ns : 0; /* others may have been at work meanwhile */
     e->n_threads = r->n_threads;
     put_in_order(e);
 }

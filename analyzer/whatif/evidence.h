@@ -10,6 +10,9 @@
 /* Rows, all kinds together; a longer recording is not replayed. */
 #define GS_EVIDENCE_MOST_ROWS (UINT64_C(1) << 24)
 
+/* Who waits for the GIL has it so soon after it was let go, where there is a core. */
+#define GS_HAND_OVER_NS       100000u
+
 struct gs_turn_row {
     uint64_t asked_ns, acq_ns, rel_ns;
     uint32_t thread; /* dense, as in all rows here */
@@ -38,6 +41,7 @@ struct gs_evidence {
     size_t n_threads;
     uint64_t folded_turns; /* of which there is no row */
     uint64_t lost_rows;    /* of any kind */
+    uint64_t late_ns;      /* that the GIL was free although somebody had waited for it before */
     bool too_long, has_locks;
 };
 

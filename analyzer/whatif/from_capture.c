@@ -147,8 +147,6 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
     bool knows = look && l->has_look;
     if (knows && cpu_ns < l->since_ns)
         shorten(l, cpu_ns);
-    if (look && !knows && !cover)
-        l->out->unknown_ns += ns;
     add_off(l, cover, ns, knows && cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0);
     if (look)
         remember_look(l, look);
@@ -257,6 +255,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
         skip_thread(&l, t);
     }
     out->wall_ns = find_wall(e);
+    out->no_core_ns += e->late_ns;
     out->wall_ns -= out->no_core_ns < out->wall_ns ? out->no_core_ns : 0;
     out->recorded_edges = acts.recorded_edges;
     out->unmatched = acts.unmatched;

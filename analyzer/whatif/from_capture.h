@@ -10,7 +10,7 @@
 struct gs_capture_program {
     struct gs_program program;
     uint64_t wall_ns;     /* from the first turn to the end of the last, without no_core_ns */
-    uint64_t no_core_ns;  /* of turns whose thread had no core */
+    uint64_t no_core_ns;  /* the GIL stood still: who held it, or was to have it, had no core */
     uint64_t gil_wait_ns; /* of all threads */
     uint64_t py_ns, native_ns, latency_ns, blocked_ns; /* what else their time went to */
     uint64_t unknown_ns; /* of `latency`, off the GIL without a look at the CPU clock */
