@@ -50,11 +50,13 @@ static void mark_blocked(struct gs__finder *f, uint32_t thread)
 
 /* ---- objects ---- */
 
-uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what)
+uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what,
+                        uint32_t node)
 {
-    char name[40];
-    snprintf(name, sizeof(name), "%s %zu", what, f->p->n_objects);
-    return gs_program_object(f->p, kind, name);
+    char *name = gs__name_at(f, what, node);
+    uint32_t object = gs_program_object(f->p, kind, name);
+    free(name);
+    return object;
 }
 
 struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue)
@@ -63,7 +65,7 @@ struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s
     if (at == f->n_things) {
         struct gs__thing t = {.object =
                                   gs__new_object(f, queue ? GS_OBJECT_CHANNEL : GS_OBJECT_LOCK,
-                                                 queue ? "queue" : "lock"),
+                                                 queue ? "queue" : "lock", s->node),
                               .channel = GS__NO_OBJECT};
         GS_PUSH(f->things, f->n_things, f->cap_things, t);
     }
@@ -74,7 +76,7 @@ struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s
 
 void gs__wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge, uint64_t began_ns)
 {
-    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up") & (GS_OBJECTS - 1);
+    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up", 0) & (GS_OBJECTS - 1);
     f->p->objects[event].recorded = true;
     gs__add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
     gs__add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});

@@ -29,7 +29,7 @@ static void on_wait(struct gs__finder *f, size_t i)
     if (!v->waits) {
         struct gs__thing *t = mutex_of(f, s->thread);
         if (t->arrived++ == 0)
-            t->barrier = gs__new_object(f, GS_OBJECT_BARRIER, "barrier");
+            t->barrier = gs__new_object(f, GS_OBJECT_BARRIER, "barrier", s->node);
         v->barrier = t->barrier;
         v->waits = true;
         return;

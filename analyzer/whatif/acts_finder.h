@@ -72,7 +72,10 @@ struct gs__finder {
 void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op);
 void gs__add_cover(struct gs__finder *f, uint32_t thread, uint64_t from_ns, uint64_t to_ns,
                    bool sleeps);
-uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what);
+/* what, and where: the stack's innermost frame outside of Python's own library; 0: nowhere. */
+uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const char *what,
+                        uint32_t node);
+char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node);
 struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue);
 uint64_t gs__call_began(const struct gs_sync_row *s);
 void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,

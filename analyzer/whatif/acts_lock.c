@@ -43,7 +43,7 @@ static void take_as_new(struct gs__finder *f, size_t i, struct gs__thing *t)
     const struct gs_edge_row *edge = f->blocked[i] ? edge_within(f, s) : NULL;
     if (edge)
         gs__wake_as_recorded(f, edge, gs__call_began(s));
-    t->object = gs__new_object(f, GS_OBJECT_LOCK, "lock");
+    t->object = gs__new_object(f, GS_OBJECT_LOCK, "lock", s->node);
     t->signals = false;
 }
 
@@ -57,10 +57,10 @@ static uint32_t add(struct gs__finder *f, const struct gs__thing *t, uint64_t t_
 }
 
 /* Whoever took it took nothing: there is nothing to wait for before it is let go. */
-static void make_signal(struct gs__finder *f, struct gs__thing *t)
+static void make_signal(struct gs__finder *f, struct gs__thing *t, uint32_t node)
 {
     f->a->acts[t->taken_by].op = (struct gs_op){.kind = GS_OP_PY};
-    t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal");
+    t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal", node);
     t->signals = true;
 }
 
@@ -99,7 +99,7 @@ static void on_released(struct gs__finder *f, const struct gs_sync_row *s)
         return;
     t->held = false;
     if (t->owner != s->thread && !t->signals)
-        make_signal(f, t);
+        make_signal(f, t, s->node);
     add(f, t, s->t_ns, s->thread, t->signals ? GS_OP_PUT : GS_OP_RELEASE);
 }
 

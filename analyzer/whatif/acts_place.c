@@ -2,21 +2,56 @@
  * Where in Python's own library a lock was used, by the innermost frames of the stack. Functions of
  * threading and queue have these names in all versions; before 3.11 without their class.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/acts_finder.h"
+#include "analyzer/xalloc.h"
 
 #define FRAMES_UP 6u /* from the call of a lock: Condition's methods lie between */
+
+/* The frame of a node that is not the root. */
+struct frame {
+    const char *file; /* without its folders */
+    const char *function;
+    uint32_t line;
+};
+
+static struct frame frame_of(const struct gs_stacks *s, uint32_t node)
+{
+    uint64_t frame = s->frame_map.keys[s->nodes[node].frame];
+    uint64_t name = s->names.keys[frame >> 32];
+    return (struct frame){gs_fmt_basename(s->strings.text[name >> 32]),
+                          s->strings.text[(uint32_t)name], (uint32_t)frame};
+}
 
 static bool is_function(const struct gs_stacks *s, uint32_t node, const char *file,
                         const char *function)
 {
-    uint32_t name = (uint32_t)(s->frame_map.keys[s->nodes[node].frame] >> 32);
-    const char *path = s->strings.text[s->names.keys[name] >> 32];
-    const char *func = s->strings.text[(uint32_t)s->names.keys[name]];
-    const char *dot = strrchr(func, '.');
-    return strcmp(gs_fmt_basename(path), file) == 0 && strcmp(dot ? dot + 1 : func, function) == 0;
+    struct frame f = frame_of(s, node);
+    const char *dot = strrchr(f.function, '.');
+    return strcmp(f.file, file) == 0 && strcmp(dot ? dot + 1 : f.function, function) == 0;
+}
+
+static bool is_librarys(const char *file)
+{
+    static const char *const files[] = {"threading.py", "queue.py", "_base.py", "thread.py"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+        if (strcmp(files[i], file) == 0)
+            return true;
+    return false;
+}
+
+char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node)
+{
+    const struct gs_stacks *s = f->stacks;
+    while (node && is_librarys(frame_of(s, node).file))
+        node = s->nodes[node].parent;
+    if (!node)
+        return gs_xasprintf("%s", what);
+    struct frame at = frame_of(s, node);
+    return gs_xasprintf("%s at %s:%u %s", what, at.file, at.line, at.function);
 }
 
 static enum gs__place look_at(const struct gs_stacks *s, uint32_t node)

@@ -13,7 +13,7 @@ static uint32_t channel_of(struct gs__finder *f, const struct gs_sync_row *mutex
 {
     struct gs__thing *t = gs__thing_at(f, mutex, false);
     if (t->channel == GS__NO_OBJECT)
-        t->channel = gs__new_object(f, GS_OBJECT_CHANNEL, "queue");
+        t->channel = gs__new_object(f, GS_OBJECT_CHANNEL, "queue", mutex->node);
     return t->channel;
 }
 

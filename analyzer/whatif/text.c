@@ -21,9 +21,11 @@ static void put_header(const struct gs_whatif_process *p, FILE *out)
 
 static void put_ceiling(const struct gs_whatif *w, FILE *out)
 {
+    char *limit = gs_fmt_safe(w->limited_by, 80);
     fprintf(out,
             "  ceiling   S_max %.2f (%.2f if Python is not faster per thread), limited by: %s\n",
-            w->at.s_max, w->s_max_if_not_faster, w->limited_by);
+            w->at.s_max, w->s_max_if_not_faster, limit);
+    free(limit);
     if (!isnan(w->at.s_cond_min))
         fprintf(out, "  floor     %.2f, as long as nothing is slower than assumed\n",
                 w->at.s_cond_min);
