@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""gilscope whatif and calibrate with real recordings: what they say, and when they say nothing. Whether predictions come
-true is for tests/whatif/validate."""
+"""gilscope whatif and calibrate with real recordings: what they say, and when they say nothing. Whether predictions
+come true is for tests/whatif/validate."""
 import json
 import sys
 
