@@ -196,3 +196,48 @@ while time.monotonic() < end:
     levels = sync.records.get("LEVEL", [])
     assert all(f[0] > shed[0][0] for f in levels), "locks went first"
     assert max(r["t"] for r in sync.rows) < shed[0][0] + 1e9
+
+
+COST = """
+import threading, time
+import locks_hooked
+locks_hooked.wait()
+lock, best = threading.Lock(), [1e9, 1e9]
+
+
+def uncontended(n):
+    for _ in range(n):
+        with lock:
+            pass
+
+
+def at_depth(n, depth):
+    return at_depth(n, depth - 1) if depth else uncontended(n)
+
+
+for i, depth in enumerate((0, 20)):
+    for _ in range(40):
+        begin = time.thread_time_ns()
+        at_depth(1000, depth)
+        best[i] = min(best[i], (time.thread_time_ns() - begin) / 1000)
+        time.sleep(0.01)  # the ring is emptied meanwhile
+print(*best)
+"""
+
+
+@pytest.mark.serial
+@pytest.mark.pythons(per_minor=True)
+def test_cost_of_an_uncontended_lock(python, record, script, targets, measured):
+    code, env = script(COST), {"PYTHONPATH": targets}
+    rounds = {"alone": [], "level 2": [], "--locks": []}
+    for _ in range(3):
+        rounds["alone"].append(python.run(code, env=env).stdout)
+        rounds["level 2"].append(record(python, [code], env=env, level=2).stdout)
+        rounds["--locks"].append(record(python, [code], env=env, options=OPTIONS).stdout)
+    ns = {what: [min(map(float, column)) for column in zip(*map(str.split, outs))]
+          for what, outs in rounds.items()}
+    measured("%s: `with lock`, ns of CPU time: %s (20 frames deeper %s)" % (
+        python.name, ", ".join("%s %.0f" % (what, v[0]) for what, v in ns.items()),
+        ", ".join("%.0f" % v[1] for v in ns.values())))
+    assert ns["level 2"][0] < ns["alone"][0] * 1.5 + 20, "nothing without the option"
+    assert ns["--locks"][0] < ns["alone"][0] + 1000
