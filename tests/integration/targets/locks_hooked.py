@@ -3,6 +3,7 @@
 import _queue
 import _thread
 import ctypes
+import os
 import time
 
 TP_METHODS = 232
@@ -36,9 +37,9 @@ def hooked(kind):
 
 
 def wait(seconds=30):
-    """Until all three types are. Nothing to wait for without the agent."""
+    """Until all three types are. Nothing to wait for where nobody asked for it."""
     end = time.monotonic() + seconds
-    while agent_code() != (0, 0) and time.monotonic() < end:
+    while os.environ.get("GILSCOPE_LOCKS") == "1" and time.monotonic() < end:
         if all(map(hooked, (_thread.LockType, _thread.RLock, _queue.SimpleQueue))):
             return True
         time.sleep(0.002)
