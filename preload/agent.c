@@ -21,6 +21,7 @@
 #include "preload/lifecycle.h"
 #include "preload/locks.h"
 #include "preload/memory.h"
+#include "preload/modules.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -220,6 +221,7 @@ static bool begin_child(void)
     gs_arenas_after_fork(gs_arena_hook_give_back);
     gs_memory_forget();
     gs_locks_forget();
+    gs_modules_forget();
     gs_cuda_forget();
     gs_cuda_records_forget();
     gs_spill_init();

@@ -17,6 +17,7 @@
 #include "preload/hold_watch.h"
 #include "preload/locks.h"
 #include "preload/memory.h"
+#include "preload/modules.h"
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
@@ -185,6 +186,7 @@ static void stop_recording(uint32_t reason)
     flush(true);
     settle();
     gs_locks_end();
+    gs_modules_look();
     gs_alloc_records(); /* samples of such a thread too */
     gs_cuda_records_end();
     gs_records_end(reason);
@@ -272,6 +274,7 @@ static void do_what_is_asked(uint32_t request)
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         gs_memory_look();
+        gs_modules_look();
         flush(true);
         settle();
         gs_writer_drain(); /* whose row came after its ring was emptied, and its count before it was

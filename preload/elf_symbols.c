@@ -68,6 +68,11 @@ static void read_dynamic(struct gs_elf_object *o, const ElfW(Dyn) * d)
     }
 }
 
+struct visit {
+    bool (*look)(const struct gs_elf_object *o, void *arg);
+    void *arg;
+};
+
 struct search {
     const char *symbol;
     struct gs_elf_object *out;
@@ -107,6 +112,20 @@ static int look_into(struct dl_phdr_info *info, size_t size, void *arg)
         return 0;
     *s->out = o;
     return 1;
+}
+
+static int show(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    struct visit *v = arg;
+    struct gs_elf_object o = object_of(info);
+    (void)size;
+    return !v->look(&o, v->arg);
+}
+
+void gs_elf_each(bool (*look)(const struct gs_elf_object *o, void *arg), void *arg)
+{
+    struct visit v = {look, arg};
+    dl_iterate_phdr(show, &v);
 }
 
 bool gs_elf_find_object(const char *symbol, struct gs_elf_object *out)

@@ -40,6 +40,8 @@ bool gs_elf_object_at(uintptr_t base, struct gs_elf_object *out);
 bool gs_elf_find_next_early(const char *symbol, struct gs_elf_object *out);
 /* Address of a symbol the object defines, or 0. */
 uintptr_t gs_elf_symbol(const struct gs_elf_object *o, const char *symbol);
+/* `look` at each loaded object, while it returns true; the loader's lock is held meanwhile. */
+void gs_elf_each(bool (*look)(const struct gs_elf_object *o, void *arg), void *arg);
 /* Does the program itself define or import `symbol`? */
 bool gs_elf_program_names(const char *symbol);
 

@@ -164,7 +164,8 @@ static inline void on_release(struct gs_gil *g, struct gs_thread *t)
     bool waited_for = g->waiters > __atomic_load_n(&g->dead_waiters, __ATOMIC_RELAXED);
     bool forced = g->drop_asked_seq == t->acq_seq;
     gs_turn_end(t, gs_turn_tstate(t));
-    t->left_t = gs_agent.locks ? now : 0;
+    if (__builtin_expect(gs_agent.locks, 0))
+        t->left_t = now;
     t->tot.forced += forced;
     if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
         record_turn(g, t, hold, waited_for, forced);

@@ -11,6 +11,7 @@
 #include "preload/gil.h"
 #include "preload/heap_walk.h"
 #include "preload/memory_maps.h"
+#include "preload/modules.h"
 #include "preload/own_maps.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
@@ -286,6 +287,7 @@ static void look_at_maps(uint64_t now)
 {
     uint64_t cpu_ns = gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     struct gs_maps maps;
+    gs_modules_look();
     if (gs_maps_read(&maps, arenas_rss)) {
         put_maps(now, &maps);
         put_heap(now, &maps);

@@ -8,6 +8,8 @@
 #include "preload/gil.h"
 #include "preload/locks.h"
 #include "preload/memory.h"
+#include "preload/modules.h"
+#include "preload/proc_quota.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
@@ -74,7 +76,8 @@ static void put_setting(struct gs_record_writer *w, const char *key, uint64_t v)
 static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
-    gs_record_put_u(w, 13);
+    struct gs_cpu_quota quota = gs_proc_cpu_quota("");
+    gs_record_put_u(w, 16);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
@@ -88,6 +91,9 @@ static void put_settings(struct gs_record_writer *w)
     put_setting(w, "alloc_interval_bytes", c->alloc ? c->alloc_interval_bytes : 0);
     put_setting(w, "what", c->what);
     put_setting(w, "locks", c->locks);
+    put_setting(w, "affinity_cpus", gs_proc_cpus());
+    put_setting(w, "cgroup_quota_us", quota.quota_us);
+    put_setting(w, "cgroup_period_us", quota.period_us);
 }
 
 void gs_records_process(void)
@@ -394,6 +400,7 @@ void gs_records_again(void)
         put_level();
     gs_memory_again();
     gs_locks_again();
+    gs_modules_forget(); /* told at the next look */
     gs_records_threads(1);
     gs_records_accounts();
 }

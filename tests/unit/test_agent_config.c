@@ -50,6 +50,7 @@ static void units_are_those_a_person_types(void **state)
     assert_true(parse("GILSCOPE_ALLOC=1", NULL).alloc);
     assert_int_equal(parse("GILSCOPE_ALLOC_INTERVAL=512K", NULL).alloc_interval_bytes, 512 << 10);
     assert_int_equal(parse("GILSCOPE_ALLOC_INTERVAL=1", NULL).alloc_interval_bytes, 1);
+    assert_true(parse("GILSCOPE_LOCKS=1", NULL).locks);
 }
 
 static void a_ring_needs_a_size(void **state)
@@ -62,6 +63,19 @@ static void a_ring_needs_a_size(void **state)
     assert_int_equal(small.on_full, GS_ON_FULL_stop);
     assert_string_equal(small.bad_name, "GILSCOPE_ON_FULL");
     assert_non_null(strstr(small.bad_why, "GILSCOPE_MAX_SIZE"));
+}
+
+static void locks_take_level_2(void **state)
+{
+    struct gs_config lower = parse("GILSCOPE_LOCKS=1", "GILSCOPE_LEVEL=1");
+    (void)state;
+    assert_int_equal(parse("GILSCOPE_LOCKS=1", NULL).level, 2);
+    assert_null(parse("GILSCOPE_LOCKS=1", NULL).bad_name);
+    assert_null(parse("GILSCOPE_LOCKS=1", "GILSCOPE_LEVEL=2").bad_name);
+    assert_int_equal(parse("GILSCOPE_LOCKS=0", NULL).level, 1);
+    assert_int_equal(lower.level, 2);
+    assert_string_equal(lower.bad_name, "GILSCOPE_LEVEL");
+    assert_non_null(strstr(lower.bad_why, "level 2 is taken"));
 }
 
 static void a_value_not_understood_is_named_and_changes_nothing(void **state)
@@ -83,6 +97,7 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         "GILSCOPE_MAX_SIZE=1KiBs",
         "GILSCOPE_SAMPLE_INTERVAL=18446744073709553",
         "GILSCOPE_ALLOC=yes",
+        "GILSCOPE_LOCKS=all",
         "GILSCOPE_ALLOC_INTERVAL=0",
         "GILSCOPE_ALLOC_INTERVAL=0.5", /* of a byte */
         "GILSCOPE_ALLOC_INTERVAL=1025G",
@@ -99,6 +114,7 @@ static void a_value_not_understood_is_named_and_changes_nothing(void **state)
         assert_int_equal(c.max_size_bytes, ok.max_size_bytes);
         assert_int_equal(c.sample_interval_us, ok.sample_interval_us);
         assert_int_equal(c.alloc, ok.alloc);
+        assert_int_equal(c.locks, ok.locks);
         assert_int_equal(c.alloc_interval_bytes, ok.alloc_interval_bytes);
     }
 }
@@ -221,6 +237,7 @@ int main(void)
         cmocka_unit_test(defaults_hold_without_an_environment),
         cmocka_unit_test(units_are_those_a_person_types),
         cmocka_unit_test(a_ring_needs_a_size),
+        cmocka_unit_test(locks_take_level_2),
         cmocka_unit_test(a_value_not_understood_is_named_and_changes_nothing),
         cmocka_unit_test(tokens_are_expanded),
         cmocka_unit_test(a_path_that_does_not_fit_is_refused),
