@@ -66,7 +66,7 @@ void gs_recording_note(struct gs_recording *r, const char *format, ...)
     r->notes = all;
 }
 
-static uint64_t setting_number(const struct gs_recording *r, const char *key)
+uint64_t gs_recording_setting(const struct gs_recording *r, const char *key)
 {
     size_t len = strlen(key);
     for (size_t i = 0; i < r->n_settings; i++)
@@ -102,7 +102,7 @@ void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks
     for (size_t i = 0; i < n; i++)
         if (is_sound(r, &chunks[i], true))
             gs__records_first_pass(r, &chunks[i], &ticks_are_ns);
-    gs_clock_build(&r->clock, ticks_are_ns, setting_number(r, "tick_hz"));
+    gs_clock_build(&r->clock, ticks_are_ns, gs_recording_setting(r, "tick_hz"));
 }
 
 /* Chunks from `from` on that are missing before `to`, and not because they were deleted. */
@@ -177,7 +177,7 @@ static void note_unseen_gil(struct gs_recording *r)
 /* The file that names the capture holds next to nothing: it was copied without the others. */
 static void note_missing_segments(struct gs_recording *r, size_t n_chunks)
 {
-    if (n_chunks == 1 && !r->segment && setting_number(r, "on_full_ring"))
+    if (n_chunks == 1 && !r->segment && gs_recording_setting(r, "on_full_ring"))
         gs_recording_note(r, "its segments are not here: copy NAME.seg*.gsc beside NAME.gsc, and "
                              "read again");
 }
@@ -251,6 +251,7 @@ void gs_recording_free(struct gs_recording *r)
     free(r->agent_version);
     free_strings(r->cmdline, r->n_cmdline);
     free_strings(r->settings, r->n_settings);
+    free_strings(r->modules, r->n_modules);
     free(r->notes);
     gs_clock_free(&r->clock);
     gs_definitions_free(&r->defs);

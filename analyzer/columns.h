@@ -65,6 +65,8 @@ struct gs_recording {
     uint64_t failed_execs;
     char **cmdline, **settings;
     size_t n_cmdline, n_settings;
+    char **modules; /* paths of extension modules, each once */
+    size_t n_modules, cap_modules;
     struct gs_clock clock;
     uint64_t min_ns;           /* earliest time in any record */
     uint64_t start_ns, end_ns; /* first and last known time, CLOCK_MONOTONIC_RAW */
@@ -106,6 +108,8 @@ uint32_t gs_recording_gil(struct gs_recording *r, uint32_t id);
 struct gs_rec_totals *gs_recording_totals(struct gs_recording *r, uint32_t thread, uint32_t gil);
 void gs_recording_note(struct gs_recording *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Of PROCESS; 0 where it is not there. */
+uint64_t gs_recording_setting(const struct gs_recording *r, const char *key);
 void gs_recording_saw(struct gs_recording *r, uint64_t t_ns);
 /* Nothing that was written is missing or damaged; what was never written is not known. */
 bool gs_recording_is_whole(const struct gs_recording *r);

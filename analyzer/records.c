@@ -370,6 +370,14 @@ static void on_overhead(struct gs_record_context *ctx, struct gs_record *rec)
     ctx->r->process_cpu_ns = cpu;
 }
 
+static void on_module(struct gs_record_context *ctx, struct gs_record *rec)
+{
+    struct gs_recording *r = ctx->r;
+    gs__record_seen_ns(ctx, rec);
+    char *path = gs__record_string(rec);
+    GS_PUSH(r->modules, r->n_modules, r->cap_modules, path);
+}
+
 static void on_lost(struct gs_record_context *ctx, struct gs_record *rec)
 {
     struct gs_recording *r = ctx->r;
@@ -414,6 +422,7 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_CUDA_LIVE] = gs__on_cuda_live,
         [GS_RECORD_CUDA_STATE] = gs__on_cuda_state,
         [GS_RECORD_CUDA_USED] = gs__on_cuda_used,
+        [GS_RECORD_MODULE] = on_module,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

@@ -58,13 +58,31 @@ static char *join_words(char *const *words, size_t n)
     return all;
 }
 
+/* Those of the standard library are there for free-threaded Python, too. */
+static void list_extensions(struct gs_whatif_process *p, const struct gs_recording *r)
+{
+    for (size_t i = 0; i < r->n_modules; i++) {
+        const char *path = r->modules[i];
+        if (!strstr(path, "/lib-dynload/"))
+            GS_PUSH(p->extensions, p->n_extensions, p->cap_extensions,
+                    gs_xstrndup(path, strlen(path)));
+    }
+}
+
+static uint32_t machine_cores(const struct gs_recording *r)
+{
+    uint64_t allowed = gs_recording_setting(r, "affinity_cpus");
+    uint64_t cores = allowed ? allowed : r->n_cpus;
+    return cores && cores <= GS_CORES_MOST ? (uint32_t)cores : CORES_DEFAULT;
+}
+
 static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
                      const struct gs_capture_program *c)
 {
     p->pid = r->pid;
     p->python_hex = r->python_hex;
     p->command = join_words(r->cmdline, r->n_cmdline);
-    p->machine_cpus = r->n_cpus;
+    list_extensions(p, r);
     p->wall_ns = c->wall_ns;
     p->thread_ns = c->thread_ns;
     p->gil_wait_ns = c->gil_wait_ns;
@@ -90,7 +108,7 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         return;
     p->has_program = true;
     if (!mine.cores)
-        mine.cores = r->n_cpus && r->n_cpus <= GS_CORES_MOST ? r->n_cpus : CORES_DEFAULT;
+        mine.cores = machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
     gs_capture_program_free(&c);
@@ -160,6 +178,9 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
 {
     for (size_t i = 0; i < job->n_processes; i++) {
         free(job->processes[i].command);
+        for (size_t k = 0; k < job->processes[i].n_extensions; k++)
+            free(job->processes[i].extensions[k]);
+        free(job->processes[i].extensions);
         free(job->processes[i].why_not);
         gs_whatif_free(&job->processes[i].prediction);
     }

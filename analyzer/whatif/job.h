@@ -12,10 +12,11 @@ struct gs_whatif_process {
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
     uint64_t py_ns, native_ns, latency_ns, blocked_ns;
-    size_t n_threads;      /* that held the GIL */
-    uint32_t machine_cpus; /* of the machine it was recorded on */
-    bool has_program;      /* the prediction is of something */
-    char *why_not;         /* it has no more than bounds; or nothing */
+    size_t n_threads;  /* that held the GIL */
+    char **extensions; /* files of modules that are not Python's own */
+    size_t n_extensions, cap_extensions;
+    bool has_program; /* the prediction is of something */
+    char *why_not;    /* it has no more than bounds; or nothing */
     struct gs_whatif prediction;
 };
 

@@ -93,6 +93,11 @@ static void put_process(struct gs_json *j, const struct gs_whatif_options *optio
     gs_json_kv_u64(j, "latency_ns", p->latency_ns);
     gs_json_kv_u64(j, "blocked_ns", p->blocked_ns);
     gs_json_kv_u64(j, "gil_wait_ns", p->gil_wait_ns);
+    gs_json_key(j, "extensions");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < p->n_extensions; i++)
+        gs_json_string(j, p->extensions[i]);
+    gs_json_end_array(j);
     put_prediction(j, options, p);
     gs_json_end_object(j);
 }

@@ -68,6 +68,24 @@ static void put_estimate(const struct gs_whatif *w, FILE *out)
             gs_fmt_ns(w->queue_wait_ns).s, gs_fmt_ns(w->wake_wait_ns).s, w->core_time);
 }
 
+#define MOST_EXTENSIONS 6u
+
+static void put_extensions(const struct gs_whatif_process *p, FILE *out)
+{
+    if (!p->n_extensions)
+        return;
+    fprintf(out,
+            "  %zu extension modules have to be there for free-threaded Python, and say that they "
+            "need no GIL (one that does not brings it back):\n           ",
+            p->n_extensions);
+    for (size_t i = 0; i < p->n_extensions && i < MOST_EXTENSIONS; i++) {
+        char *name = gs_fmt_safe(gs_fmt_basename(p->extensions[i]), 60);
+        fprintf(out, " %s", name);
+        free(name);
+    }
+    fputs(p->n_extensions > MOST_EXTENSIONS ? " ...\n" : "\n", out);
+}
+
 static void put_process(const struct gs_whatif_process *p, FILE *out)
 {
     const struct gs_whatif *w = &p->prediction;
@@ -78,6 +96,7 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
         fprintf(out, "  no estimate, grade C: %s\n", w->why_not ? w->why_not : p->why_not);
     else
         put_estimate(w, out);
+    put_extensions(p, out);
 }
 
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
