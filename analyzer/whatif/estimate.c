@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,103 +10,31 @@
 
 const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "blocked", "insufficient"};
 
-/* ---- what is assumed ---- */
-
-/* cap(k) = k ^ exponent where it was not measured. */
-static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
-static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
-static const struct gs_range_of wake_ns = {1000, 2500, 5000};
-static const struct gs_range_of latency = {0.95, 1.0, 1.15};
-#define BARGES                                                                                     \
-    0.75 /* share of the draws in which a running thread may take a lock that is let go */
-
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
-
-struct model {
-    const struct gs_calibration *calibration;
-    const struct gs_range_of *s;
-    double s_lowest;
-};
-
-static struct model model_of(const struct gs_whatif_options *o)
-{
-    struct model m = {o->calibration, &o->target->s, GS_S_LOWEST};
-    if (gs_whatif_is_calibrated(o)) {
-        m.s = &o->calibration->s;
-        m.s_lowest = gs_range_at(m.s, 0.01);
-    }
-    return m;
-}
-
-/* u: the share of the draws below; 1: the best that can be. */
-static double cap_at(const struct model *m, uint32_t k, double u)
-{
-    const struct gs_calibration *c = m->calibration;
-    double exponent = u < 1 ? fmin(gs_range_at(&cap_exponent, u), 1) : 1;
-    if (!c || k == 1)
-        return pow(k, exponent);
-    uint32_t known = k < c->n_cap ? k : c->n_cap;
-    double cap = c->cap[known - 1] * pow((double)k / known, exponent);
-    return fmax(1, fmin(k, cap * gs_range_at(&cap_measured, fmin(u, 0.95))));
-}
-
-/* ---- one draw ---- */
-
-struct draw {
-    struct gs_replay_params params;
-    uint32_t *cap_q16;
-};
-
-static void set_machine(struct draw *d, const struct model *m, uint32_t cores, double u)
-{
-    d->params.machine = (struct gs_machine){cores, d->cap_q16};
-    for (uint32_t k = 1; k <= cores; k++)
-        d->cap_q16[k - 1] = GS_Q16(cap_at(m, k, u));
-}
-
-static void make_draw(struct draw *d, const struct model *m, uint32_t cores, uint32_t i)
-{
-    double u[GS_N_UNKNOWNS];
-    gs_sobol_point(i, u);
-    d->params = (struct gs_replay_params){
-        .s_q16 = GS_Q16(gs_range_at(m->s, u[GS_UNKNOWN_S])),
-        .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
-        .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
-        .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
-    };
-    set_machine(d, m, cores, u[GS_UNKNOWN_CAP]);
-}
 
 /* ---- many ---- */
 
 struct worker {
     struct gs_replay *replay;
-    struct draw draw;
+    struct gs__draw draw;
 };
 struct study {
     const struct gs_capture_program *c;
-    const struct model *model;
+    const struct gs__model *model;
     uint32_t cores;
     struct worker *workers;
     double *log_s; /* by draw; NAN: nobody could go on */
 };
-
-static double log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r)
-{
-    if (r->deadlock || r->makespan_ns == 0)
-        return NAN;
-    return log((double)c->wall_ns / (double)r->makespan_ns);
-}
 
 static void replay_draw(void *ctx, unsigned worker, size_t i)
 {
     struct study *s = ctx;
     struct worker *w = &s->workers[worker];
     struct gs_replay_result r;
-    make_draw(&w->draw, s->model, s->cores, (uint32_t)i + 1);
+    gs__draw_make(&w->draw, s->model, s->cores, (uint32_t)i + 1);
     gs_replay_run(w->replay, &w->draw.params, &r);
-    s->log_s[i] = log_speedup(s->c, &r);
+    s->log_s[i] = gs__log_speedup(s->c, &r);
 }
 
 static void replay_all(struct study *s, size_t n, unsigned jobs)
@@ -142,12 +70,12 @@ static double quantile(const double *sorted, size_t n, double share)
 
 /* ---- bounds ---- */
 
-static void find_bounds(const struct gs_capture_program *c, const struct model *m, uint32_t cores,
-                        double s, double cap_u, struct gs_bounds *b)
+static void find_bounds(const struct gs_capture_program *c, const struct gs__model *m,
+                        uint32_t cores, double s, double cap_u, struct gs_bounds *b)
 {
-    struct draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
+    struct gs__draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
     d.params = (struct gs_replay_params){.s_q16 = GS_Q16(s)};
-    set_machine(&d, m, cores, cap_u);
+    gs__draw_machine(&d, m, cores, cap_u);
     gs_bounds_find(&c->program, &d.params, b);
     free(d.cap_q16);
 }
@@ -210,7 +138,7 @@ static void find_drivers(const double *log_s, size_t n, double *shares)
         shares[d] = sum > 0 ? shares[d] / sum : 0;
 }
 
-static bool replay_at(const struct gs_capture_program *c, const struct model *m, unsigned jobs,
+static bool replay_at(const struct gs_capture_program *c, const struct gs__model *m, unsigned jobs,
                       struct gs_speedup *at, size_t n, double doubt, double *shares)
 {
     struct study s = {.c = c, .model = m, .cores = at->cores};
@@ -224,7 +152,7 @@ static bool replay_at(const struct gs_capture_program *c, const struct model *m,
     return ended == n;
 }
 
-static void bound_at(const struct gs_capture_program *c, const struct model *m,
+static void bound_at(const struct gs_capture_program *c, const struct gs__model *m,
                      struct gs_speedup *at)
 {
     struct gs_bounds b;
@@ -235,46 +163,6 @@ static void bound_at(const struct gs_capture_program *c, const struct model *m,
     at->s_cond_min = ratio(c->wall_ns, b.hi_ns);
     free(b.serial_ns);
     at->p10 = at->p50 = at->p90 = NAN;
-}
-
-/* ---- the median replay ---- */
-
-static double share_of_doubt(const struct gs_capture_program *c, const struct gs_replay_result *r)
-{
-    uint64_t ops = 0;
-    for (size_t i = 0; i < c->program.n_ops; i++)
-        ops += c->program.ops[i].kind > GS_OP_LATENCY;
-    return ops ? (double)(r->flips + c->recorded_edges) / (double)ops : 0;
-}
-
-static void sum_waits(const struct gs_program *p, const struct gs_replay_result *r,
-                      struct gs_whatif *out)
-{
-    for (size_t i = 0; i < p->n_objects; i++) {
-        uint64_t ns = r->objects[i].parked_ns;
-        *(p->objects[i].kind == GS_OBJECT_LOCK      ? &out->lock_wait_ns
-          : p->objects[i].kind == GS_OBJECT_CHANNEL ? &out->queue_wait_ns
-                                                    : &out->wake_wait_ns) += ns;
-    }
-}
-
-/* Returns how far to doubt it; less than 0: nobody could go on. */
-static double replay_median(const struct gs_capture_program *c, const struct model *m,
-                            struct gs_whatif *out)
-{
-    struct gs_replay *replay = gs_replay_open(&c->program);
-    struct draw d = {.cap_q16 = gs_xmalloc(out->at.cores, sizeof(uint32_t))};
-    struct gs_replay_result r;
-    d.params = (struct gs_replay_params){
-        .s_q16 = GS_Q16(m->s->p50), .wake_ns = (uint64_t)wake_ns.p50, .latency_q16 = GS_Q16(1)};
-    set_machine(&d, m, out->at.cores, 0.5);
-    gs_replay_run(replay, &d.params, &r);
-    sum_waits(&c->program, &r, out);
-    out->core_time = (double)(r.py_ns + r.native_ns) / (double)(c->py_ns + c->native_ns + 1);
-    double doubt = r.deadlock ? -1 : share_of_doubt(c, &r);
-    free(d.cap_q16);
-    gs_replay_close(replay);
-    return doubt;
 }
 
 /* ---- all of it ---- */
@@ -303,7 +191,7 @@ static void list_curve(struct gs_whatif *out)
     GS_PUSH(out->curve, out->n_curve, cap, out->at);
 }
 
-static void find_curve(const struct gs_capture_program *c, const struct model *m, unsigned jobs,
+static void find_curve(const struct gs_capture_program *c, const struct gs__model *m, unsigned jobs,
                        double doubt, struct gs_whatif *out)
 {
     list_curve(out);
@@ -320,7 +208,7 @@ static void find_curve(const struct gs_capture_program *c, const struct model *m
             out->break_even_cores = out->curve[i].cores;
 }
 
-static void find_ceiling(const struct gs_capture_program *c, const struct model *m,
+static void find_ceiling(const struct gs_capture_program *c, const struct gs__model *m,
                          struct gs_whatif *out)
 {
     struct gs_bounds b;
@@ -339,12 +227,12 @@ static enum gs_grade grade(const struct gs_whatif_options *options, double doubt
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
                         const struct gs_whatif_options *options, struct gs_whatif *out)
 {
-    struct model m = model_of(options);
+    struct gs__model m = gs__model_of(options);
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
     out->gil_wait_ns = c->gil_wait_ns;
     find_ceiling(c, &m, out);
-    double doubt = replay_median(c, &m, out);
+    double doubt = gs__replay_median(c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
         ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,
@@ -355,11 +243,15 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     out->why_not = why_not;
     out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
     out->verdict = judge(&out->at);
+    if (!why_not)
+        gs__find_changes(c, &m, out);
     find_curve(c, &m, options->jobs, doubt, out);
 }
 
 void gs_whatif_free(struct gs_whatif *w)
 {
+    for (size_t i = 0; i < w->n_changes; i++)
+        free(w->changes[i].what);
     free(w->curve);
     free(w->limited_by);
     memset(w, 0, sizeof(*w));

@@ -41,6 +41,13 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
     double s_max, s_cond_min, p10, p50, p90;
 };
 
+/* The median replay with one thing changed. */
+struct gs_change {
+    char *what; /* owned */
+    double s;   /* NAN: nobody could go on */
+};
+#define GS_CHANGES_MOST 6u
+
 struct gs_whatif {
     struct gs_speedup at;       /* the cores asked for */
     double s_max_if_not_faster; /* per thread: with s = 1 */
@@ -49,10 +56,13 @@ struct gs_whatif {
     uint32_t break_even_cores; /* the first of the curve with p10 > 1; 0: none */
     enum gs_grade grade;
     enum gs_verdict verdict;
-    const char *why_not;             /* grade C: what is against a number; else NULL */
-    char *limited_by;                /* the ceiling */
-    double driven_by[GS_N_UNKNOWNS]; /* shares of the interval, 0 to 1 */
-    double core_time;                /* CPU time, of what the recording took */
+    const char *why_not;                       /* grade C: what is against a number; else NULL */
+    char *limited_by;                          /* the ceiling */
+    double driven_by[GS_N_UNKNOWNS];           /* shares of the interval, 0 to 1 */
+    struct gs_change changes[GS_CHANGES_MOST]; /* those that bring most first */
+    size_t n_changes;
+    double s_median;  /* without any */
+    double core_time; /* CPU time, of what the recording took */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
 };

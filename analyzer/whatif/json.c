@@ -48,6 +48,19 @@ static void put_drivers(struct gs_json *j, const struct gs_whatif *w)
     gs_json_end_object(j);
 }
 
+static void put_changes(struct gs_json *j, const struct gs_whatif *w)
+{
+    gs_json_key(j, "what_if");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < w->n_changes; i++) {
+        gs_json_begin_object_inline(j);
+        gs_json_kv_string(j, "what", w->changes[i].what);
+        kv_ratio(j, "s", w->changes[i].s);
+        gs_json_end_object(j);
+    }
+    gs_json_end_array(j);
+}
+
 static void put_migration(struct gs_json *j, const struct gs_whatif *w)
 {
     gs_json_key(j, "migration");
@@ -78,6 +91,8 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     put_curve(j, w);
     put_drivers(j, w);
     put_migration(j, w);
+    kv_ratio(j, "s_median", w->s_median);
+    put_changes(j, w);
 }
 
 static void put_process(struct gs_json *j, const struct gs_whatif_options *options,

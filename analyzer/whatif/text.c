@@ -55,6 +55,18 @@ static void put_curve(const struct gs_whatif *w, FILE *out)
     fputs("\n", out);
 }
 
+#define LEAST_GAIN 1.01 /* of a change, to be worth a line */
+
+static void put_changes(const struct gs_whatif *w, FILE *out)
+{
+    for (size_t i = 0; i < w->n_changes && w->changes[i].s > w->s_median * LEAST_GAIN; i++) {
+        char *what = gs_fmt_safe(w->changes[i].what, 80);
+        fprintf(out, "  %s S %.2f, in place of %.2f: %s\n", i ? "         " : "what if  ",
+                w->changes[i].s, w->s_median, what);
+        free(what);
+    }
+}
+
 static void put_estimate(const struct gs_whatif *w, FILE *out)
 {
     fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s\n", w->at.p50, w->at.p10,
@@ -66,6 +78,7 @@ static void put_estimate(const struct gs_whatif *w, FILE *out)
             "%s for other wake-ups; CPU time %.2f times\n",
             gs_fmt_ns(w->gil_wait_ns).s, gs_fmt_ns(w->lock_wait_ns).s,
             gs_fmt_ns(w->queue_wait_ns).s, gs_fmt_ns(w->wake_wait_ns).s, w->core_time);
+    put_changes(w, out);
 }
 
 #define MOST_EXTENSIONS 6u

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/whatif/model.h"
+
+#include <math.h>
+
+/* ---- what is assumed ---- */
+
+/* cap(k) = k ^ exponent where it was not measured. */
+static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
+static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
+static const struct gs_range_of wake_ns = {1000, 2500, 5000};
+static const struct gs_range_of latency = {0.95, 1.0, 1.15};
+#define BARGES                                                                                     \
+    0.75 /* share of the draws in which a running thread may take a lock that is let go */
+
+struct gs__model gs__model_of(const struct gs_whatif_options *o)
+{
+    struct gs__model m = {o->calibration, &o->target->s, GS_S_LOWEST};
+    if (gs_whatif_is_calibrated(o)) {
+        m.s = &o->calibration->s;
+        m.s_lowest = gs_range_at(m.s, 0.01);
+    }
+    return m;
+}
+
+/* u: the share of the draws below; 1: the best that can be. */
+static double cap_at(const struct gs__model *m, uint32_t k, double u)
+{
+    const struct gs_calibration *c = m->calibration;
+    double exponent = u < 1 ? fmin(gs_range_at(&cap_exponent, u), 1) : 1;
+    if (!c || k == 1)
+        return pow(k, exponent);
+    uint32_t known = k < c->n_cap ? k : c->n_cap;
+    double cap = c->cap[known - 1] * pow((double)k / known, exponent);
+    return fmax(1, fmin(k, cap * gs_range_at(&cap_measured, fmin(u, 0.95))));
+}
+
+/* ---- one draw ---- */
+
+void gs__draw_machine(struct gs__draw *d, const struct gs__model *m, uint32_t cores, double cap_u)
+{
+    d->params.machine = (struct gs_machine){cores, d->cap_q16};
+    for (uint32_t k = 1; k <= cores; k++)
+        d->cap_q16[k - 1] = GS_Q16(cap_at(m, k, cap_u));
+}
+
+void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores, uint32_t i)
+{
+    double u[GS_N_UNKNOWNS];
+    gs_sobol_point(i, u);
+    d->params = (struct gs_replay_params){
+        .s_q16 = GS_Q16(gs_range_at(m->s, u[GS_UNKNOWN_S])),
+        .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
+        .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
+        .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
+    };
+    gs__draw_machine(d, m, cores, u[GS_UNKNOWN_CAP]);
+}
+
+double gs__log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r)
+{
+    if (r->deadlock || r->makespan_ns == 0)
+        return NAN;
+    return log((double)c->wall_ns / (double)r->makespan_ns);
+}
+
+void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cores)
+{
+    d->params = (struct gs_replay_params){
+        .s_q16 = GS_Q16(m->s->p50), .wake_ns = (uint64_t)wake_ns.p50, .latency_q16 = GS_Q16(1)};
+    gs__draw_machine(d, m, cores, 0.5);
+}
