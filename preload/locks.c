@@ -79,7 +79,8 @@ static bool is_there_more(void)
 
 static bool is_wanted(void)
 {
-    return gs_agent.state == GS_STATE_ON && gs_agent.locks && gs_lock_types_done() != GS_SYNC_ALL;
+    return gs_agent.state == GS_STATE_ON && gs_agent.locks && !gs_agent.leaving_tid &&
+           gs_lock_types_done() != GS_SYNC_ALL;
 }
 
 static uint64_t spacing_ticks(uint64_t now)
