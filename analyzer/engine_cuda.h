@@ -6,7 +6,7 @@
  * One GIL: begin(), then stage() and count() for each window, finish(). A window may be staged
  * while the one before is counted. Sums are whole only if every call was GS_CUDA_OK; after any
  * other answer why() says in words what is wrong, and only close() may follow. One thread at a
- * time.
+ * time for each device that is open; several devices are open side by side.
  */
 #ifndef GS_ENGINE_CUDA_H
 #define GS_ENGINE_CUDA_H
@@ -19,7 +19,7 @@
 #include "preload/trace/trace_format.h"
 
 #define GS_CUDA_SYMBOL  "gs_cuda_engine_table"
-#define GS_CUDA_ABI     1u /* +1 with every change of this file */
+#define GS_CUDA_ABI     2u /* +1 with every change of this file */
 #define GS_CUDA_SHARES  4u
 #define GS_CUDA_BUCKETS 976u
 
@@ -140,8 +140,11 @@ struct gs_cuda_sums {
 struct gs_cuda;
 struct gs_cuda_engine {
     uint32_t abi, size; /* GS_CUDA_ABI, sizeof(struct gs_cuda_engine) */
-    /* *out is to be closed whatever comes of it; NULL when there is no memory. */
-    enum gs_cuda_status (*open)(struct gs_cuda **out);
+    /* *out is to be closed whatever comes of it; NULL when there is no memory. Devices are
+     * numbered from 0, as CUDA_VISIBLE_DEVICES says; n_devices() says how many there are, also of
+     * one that could not be opened (0: not known). */
+    enum gs_cuda_status (*open)(struct gs_cuda **out, unsigned device);
+    unsigned (*n_devices)(const struct gs_cuda *c);
     enum gs_cuda_status (*begin)(struct gs_cuda *c, const struct gs_cuda_gil *gil,
                                  struct gs_cuda_room *room);
     enum gs_cuda_status (*stage)(struct gs_cuda *c, const struct gs_cuda_window *window);

@@ -10,6 +10,7 @@
 
 struct gs_cuda {
     char why[256], device[256];
+    unsigned number, n_devices; /* which device; how many there are */
     cudaStream_t compute;
     gs_uploader up;
     gs_tables tables;
@@ -54,11 +55,12 @@ gs_cuda_status check(gs_cuda *c, cudaError_t e)
     return say(c, status_of(e), cudaGetErrorString(e));
 }
 
-/* No exception leaves the library. */
+/* No exception leaves the library; and whatever thread calls, it is the device's now. */
 template <class F> gs_cuda_status guarded(gs_cuda *c, F call)
 {
     try {
-        return call();
+        gs_cuda_status status = check(c, cudaSetDevice((int)c->number));
+        return status == GS_CUDA_OK ? call() : status;
     } catch (const std::bad_alloc &) {
         return say(c, GS_CUDA_NO_MEMORY, "the host has no memory left");
     }
@@ -71,10 +73,11 @@ cudaError_t open_device(gs_cuda *c)
     int n = 0;
     cudaDeviceProp about;
     GS_TRY(cudaGetDeviceCount(&n));
-    if (n == 0)
+    c->n_devices = (unsigned)n;
+    if (c->number >= c->n_devices)
         return cudaErrorNoDevice;
-    GS_TRY(cudaSetDevice(0));
-    GS_TRY(cudaGetDeviceProperties(&about, 0));
+    GS_TRY(cudaSetDevice((int)c->number));
+    GS_TRY(cudaGetDeviceProperties(&about, (int)c->number));
     snprintf(c->device, sizeof(c->device), "%s", about.name);
     return cudaStreamCreateWithFlags(&c->compute, cudaStreamNonBlocking);
 }
@@ -94,10 +97,18 @@ cudaError_t open_all(gs_cuda *c)
     return cudaSuccess;
 }
 
-gs_cuda_status engine_open(gs_cuda **out)
+gs_cuda_status engine_open(gs_cuda **out, unsigned device)
 {
     gs_cuda *c = *out = new (std::nothrow) gs_cuda();
-    return c ? check(c, open_all(c)) : GS_CUDA_NO_MEMORY;
+    if (!c)
+        return GS_CUDA_NO_MEMORY;
+    c->number = device;
+    return check(c, open_all(c));
+}
+
+unsigned engine_n_devices(const gs_cuda *c)
+{
+    return c->n_devices;
 }
 
 void close_staged(gs_staged *s)
@@ -113,6 +124,7 @@ void engine_close(gs_cuda *c)
 {
     if (!c)
         return;
+    cudaSetDevice((int)c->number); /* what fails here fails below */
     if (c->compute)
         cudaStreamSynchronize(c->compute);
     gs_uploader_close(&c->up);
@@ -207,16 +219,18 @@ gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
 
 gs_cuda_status engine_count(gs_cuda *c)
 {
-    gs_staged *s = &c->staged[c->next_count++ % 2];
-    if (!s->is_waiting)
-        return say(c, GS_CUDA_INTERNAL, "no window was staged");
-    s->is_waiting = false;
-    cudaError_t e = gs_count_window(&c->counter, s, &c->store, &c->tables, c->compute);
-    if (e == cudaSuccess)
-        e = cudaEventRecord(s->counted, c->compute);
-    if (e == cudaSuccess && c->counter.seen->is_damaged)
-        return say(c, GS_CUDA_INTERNAL, "a chunk is damaged that was found sound");
-    return check(c, e);
+    return guarded(c, [=]() {
+        gs_staged *s = &c->staged[c->next_count++ % 2];
+        if (!s->is_waiting)
+            return say(c, GS_CUDA_INTERNAL, "no window was staged");
+        s->is_waiting = false;
+        cudaError_t e = gs_count_window(&c->counter, s, &c->store, &c->tables, c->compute);
+        if (e == cudaSuccess)
+            e = cudaEventRecord(s->counted, c->compute);
+        if (e == cudaSuccess && c->counter.seen->is_damaged)
+            return say(c, GS_CUDA_INTERNAL, "a chunk is damaged that was found sound");
+        return check(c, e);
+    });
 }
 
 /* ---- results ---- */
@@ -315,9 +329,10 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     });
 }
 
-const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open,   engine_begin,
-                              engine_stage, engine_count,           engine_finish, engine_close,
-                              engine_why,   engine_device};
+const gs_cuda_engine table = {GS_CUDA_ABI,      sizeof(gs_cuda_engine), engine_open,
+                              engine_n_devices, engine_begin,           engine_stage,
+                              engine_count,     engine_finish,          engine_close,
+                              engine_why,       engine_device};
 } // namespace
 
 extern "C" __attribute__((visibility("default"))) const gs_cuda_engine *gs_cuda_engine_table(void);

@@ -109,7 +109,8 @@ static void open_bench(struct bench *b, const char *path)
     struct gs_error err = {0};
     one_gil_open(&b->g, path);
     uint64_t begin_ns = gs_now_ns();
-    if (gs_cuda_library_open(&b->cuda, &err) != GS_OK || gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
+    if (gs_cuda_library_open(&b->cuda, 0, &err) != GS_OK ||
+        gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
         one_gil_fail("open", err.text);
     b->open_ns = gs_now_ns() - begin_ns;
     const struct gs_windows *w = &b->g.gil->rows;

@@ -98,6 +98,19 @@ def test_the_cpu_goes_on_where_the_device_stops(gilscope, tmp_path):
     assert seen == {"cpu", "cuda+cpu", "cuda"}
 
 
+def test_several_devices(gilscope, tmp_path):
+    """Who took what is said where it is asked for; the bytes are the same."""
+    path = made(tmp_path / "x.gsc", "-n", 3000, "-t", 3, "-p", 5, "--what", "gil")
+    want = run(gilscope, "cpu", "stats", "--json", path).stdout.replace('"cpu"', '"cuda"', 1)
+    for n in (1, 2, 3):
+        result = run(gilscope, "cuda", "stats", "-v", "--json", path, expect_rc=0, GILSCOPE_SIMT_DEVICES=str(n))
+        lines = result.stderr.splitlines()
+        assert result.stdout == want
+        assert [line.split(":")[1] for line in lines] == [" device %d (emulator)" % k for k in range(n)]
+        assert sum(int(line.split()[4]) for line in lines) == 5
+    assert run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_DEVICES="2").stderr == ""
+
+
 def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
     cache = {"XDG_CACHE_HOME": str(tmp_path)}

@@ -9,43 +9,13 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "analyzer/parallel.h"
 #include "tests/unit/engine_stories.h"
+#include "tests/unit/rates_file.h"
 
 #define EMULATOR GS_BUILD_DIR "/tests/libgilscope_cuda_simt.so"
 
 /* ---- which engine ---- */
-
-/* What is known of the machine, in a cache folder of our own. */
-static void write_rates(const char *version, unsigned cpu_ps, unsigned open_us)
-{
-    char folder[] = "/tmp/gilscope-cache-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    setenv("XDG_CACHE_HOME", folder, 1);
-    snprintf(path, sizeof(path), "%s/gilscope", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/gilscope/engine-rates", folder);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fprintf(f, "gilscope %s, %u cores\ncpu_ps %u cuda_ps 1 cuda_open_us %u\n", version,
-            gs_parallel_workers(0, UINT32_MAX), cpu_ps, open_us);
-    fclose(f);
-}
-
-static void drop_rates(void)
-{
-    char path[64];
-    const char *folder = getenv("XDG_CACHE_HOME");
-    snprintf(path, sizeof(path), "%s/gilscope/engine-rates", folder);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/gilscope", folder);
-    rmdir(path);
-    rmdir(folder);
-    unsetenv("XDG_CACHE_HOME");
-}
 
 static void check_auto(const struct cap *c, const char *engine, const char *why_not)
 {
@@ -71,10 +41,10 @@ static void little_is_not_worth_a_device(void **state)
     struct cap c;
     (void)state;
     build_random_story(&c, 7);
-    write_rates(GILSCOPE_VERSION, 1000, 1000000);
+    write_rates(GILSCOPE_VERSION, 1000, 1, 1000000);
     check_auto(&c, "cpu", "would not pay");
     drop_rates();
-    write_rates("0.0.1", 1000000000, 1); /* another version's: says nothing */
+    write_rates("0.0.1", 1000000000, 1, 1); /* another version's: says nothing */
     check_auto(&c, "cpu", "would not pay");
     drop_rates();
     assert_null(dlopen(EMULATOR, RTLD_NOW | RTLD_NOLOAD));
@@ -86,7 +56,7 @@ static void what_pays_is_counted_on_the_device(void **state)
     struct cap c;
     (void)state;
     build_random_story(&c, 7);
-    write_rates(GILSCOPE_VERSION, 1000000000, 1); /* 1 ms a row on the CPU */
+    write_rates(GILSCOPE_VERSION, 1000000000, 1, 1); /* 1 ms a row on the CPU */
     check_auto(&c, "cuda", NULL);
     setenv("GILSCOPE_SIMT_FAIL", "cudaGetDeviceCount=100", 1);
     check_auto(&c, "cpu", "nvidia-smi");
