@@ -101,9 +101,10 @@ enum gs_cuda_sum {
     GS_CUDA_LONG_COUNT,
     GS_CUDA_SUM_KINDS
 };
-struct gs_cuda_pairs { /* key: index of the waiter * number of holders + index of the holder */
+/* Sums by two indexes, key: the first * number of the second ones + the second. */
+struct gs_cuda_pairs {
     size_t n;
-    const uint64_t *key, *ns, *count; /* key NULL: i is; UINT64_MAX, or a count of 0: nothing */
+    const uint64_t *key, *ns, *count; /* key NULL: i is; a count of 0: nothing. ns NULL: none */
 };
 /* Where the device's time went: copies to it, which run beside the rest, and the steps of a window.
  * X(NAME, name) */
@@ -129,8 +130,8 @@ struct gs_cuda_sums {
     const uint64_t *at;
     size_t stride;
     const uint64_t *hold_hist, *wait_hist; /* GS_CUDA_BUCKETS each */
-    const uint64_t *thread_hists;          /* index of the thread * GS_CUDA_BUCKETS + bucket */
-    struct gs_cuda_pairs threads, chains;
+    struct gs_cuda_pairs threads, chains;  /* waiter, holder */
+    struct gs_cuda_pairs thread_hists;     /* thread, bucket of GS_CUDA_BUCKETS */
     const uint64_t *hold_bins, *wait_bins;
     uint64_t wait_ns, unknown_holder_ns;
     double step_ms[GS_CUDA_STEPS]; /* by the device's clock */

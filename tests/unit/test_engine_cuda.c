@@ -284,6 +284,43 @@ static void many_threads(void **state)
     }
 }
 
+/* The first n for which the device counts though the n-th and all later cudaMalloc() fail. */
+static unsigned allocations_it_needs(const struct cap *c, const char *want)
+{
+    char text[32], why_not[1024];
+    for (unsigned n = 1; n < 100; n++) {
+        snprintf(text, sizeof(text), "cudaMalloc:%u=2", n);
+        setenv("GILSCOPE_SIMT_FAIL", text, 1);
+        if (counts_on_device(c, want, why_not, sizeof(why_not)))
+            return n;
+    }
+    return 0;
+}
+
+/* Large tables come back whole where there is no memory to pick out what is in them: first there is
+ * none to look for it, then none for what was found. */
+static void without_memory_to_pick(void **state)
+{
+    unsigned needs[2];
+    char text[32], why_not[1024];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct cap c;
+        build_convoy(&c, i ? 700 : 60); /* of 60 threads no table is large */
+        char *want = cap_json_of(c.data, c.len, "cpu");
+        needs[i] = allocations_it_needs(&c, want);
+        for (unsigned more = 1; more < 3; more++) {
+            snprintf(text, sizeof(text), "cudaMalloc:%u=2", needs[i] + more);
+            setenv("GILSCOPE_SIMT_FAIL", text, 1);
+            assert_true(counts_on_device(&c, want, why_not, sizeof(why_not)));
+        }
+        unsetenv("GILSCOPE_SIMT_FAIL");
+        free(want);
+        cap_close(&c);
+    }
+    assert_int_equal(needs[0], needs[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +334,7 @@ int main(void)
         cmocka_unit_test(the_device_agrees_on_shuffled_rows),
         cmocka_unit_test(many_actors),
         cmocka_unit_test(many_threads),
+        cmocka_unit_test(without_memory_to_pick),
     };
     setenv("GILSCOPE_CUDA_ENGINE", EMULATOR, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
