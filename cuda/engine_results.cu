@@ -51,19 +51,21 @@ cudaError_t pick(sparse *s, uint32_t *seen, gs_carver *from, cudaStream_t comput
     return cudaMemcpyAsync(seen, s->picked.n, sizeof(*seen), cudaMemcpyDeviceToHost, compute);
 }
 
-/* Which places of large tables are not empty, and how many. */
-cudaError_t pick_all(sparse_tables *t, gs_counter *c, cudaStream_t compute)
+/* Which places of large tables are not empty, and how many; how many actors there are. */
+cudaError_t pick_all(sparse_tables *s, const gs_tables &t, gs_counter *c, cudaStream_t compute)
 {
     gs_carver count = {NULL, 0, 0};
     bool is_room = false;
-    for (const sparse &s : t->all)
-        if (is_large(s))
-            count.array<char>(gs_pick_work_bytes((uint32_t)s.n));
+    for (const sparse &table : s->all)
+        if (is_large(table))
+            count.array<char>(gs_pick_work_bytes((uint32_t)table.n));
     GS_TRY(has_room(&c->rows, count.used, &is_room));
     gs_carver real = gs_carve(c->rows);
     for (unsigned k = 0; k < GS_SPARSE_TABLES && is_room; k++)
-        if (is_large(t->all[k]))
-            GS_TRY(pick(&t->all[k], &c->seen->n_picked[k], &real, compute));
+        if (is_large(s->all[k]))
+            GS_TRY(pick(&s->all[k], &c->seen->n_picked[k], &real, compute));
+    GS_TRY(cudaMemcpyAsync(&c->seen->n_actors, t.actors.n, sizeof(uint32_t), cudaMemcpyDeviceToHost,
+                           compute));
     return cudaStreamSynchronize(compute);
 }
 
@@ -101,12 +103,14 @@ cudaError_t gather_all(sparse_tables *t, const gs_counter &c, gs_buffer *into, c
 
 /* ---- all of it ---- */
 
+const unsigned N_WHOLE = 7 + GS_SUM_KINDS; /* pieces before those of sparse tables */
+
 struct piece { /* of the device's memory, and where it goes among the results */
     const gs_u64 *from;
     size_t n, at;
 };
 struct pieces {
-    piece all[8 + 3 * GS_SPARSE_TABLES];
+    piece all[N_WHOLE + 3 * GS_SPARSE_TABLES];
     size_t n_pieces, n;
 
     void add(const gs_u64 *from, size_t n_values)
@@ -116,12 +120,13 @@ struct pieces {
     }
 };
 
-pieces list_pieces(const gs_tables &t, const sparse_tables &s)
+/* Of the room for actors only what they take: behind it nothing was ever written. */
+pieces list_pieces(const gs_tables &t, const sparse_tables &s, uint32_t n_actors)
 {
     pieces p = {};
-    size_t cap = t.sums.n_actors;
-    p.add(t.actors.keys, cap);
-    p.add(t.sums.sums, GS_SUM_KINDS * cap);
+    p.add(t.actors.keys, n_actors);
+    for (unsigned kind = 0; kind < GS_SUM_KINDS; kind++)
+        p.add(t.sums.sums + (size_t)kind * t.sums.n_actors, n_actors);
     p.add(t.group.hold_hist, GS_DEVICE_HIST_BUCKETS);
     p.add(t.group.wait_hist, GS_DEVICE_HIST_BUCKETS);
     p.add(t.bins.hold_ns, t.bins.n);
@@ -144,33 +149,32 @@ cudaError_t fetch(std::vector<uint64_t> *values, const pieces &p, const gs_table
         if (p.all[i].n)
             GS_TRY(cudaMemcpyAsync(values->data() + p.all[i].at, p.all[i].from,
                                    p.all[i].n * sizeof(uint64_t), cudaMemcpyDeviceToHost, compute));
-    GS_TRY(cudaMemcpyAsync(&seen->n_actors, t.actors.n, sizeof(uint32_t), cudaMemcpyDeviceToHost,
-                           compute));
     GS_TRY(cudaMemcpyAsync(&seen->is_full, t.pairs.is_full, sizeof(uint32_t),
                            cudaMemcpyDeviceToHost, compute));
     return cudaStreamSynchronize(compute);
 }
 
-void name_pieces(const std::vector<uint64_t> &values, const pieces &p, const gs_tables &t,
-                 const sparse_tables &s, gs_cuda_sums *out)
+void name_pieces(const std::vector<uint64_t> &values, const pieces &p, const sparse_tables &s,
+                 uint32_t n_actors, gs_cuda_sums *out)
 {
     const uint64_t *at[sizeof(p.all) / sizeof(*p.all)] = {};
     for (size_t i = 0; i < p.n_pieces; i++)
         at[i] = values.data() + p.all[i].at;
     *out = {};
+    out->actors = {at[0], n_actors};
     out->at = at[1];
-    out->stride = t.sums.n_actors;
-    out->actors = {at[0], 0};
-    out->hold_hist = at[2];
-    out->wait_hist = at[3];
-    out->hold_bins = at[4];
-    out->wait_bins = at[5];
-    out->wait_ns = *at[6];
-    out->unknown_holder_ns = *at[7];
+    out->stride = n_actors;
+    const uint64_t *const *next = &at[1 + GS_SUM_KINDS];
+    out->hold_hist = *next++;
+    out->wait_hist = *next++;
+    out->hold_bins = *next++;
+    out->wait_bins = *next++;
+    out->wait_ns = **next++;
+    out->unknown_holder_ns = **next++;
     gs_cuda_pairs *pairs[GS_SPARSE_TABLES] = {&out->threads, &out->chains, &out->thread_hists};
-    for (unsigned k = 0; k < GS_SPARSE_TABLES; k++)
-        *pairs[k] = {s.all[k].n, s.all[k].keys ? at[8 + 3 * k] : NULL,
-                     s.all[k].ns ? at[9 + 3 * k] : NULL, at[10 + 3 * k]};
+    for (unsigned k = 0; k < GS_SPARSE_TABLES; k++, next += 3)
+        *pairs[k] = {s.all[k].n, s.all[k].keys ? next[0] : NULL, s.all[k].ns ? next[1] : NULL,
+                     next[2]};
 }
 } // namespace
 
@@ -179,16 +183,16 @@ cudaError_t gs_results_fetch(std::vector<uint64_t> *values, const gs_tables *t, 
 {
     sparse_tables s = sparse_of(*t);
     gs_buffer gathered = {NULL, 0};
-    cudaError_t e = pick_all(&s, c, compute);
+    cudaError_t e = pick_all(&s, *t, c, compute);
     if (e == cudaSuccess)
         e = gather_all(&s, *c, &gathered, compute);
-    pieces p = list_pieces(*t, s);
+    uint32_t n_actors = e == cudaSuccess ? c->seen->n_actors : 0;
+    pieces p = list_pieces(*t, s, n_actors);
     if (e == cudaSuccess)
         e = fetch(values, p, *t, c->seen, compute);
     gs_buffer_free(&gathered);
     if (e != cudaSuccess)
         return e;
-    name_pieces(*values, p, *t, s, out);
-    out->actors.n = c->seen->n_actors;
+    name_pieces(*values, p, s, n_actors, out);
     return cudaSuccess;
 }
