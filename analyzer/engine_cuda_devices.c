@@ -180,7 +180,7 @@ static char *line_of(const struct gs_cuda_device *d)
     bool failed = d->why_not.status != GS_OK;
     return gs_xasprintf("device %u%s%s%s: %u GIL%s, %s rows%s%s", d->number, *d->name ? " (" : "",
                         d->name, *d->name ? ")" : "", d->gils, d->gils == 1 ? "" : "s",
-                        gs_fmt_count(d->rows).s, failed ? "; then no more: " : "",
+                        gs_fmt_count(d->rows).s, failed ? "; failed: " : "",
                         failed ? d->why_not.text : "");
 }
 

@@ -57,7 +57,7 @@ static void read_lines(struct seen *s)
         assert_non_null(colon);
         assert_int_equal(sscanf(colon, ": %u GIL", &gils), 1);
         s->gils[device] = gils;
-        s->n_failed += strstr(line, "no more") != NULL;
+        s->n_failed += strstr(line, "failed") != NULL;
         if (!rest)
             rest = text + strlen(text);
     }
