@@ -3,7 +3,7 @@
 
 namespace
 {
-const unsigned THREADS = 256;
+const unsigned THREADS = 256, TILE = 16 * THREADS; /* places of a block */
 
 struct memory {
     uint32_t *places;
@@ -24,11 +24,11 @@ memory carve(uint32_t n, gs_carver *from)
 __global__ void __launch_bounds__(THREADS)
     gs_k_flag(const gs_u64 *count, uint32_t n, uint32_t *places, uint8_t *flags)
 {
-    size_t i = gs_global_thread();
-    if (i >= n)
-        return;
-    places[i] = (uint32_t)i;
-    flags[i] = count[i] != 0;
+    size_t end = min((gs_u64)n, (gs_u64)(blockIdx.x + 1) * TILE);
+    for (size_t i = (size_t)blockIdx.x * TILE + threadIdx.x; i < end; i += THREADS) {
+        places[i] = (uint32_t)i;
+        flags[i] = count[i] != 0;
+    }
 }
 
 __global__ void __launch_bounds__(THREADS)
@@ -54,8 +54,7 @@ cudaError_t gs_launch_pick(const gs_u64 *count, uint32_t n, char *work, size_t w
     gs_carver from = {work, 0, work_bytes};
     memory m = carve(n, &from);
     *out = m.out;
-    GS_LAUNCH(gs_k_flag, gs_blocks_for(n, THREADS), THREADS, 0, stream, count, n, m.places,
-              m.flags);
+    GS_LAUNCH(gs_k_flag, gs_blocks_for(n, TILE), THREADS, 0, stream, count, n, m.places, m.flags);
     GS_TRY(cudaGetLastError());
     return gs_select_flagged(&from, m.places, m.flags, m.out.at, m.out.n, n, stream);
 }

@@ -146,7 +146,7 @@ static void fail_each_call(const struct cap *c, const char *want, const char *na
                            unsigned device)
 {
     char text[64];
-    for (unsigned n = 1, failed = 1; failed; n += 1 + n / 6) {
+    for (unsigned n = 1, failed = 1; failed; n += 1 + n / 2) {
         snprintf(text, sizeof(text), "%s@%u:%u=%u", name, device, n, code);
         setenv("GILSCOPE_SIMT_FAIL", text, 1);
         struct seen s = count(c, "cuda", want);
@@ -164,24 +164,14 @@ static void one_device_fails(void **state)
     static const struct {
         const char *name;
         unsigned code;
-    } calls[] = {
-        {"cudaSetDevice", 719},
-        {"cudaMemGetInfo", 719},
-        {"cudaMalloc", 2},
-        {"cudaHostAlloc", 2},
-        {"cudaStreamSynchronize", 719},
-        {"cudaEventRecord", 719},
-        {"cudaEventElapsedTime", 719},
-        {"launch", 719},
-    };
+    } calls[] = {{"cudaSetDevice", 719}, {"cudaMalloc", 2}, {"cudaHostAlloc", 2}, {"launch", 719}};
     struct cap c;
     (void)state;
-    build_processes(&c, 2, 200);
+    build_processes(&c, 2, 100);
     set_devices(3);
     char *want = cap_json_of(c.data, c.len, "cpu");
     for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
-        for (unsigned device = 0; device < 3; device += 1 + i % 2)
-            fail_each_call(&c, want, calls[i].name, calls[i].code, device);
+        fail_each_call(&c, want, calls[i].name, calls[i].code, (unsigned)i % 3);
     free(want);
     cap_close(&c);
 }
