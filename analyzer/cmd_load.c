@@ -23,6 +23,14 @@ static void say_why_not(const struct gs_profile *p, const char *asked_for, bool 
                    strcmp(p->engine, "cpu") == 0 ? "" : " alone", p->engine_why_not);
 }
 
+static void say_devices(const char *lines)
+{
+    for (size_t len; lines && *lines; lines += len + (lines[len] == '\n')) {
+        len = strcspn(lines, "\n");
+        gs_cmd_say("%.*s", (int)len, lines);
+    }
+}
+
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
                 struct gs_profile *out)
 {
@@ -36,6 +44,8 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
     if (gs_profile_load((const char *const *)captures, (size_t)n, &options, out, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
     say_why_not(out, engine, verbose);
+    if (verbose)
+        say_devices(out->engine_devices);
     return GS_EXIT_OK;
 }
 

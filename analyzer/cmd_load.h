@@ -10,7 +10,7 @@
 #include "analyzer/profile.h"
 
 /* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. verbose:
- * if engine auto took another one than it could have, say why. */
+ * say what each device counted, and if engine auto took another one than it could have, why. */
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
                 struct gs_profile *out);
 /* The exit code after a result was written: GS_EXIT_DAMAGED, with a message, if a part of the

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Linear in rows and waits, but for a binary search of each: a wait that covers many rows wholly
- * counts at both ends of the stretch only. All waits are laid over all rows first; then, thread by
- * thread, its own waits are taken off its own rows.
+ * Linear in rows and waits, but for a search of each, which begins where the one before ended: a
+ * wait that covers many rows wholly counts at both ends of the stretch only. All waits are laid
+ * over all rows, and a thread's own waits over its own rows, which are taken off. Windows are
+ * walked side by side; sums of 128 bits are added to in halves, so that their order is no matter.
  */
 #include "analyzer/cuda_blame.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/parallel.h"
 #include "analyzer/xalloc.h"
 
 typedef unsigned __int128 u128;
@@ -18,8 +21,8 @@ struct held { /* the time of a row */
     uint32_t gil, thread;
 };
 struct overlap {
-    u128 ns;       /* of waits that lie in it in part */
-    int64_t whole; /* difference: waits that cover it wholly, beside the one before it */
+    _Atomic uint64_t low_ns, high_ns; /* of waits that lie in it in part */
+    _Atomic int64_t whole; /* difference: waits that cover it wholly, beside the one before it */
 };
 struct table { /* times that do not overlap, in order */
     const struct held *at;
@@ -113,13 +116,29 @@ static void clip(struct held *all, size_t n)
 
 /* ---- waits over rows ---- */
 
-/* The first that ends after ns. */
-static size_t first_after(const struct table *t, uint64_t ns)
+/* Whether it ends (begins) before the place that is looked for. */
+static inline bool is_before(const struct held *h, uint64_t ns, bool by_end)
 {
-    size_t lo = 0, hi = t->n;
+    return by_end ? h->end_ns <= ns : h->begin_ns < ns;
+}
+
+/* The first that ends after ns (that begins at ns or after): doubling steps away from `near`, then
+ * halves. */
+static inline size_t find(const struct table *t, uint64_t ns, bool by_end, size_t near)
+{
+    size_t lo = 0, hi = near, step = 1;
+    if (near < t->n && is_before(&t->at[near], ns, by_end)) {
+        for (lo = near + 1; lo + step < t->n && is_before(&t->at[lo + step], ns, by_end); step *= 2)
+            lo += step + 1;
+        hi = lo + step < t->n ? lo + step : t->n;
+    } else {
+        for (; step <= hi && !is_before(&t->at[hi - step], ns, by_end); step *= 2)
+            hi -= step;
+        lo = step <= hi ? hi - step + 1 : 0;
+    }
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (t->at[mid].end_ns <= ns)
+        if (is_before(&t->at[mid], ns, by_end))
             lo = mid + 1;
         else
             hi = mid;
@@ -127,31 +146,22 @@ static size_t first_after(const struct table *t, uint64_t ns)
     return lo;
 }
 
-/* The first that begins at ns or after. */
-static size_t first_from(const struct table *t, uint64_t ns)
-{
-    size_t lo = 0, hi = t->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (t->at[mid].begin_ns < ns)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
-
-static void add_part(struct table *t, size_t i, uint64_t from_ns, uint64_t to_ns)
+static void add_part(const struct table *t, size_t i, uint64_t from_ns, uint64_t to_ns)
 {
     uint64_t lo = t->at[i].begin_ns > from_ns ? t->at[i].begin_ns : from_ns;
     uint64_t hi = t->at[i].end_ns < to_ns ? t->at[i].end_ns : to_ns;
-    if (hi > lo)
-        t->sums[i].ns += hi - lo;
+    struct overlap *sum = &t->sums[i];
+    if (hi <= lo)
+        return;
+    uint64_t before = atomic_fetch_add_explicit(&sum->low_ns, hi - lo, memory_order_relaxed);
+    if (before + (hi - lo) < before)
+        atomic_fetch_add_explicit(&sum->high_ns, 1, memory_order_relaxed);
 }
 
-static void lay(struct table *t, uint64_t from_ns, uint64_t to_ns)
+static void lay(const struct table *t, uint64_t from_ns, uint64_t to_ns, size_t *near)
 {
-    size_t first = first_after(t, from_ns), end = first_from(t, to_ns);
+    size_t end = find(t, to_ns, false, *near), first = find(t, from_ns, true, end);
+    *near = end;
     if (first >= end)
         return;
     add_part(t, first, from_ns, to_ns);
@@ -160,8 +170,8 @@ static void lay(struct table *t, uint64_t from_ns, uint64_t to_ns)
     add_part(t, end - 1, from_ns, to_ns);
     if (end - first < 3)
         return;
-    t->sums[first + 1].whole++;
-    t->sums[end - 1].whole--;
+    atomic_fetch_add_explicit(&t->sums[first + 1].whole, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&t->sums[end - 1].whole, 1, memory_order_relaxed);
 }
 
 static void sum_up(const struct table *t, u128 *into, bool off)
@@ -169,7 +179,8 @@ static void sum_up(const struct table *t, u128 *into, bool off)
     int64_t whole = 0;
     for (size_t i = 0; i < t->n; i++) {
         whole += t->sums[i].whole;
-        u128 ns = t->sums[i].ns + (u128)(uint64_t)whole * (t->at[i].end_ns - t->at[i].begin_ns);
+        u128 ns = (u128)t->sums[i].high_ns << 64 | t->sums[i].low_ns;
+        ns += (u128)(uint64_t)whole * (t->at[i].end_ns - t->at[i].begin_ns);
         into[t->at[i].row] += off ? 0 - ns : ns;
     }
 }
@@ -179,46 +190,71 @@ static bool is_wait(const struct gs_slice *s)
     return (s->flags & GS_SLICE_WAIT) && s->begin_ns < s->acq_ns;
 }
 
-/* Of rows in order of thread, where those of `thread` and of the threads after it begin. */
-static size_t first_of_thread(const struct table *t, uint64_t thread)
-{
-    size_t lo = 0, hi = t->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (t->at[mid].thread < thread)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo;
-}
+struct layer { /* a worker */
+    struct gs_decoder d;
+    struct gs_window_rows rows;
+    size_t near, *near_own; /* where the last search ended; near_own: by dense thread */
+};
+struct laying {
+    const struct gs_recording *r;
+    const struct gs_windows *w;
+    struct table by_time, by_owner;
+    size_t *owner_from; /* rows of dense thread i in by_owner: owner_from[i] to [i + 1] - 1 */
+    struct layer *layers;
+};
 
-static void lay_own(const struct gs_recording *r, const struct gs_slice *s, const struct table *all)
+static void lay_own(const struct laying *l, const struct gs_slice *s, struct layer *me)
 {
-    uint32_t thread = gs_idmap_find(&r->thread_map, s->thread);
+    uint32_t thread = gs_idmap_find(&l->r->thread_map, s->thread);
     if (thread == GS_IDMAP_NONE)
         return;
-    size_t from = first_of_thread(all, thread), to = first_of_thread(all, (uint64_t)thread + 1);
-    struct table own = {all->at + from, all->sums + from, to - from};
-    lay(&own, s->begin_ns, s->acq_ns);
+    size_t from = l->owner_from[thread], n = l->owner_from[thread + 1] - from;
+    struct table own = {l->by_owner.at + from, l->by_owner.sums + from, n};
+    if (n)
+        lay(&own, s->begin_ns, s->acq_ns, &me->near_own[thread]);
 }
 
-static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stacks,
-                      const struct gs_windows *w, struct table *by_time, struct table *by_owner)
+static void lay_window(void *ctx, unsigned worker, size_t k)
 {
-    struct gs_decoder d;
-    struct gs_window_rows rows = {0};
-    gs_decoder_open(&d, r, stacks, w->size);
-    for (size_t k = 0; k < w->n; k++) {
-        gs_window_load(w, k, &d, &rows);
-        for (size_t i = 0; i < rows.n; i++)
-            if (is_wait(&rows.at[i])) {
-                lay(by_time, rows.at[i].begin_ns, rows.at[i].acq_ns);
-                lay_own(r, &rows.at[i], by_owner);
-            }
+    struct laying *l = ctx;
+    struct layer *me = &l->layers[worker];
+    gs_window_load(l->w, k, &me->d, &me->rows);
+    for (size_t i = 0; i < me->rows.n; i++) {
+        const struct gs_slice *s = &me->rows.at[i];
+        if (is_wait(s)) {
+            lay(&l->by_time, s->begin_ns, s->acq_ns, &me->near);
+            lay_own(l, s, me);
+        }
     }
-    gs_window_rows_free(&rows);
-    gs_decoder_close(&d);
+}
+
+static void lay_waits(struct laying *l, const struct gs_stacks *stacks)
+{
+    unsigned n = gs_parallel_workers(l->r->jobs, l->w->n);
+    l->layers = gs_xcalloc(n, sizeof(*l->layers));
+    for (unsigned k = 0; k < n; k++) {
+        gs_decoder_open(&l->layers[k].d, l->r, stacks, l->w->size);
+        l->layers[k].near_own = gs_xcalloc(l->r->n_threads, sizeof(*l->layers[k].near_own));
+    }
+    gs_parallel(n, l->w->n, lay_window, l);
+    for (unsigned k = 0; k < n; k++) {
+        gs_window_rows_free(&l->layers[k].rows);
+        gs_decoder_close(&l->layers[k].d);
+        free(l->layers[k].near_own);
+    }
+    free(l->layers);
+}
+
+/* rows: in order of thread. */
+static size_t *owners_from(const struct held *rows, size_t n, size_t n_threads)
+{
+    size_t *from = gs_xcalloc(n_threads + 1, sizeof(*from));
+    for (size_t thread = 0, i = 0; thread <= n_threads; thread++) {
+        while (i < n && rows[i].thread < thread)
+            i++;
+        from[thread] = i;
+    }
+    return from;
 }
 
 /* The rows of one GIL, in order of time. */
@@ -228,13 +264,17 @@ static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stac
     struct held *sorted = gs_xmalloc(n, sizeof(*sorted));
     memcpy(sorted, at, n * sizeof(*sorted));
     qsort(sorted, n, sizeof(*sorted), by_thread);
-    struct table by_time = {at, gs_xcalloc(n, sizeof(*by_time.sums)), n};
-    struct table by_owner = {sorted, gs_xcalloc(n, sizeof(*by_owner.sums)), n};
-    lay_waits(r, stacks, &r->gils[at[0].gil].rows, &by_time, &by_owner);
-    sum_up(&by_time, blamed, false);
-    sum_up(&by_owner, blamed, true); /* differences end within a thread's rows: one walk will do */
-    free(by_time.sums);
-    free(by_owner.sums);
+    struct laying l = {.r = r, .w = &r->gils[at[0].gil].rows};
+    l.by_time = (struct table){at, gs_xcalloc(n, sizeof(*l.by_time.sums)), n};
+    l.by_owner = (struct table){sorted, gs_xcalloc(n, sizeof(*l.by_owner.sums)), n};
+    l.owner_from = owners_from(sorted, n, r->n_threads);
+    lay_waits(&l, stacks);
+    sum_up(&l.by_time, blamed, false);
+    sum_up(&l.by_owner, blamed,
+           true); /* differences end within a thread's rows: one walk will do */
+    free(l.by_time.sums);
+    free(l.by_owner.sums);
+    free(l.owner_from);
     free(sorted);
 }
 

@@ -76,9 +76,15 @@ struct gs_engine_job {
 };
 
 struct gs_engine;
+/* One of several: what run() is given. `out` is zeroed, and to be freed whatever comes of it. */
+struct gs_engine_task {
+    struct gs_engine_job job;
+    const struct gs_bins *bins; /* tasks may share them */
+    struct gs_gil_result *out;
+};
 struct gs_engine_ops {
     const char *name;
-    /* NULL-safe close; one engine serves many GILs, one after another */
+    /* NULL-safe close; one engine serves many GILs */
     enum gs_status (*open)(struct gs_engine **out, struct gs_error *err);
     /* Lays the GIL's rows into the result (to be freed whatever comes of it) and the bins (added
      * to). */
@@ -86,9 +92,15 @@ struct gs_engine_ops {
                           const struct gs_bins *bins, struct gs_gil_result *out,
                           struct gs_error *err);
     void (*close)(struct gs_engine *e);
+    /* How many GILs it would count side by side just now, and those. NULL: one after another. */
+    size_t (*at_once)(struct gs_engine *e);
+    enum gs_status (*run_all)(struct gs_engine *e, const struct gs_engine_task *tasks, size_t n,
+                              struct gs_error *err);
     /* What it was counted with; *why_not: why it is not what was asked for, NULL where it is. NULL:
      * always `name`. */
     const char *(*used)(const struct gs_engine *e, const char **why_not);
+    /* What each device counted, a line for each, to be freed. NULL: there are none. */
+    char *(*devices)(const struct gs_engine *e);
 };
 
 extern const struct gs_engine_ops gs_engine_reference, gs_engine_cpu, gs_engine_cuda,

@@ -6,7 +6,7 @@
  * One GIL: begin(), then stage() and count() for each window, finish(). A window may be staged
  * while the one before is counted. Sums are whole only if every call was GS_CUDA_OK; after any
  * other answer why() says in words what is wrong, and only close() may follow. One thread at a
- * time.
+ * time for each device that is open; several devices are open side by side.
  */
 #ifndef GS_ENGINE_CUDA_H
 #define GS_ENGINE_CUDA_H
@@ -19,7 +19,7 @@
 #include "preload/trace/trace_format.h"
 
 #define GS_CUDA_SYMBOL  "gs_cuda_engine_table"
-#define GS_CUDA_ABI     1u /* +1 with every change of this file */
+#define GS_CUDA_ABI     2u /* +1 with every change of this file */
 #define GS_CUDA_SHARES  4u
 #define GS_CUDA_BUCKETS 976u
 
@@ -101,9 +101,10 @@ enum gs_cuda_sum {
     GS_CUDA_LONG_COUNT,
     GS_CUDA_SUM_KINDS
 };
-struct gs_cuda_pairs { /* key: index of the waiter * number of holders + index of the holder */
+/* Sums by two indexes, key: the first * number of the second ones + the second. */
+struct gs_cuda_pairs {
     size_t n;
-    const uint64_t *key, *ns, *count; /* key NULL: i is; UINT64_MAX, or a count of 0: nothing */
+    const uint64_t *key, *ns, *count; /* key NULL: i is; a count of 0: nothing. ns NULL: none */
 };
 /* Where the device's time went: copies to it, which run beside the rest, and the steps of a window.
  * X(NAME, name) */
@@ -129,8 +130,8 @@ struct gs_cuda_sums {
     const uint64_t *at;
     size_t stride;
     const uint64_t *hold_hist, *wait_hist; /* GS_CUDA_BUCKETS each */
-    const uint64_t *thread_hists;          /* index of the thread * GS_CUDA_BUCKETS + bucket */
-    struct gs_cuda_pairs threads, chains;
+    struct gs_cuda_pairs threads, chains;  /* waiter, holder */
+    struct gs_cuda_pairs thread_hists;     /* thread, bucket of GS_CUDA_BUCKETS */
     const uint64_t *hold_bins, *wait_bins;
     uint64_t wait_ns, unknown_holder_ns;
     double step_ms[GS_CUDA_STEPS]; /* by the device's clock */
@@ -140,8 +141,11 @@ struct gs_cuda_sums {
 struct gs_cuda;
 struct gs_cuda_engine {
     uint32_t abi, size; /* GS_CUDA_ABI, sizeof(struct gs_cuda_engine) */
-    /* *out is to be closed whatever comes of it; NULL when there is no memory. */
-    enum gs_cuda_status (*open)(struct gs_cuda **out);
+    /* *out is to be closed whatever comes of it; NULL when there is no memory. Devices are
+     * numbered from 0, as CUDA_VISIBLE_DEVICES says; n_devices() says how many there are, also of
+     * one that could not be opened (0: not known). */
+    enum gs_cuda_status (*open)(struct gs_cuda **out, unsigned device);
+    unsigned (*n_devices)(const struct gs_cuda *c);
     enum gs_cuda_status (*begin)(struct gs_cuda *c, const struct gs_cuda_gil *gil,
                                  struct gs_cuda_room *room);
     enum gs_cuda_status (*stage)(struct gs_cuda *c, const struct gs_cuda_window *window);

@@ -66,7 +66,8 @@ enum gs_status gs_cuda_library_find(struct gs_error *err)
                              "library with GILSCOPE_CUDA_ENGINE");
 }
 
-enum gs_status gs_cuda_library_open(struct gs_cuda_library *l, struct gs_error *err)
+enum gs_status gs_cuda_library_open(struct gs_cuda_library *l, unsigned device,
+                                    struct gs_error *err)
 {
     char path[PATH_MAX];
     memset(l, 0, sizeof(*l));
@@ -75,11 +76,13 @@ enum gs_status gs_cuda_library_open(struct gs_cuda_library *l, struct gs_error *
         s = open_file(l, path, err);
     if (s != GS_OK)
         return s;
-    enum gs_cuda_status status = l->at->open(&l->device);
+    enum gs_cuda_status status = l->at->open(&l->device, device);
+    unsigned n_devices = l->n_devices = l->device ? l->at->n_devices(l->device) : 0;
     if (status == GS_CUDA_OK)
         return GS_OK;
     s = gs_cuda_library_error(l, status, err);
     gs_cuda_library_close(l);
+    l->n_devices = n_devices;
     return s;
 }
 

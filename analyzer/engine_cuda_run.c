@@ -122,11 +122,16 @@ static void take_actor(struct gs_gil_result *out, const struct gs_cuda_sums *s, 
     out->actors[i] = sums;
 }
 
+static uint64_t key_of(const struct gs_cuda_pairs *pairs, size_t i)
+{
+    return pairs->key ? pairs->key[i] : i;
+}
+
 static void take_pairs(struct gs_gil_result *out, const struct gs_cuda_pairs *pairs,
                        const struct gs_idmap *threads)
 {
     for (size_t i = 0; i < pairs->n; i++) {
-        uint64_t pair = pairs->key ? pairs->key[i] : i;
+        uint64_t pair = key_of(pairs, i);
         if (pairs->count[i])
             gs_pairs_add(&out->pairs, (uint32_t)threads->keys[pair / threads->n],
                          (uint32_t)threads->keys[pair % threads->n], pairs->ns[i], pairs->count[i]);
@@ -136,12 +141,14 @@ static void take_pairs(struct gs_gil_result *out, const struct gs_cuda_pairs *pa
 static void take_chains(struct gs_gil_result *out, const struct gs_cuda_pairs *pairs,
                         const struct gs_chain_stacks *chains)
 {
-    for (size_t i = 0; i < pairs->n; i++)
+    for (size_t i = 0; i < pairs->n; i++) {
+        uint64_t pair = key_of(pairs, i);
         if (pairs->count[i])
             gs_summap_add(&out->chains,
-                          chains->waiters.keys[i / chains->holders.n] << 32 |
-                              chains->holders.keys[i % chains->holders.n],
+                          chains->waiters.keys[pair / chains->holders.n] << 32 |
+                              chains->holders.keys[pair % chains->holders.n],
                           pairs->ns[i], pairs->count[i]);
+    }
 }
 
 static void take_hists(struct gs_gil_result *out, const struct gs_cuda_sums *s,
@@ -149,12 +156,12 @@ static void take_hists(struct gs_gil_result *out, const struct gs_cuda_sums *s,
 {
     memcpy(out->hold_hist, s->hold_hist, sizeof(out->hold_hist));
     memcpy(out->wait_hist, s->wait_hist, sizeof(out->wait_hist));
-    for (size_t t = 0; t < threads->n; t++)
-        for (uint64_t bucket = 0; bucket < GS_HIST_BUCKETS; bucket++) {
-            uint64_t n = s->thread_hists[t * GS_HIST_BUCKETS + bucket];
-            if (n)
-                gs_summap_add(&out->wait_hists, threads->keys[t] << 10 | bucket, 0, n);
-        }
+    for (size_t i = 0; i < s->thread_hists.n; i++) {
+        uint64_t key = key_of(&s->thread_hists, i), n = s->thread_hists.count[i];
+        if (n)
+            gs_summap_add(&out->wait_hists,
+                          threads->keys[key / GS_HIST_BUCKETS] << 10 | key % GS_HIST_BUCKETS, 0, n);
+    }
 }
 
 static void take(struct gs_gil_result *out, const struct gs_cuda_sums *s,

@@ -23,15 +23,18 @@ double gs_rates_open_ns(const struct gs_rates *r)
     return r->cuda_open_ns > 0 ? r->cuda_open_ns : ASSUMED_OPEN_NS;
 }
 
+double gs_rates_cuda_ns(const struct gs_rates *r, const struct gs_rates_job *job)
+{
+    return r->cuda_ns > 0 ? (double)job->rows * r->cuda_ns
+                          : (double)job->encoded_bytes / ASSUMED_BYTES_PER_NS;
+}
+
 /* The CPU engine decodes all rows again, and then has more to do than the survey had: what that
  * took is the least that it will take. */
 double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *job)
 {
-    double rows = (double)job->rows;
-    double cpu_ns = r->cpu_ns > 0 ? rows * r->cpu_ns : (double)job->survey_ns;
-    double cuda_ns =
-        r->cuda_ns > 0 ? rows * r->cuda_ns : (double)job->encoded_bytes / ASSUMED_BYTES_PER_NS;
-    return cpu_ns - cuda_ns;
+    double cpu_ns = r->cpu_ns > 0 ? (double)job->rows * r->cpu_ns : (double)job->survey_ns;
+    return cpu_ns - gs_rates_cuda_ns(r, job);
 }
 
 /* ---- the file ---- */

@@ -29,6 +29,8 @@ struct gs_rates_job {
 };
 /* What the CUDA engine, once open, is expected to save; negative: to cost. */
 double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *job);
+/* What that engine is expected to take. */
+double gs_rates_cuda_ns(const struct gs_rates *r, const struct gs_rates_job *job);
 double gs_rates_open_ns(const struct gs_rates *r);
 
 #endif

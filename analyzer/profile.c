@@ -54,29 +54,64 @@ static void name_engine(const struct gs_engine_ops *ops, const struct gs_engine 
     const char *why_not = NULL;
     out->engine = ops->used ? ops->used(engine, &why_not) : ops->name;
     out->engine_why_not = why_not ? gs_xstrndup(why_not, strlen(why_not)) : NULL;
+    out->engine_devices = ops->devices ? ops->devices(engine) : NULL;
 }
 
-static enum gs_status build_processes(struct process_chunks **all, size_t n,
-                                      const struct gs_load_options *options,
-                                      const struct gs_engine_ops *ops, struct gs_stacks *stacks,
-                                      struct gs_profile *out, struct gs_error *err)
-{
+struct build {
+    const struct gs_load_options *options;
+    const struct gs_engine_ops *ops;
     struct gs_engine *engine;
-    enum gs_status s = ops->open(&engine, err);
+    struct gs_stacks *stacks;
+    struct gs_profile *out;
+};
+
+static void read_process(struct build *b, struct process_chunks *p)
+{
+    p->rec.jobs = b->options->jobs;
+    p->rec.window_rows = b->options->window_rows;
+    gs_recording_read(&p->rec, b->stacks, p->chunks, p->n);
+    b->out->damaged_chunks += p->rec.damaged_chunks + p->rec.damaged_records;
+}
+
+/* Some processes, whose GILs are counted side by side. */
+static enum gs_status build_some(struct build *b, struct process_chunks **some, size_t n,
+                                 struct gs_error *err)
+{
+    struct gs_process_builder *builders = gs_xcalloc(n, sizeof(*builders));
+    for (size_t i = 0; i < n; i++) {
+        read_process(b, some[i]);
+        gs_process_open(&builders[i], &some[i]->rec, b->stacks,
+                        &b->out->processes[b->out->n_processes++]);
+    }
+    enum gs_status s = gs_processes_count(builders, n, b->ops, b->engine, err);
+    for (size_t i = 0; i < n; i++) {
+        gs_process_close(&builders[i], b->out, s == GS_OK);
+        gs_recording_free(&some[i]->rec);
+    }
+    free(builders);
+    return s;
+}
+
+/* Only one process's rows are in memory at a time, or those of as many as there are devices. */
+static size_t how_many(const struct build *b, size_t left)
+{
+    size_t n = left > 1 && b->ops->at_once ? b->ops->at_once(b->engine) : 1;
+    return n < left ? n : left;
+}
+
+static enum gs_status build_processes(struct process_chunks **all, size_t n, struct build *b,
+                                      struct gs_error *err)
+{
+    enum gs_status s = b->ops->open(&b->engine, err);
     if (s != GS_OK)
         return s;
-    out->processes = gs_xcalloc(n, sizeof(*out->processes));
-    for (size_t i = 0; i < n && s == GS_OK; i++) {
-        out->n_processes = i + 1;
-        all[i]->rec.jobs = options->jobs;
-        all[i]->rec.window_rows = options->window_rows;
-        gs_recording_read(&all[i]->rec, stacks, all[i]->chunks, all[i]->n);
-        out->damaged_chunks += all[i]->rec.damaged_chunks + all[i]->rec.damaged_records;
-        s = gs_process_build(&all[i]->rec, stacks, ops, engine, out, &out->processes[i], err);
-        gs_recording_free(&all[i]->rec); /* only one process's rows are in memory at a time */
+    b->out->processes = gs_xcalloc(n, sizeof(*b->out->processes));
+    for (size_t i = 0, some; i < n && s == GS_OK; i += some) {
+        some = how_many(b, n - i);
+        s = build_some(b, all + i, some, err);
     }
-    name_engine(ops, engine, out);
-    ops->close(engine);
+    name_engine(b->ops, b->engine, b->out);
+    b->ops->close(b->engine);
     return s;
 }
 
@@ -130,7 +165,8 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_load_op
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
     gs_stacks_init(&stacks);
-    enum gs_status s = build_processes(all, n, options, ops, &stacks, out, err);
+    struct build b = {.options = options, .ops = ops, .stacks = &stacks, .out = out};
+    enum gs_status s = build_processes(all, n, &b, err);
     close_processes(all, n);
     gs_stacks_move(&stacks, out);
     if (s != GS_OK)
@@ -235,6 +271,7 @@ void gs_profile_free(struct gs_profile *p)
     free(p->findings);
     free(p->verdict);
     free(p->engine_why_not);
+    free(p->engine_devices);
     free_list(p->strings, p->n_strings);
     memset(p, 0, sizeof(*p));
 }

@@ -234,6 +234,7 @@ struct gs_finding {
 struct gs_profile {
     const char *engine;   /* that counted */
     char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
+    char *engine_devices; /* what each device counted, a line for each; NULL: none was used */
     uint32_t format_major, format_minor;
     size_t n_files;
     bool ended, complete; /* all processes */

@@ -102,22 +102,6 @@ static void open_timeline(struct gs_process_builder *b)
                                t->hold_ns,     t->wait_ns, 1 / (double)t->bin_ns};
 }
 
-static enum gs_status run_gils(struct gs_process_builder *b, const struct gs_engine_ops *ops,
-                               struct gs_engine *engine, struct gs_error *err)
-{
-    enum gs_status s = GS_OK;
-    struct gs_gil_result *res = gs_xmalloc(1, sizeof(*res));
-    for (size_t i = 0; i < b->r->n_gils && s == GS_OK; i++) {
-        struct gs_engine_job job = {b->r, b->stacks, &b->r->gils[i].rows, b->r->jobs};
-        s = ops->run(engine, &job, &b->bins, res, err);
-        if (s == GS_OK)
-            gs_builder_add_gil(b, (uint32_t)i, res);
-        gs_gil_result_free(res);
-    }
-    free(res);
-    return s;
-}
-
 static void sum_gils(struct gs_prof_process *p)
 {
     p->gil.interpreter = -1;
@@ -385,30 +369,34 @@ static void builder_free(struct gs_process_builder *b)
     gs_summap_free(&b->chains);
 }
 
-enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *stacks,
-                                const struct gs_engine_ops *ops, struct gs_engine *engine,
-                                struct gs_profile *profile, struct gs_prof_process *out,
-                                struct gs_error *err)
+void gs_process_open(struct gs_process_builder *b, struct gs_recording *r,
+                     const struct gs_stacks *stacks, struct gs_prof_process *out)
 {
-    struct gs_process_builder b = {.r = r, .stacks = stacks, .out = out};
+    *b = (struct gs_process_builder){.r = r, .stacks = stacks, .out = out};
     describe_process(r, out);
-    rank_gils(&b);
-    sort_totals(&b);
-    open_timeline(&b);
-    enum gs_status s = run_gils(&b, ops, engine, err);
-    if (s == GS_OK) {
-        uint32_t *position = gs_xmalloc(b.n_threads, sizeof(*position));
-        sum_gils(out);
-        place_threads(&b, position);
-        append_rows(&b, profile, position);
-        free(position);
-        put_pairs(&b);
-        put_edges(&b);
-        append_chains(&b, profile);
-        gs_memory_build(r, stacks, profile, out);
-        gs_cuda_build(r, stacks, profile, out);
-    }
-    take_notes(&b);
-    builder_free(&b);
-    return s;
+    rank_gils(b);
+    sort_totals(b);
+    open_timeline(b);
+}
+
+static void put_all(struct gs_process_builder *b, struct gs_profile *profile)
+{
+    uint32_t *position = gs_xmalloc(b->n_threads, sizeof(*position));
+    sum_gils(b->out);
+    place_threads(b, position);
+    append_rows(b, profile, position);
+    free(position);
+    put_pairs(b);
+    put_edges(b);
+    append_chains(b, profile);
+    gs_memory_build(b->r, b->stacks, profile, b->out);
+    gs_cuda_build(b->r, b->stacks, profile, b->out);
+}
+
+void gs_process_close(struct gs_process_builder *b, struct gs_profile *profile, bool is_counted)
+{
+    if (is_counted)
+        put_all(b, profile);
+    take_notes(b);
+    builder_free(b);
 }

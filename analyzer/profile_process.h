@@ -46,11 +46,15 @@ void gs_builder_add_open(struct gs_process_builder *b, uint32_t gil, size_t firs
 /* profile_fold.c: uncontended time of one thread and GIL, shared among its samples. */
 void gs_builder_add_folded(struct gs_process_builder *b, uint32_t gil);
 
-/* profile_process.c: one recording -> *out, its rows and chains appended to the profile. */
-enum gs_status gs_process_build(struct gs_recording *r, const struct gs_stacks *stacks,
-                                const struct gs_engine_ops *ops, struct gs_engine *engine,
-                                struct gs_profile *profile, struct gs_prof_process *out,
-                                struct gs_error *err);
+/* profile_process.c: one recording -> *out; its GILs are counted between open and close, and by
+ * close its rows and chains are appended to the profile, if they were. */
+void gs_process_open(struct gs_process_builder *b, struct gs_recording *r,
+                     const struct gs_stacks *stacks, struct gs_prof_process *out);
+void gs_process_close(struct gs_process_builder *b, struct gs_profile *profile, bool is_counted);
+/* profile_count.c: the GILs of n processes, side by side where the engine can. */
+enum gs_status gs_processes_count(struct gs_process_builder *b, size_t n,
+                                  const struct gs_engine_ops *ops, struct gs_engine *engine,
+                                  struct gs_error *err);
 /* profile_memory.c: out->memory, and the process's rows of allocations and its map appended to the
  * profile; nothing where nothing was recorded. */
 void gs_memory_build(struct gs_recording *r, const struct gs_stacks *stacks,

@@ -6,10 +6,11 @@
 
 #include <new>
 
-#include "cuda/engine_window.cuh"
+#include "cuda/engine_results.cuh"
 
 struct gs_cuda {
     char why[256], device[256];
+    unsigned number, n_devices; /* which device; how many there are */
     cudaStream_t compute;
     gs_uploader up;
     gs_tables tables;
@@ -54,11 +55,12 @@ gs_cuda_status check(gs_cuda *c, cudaError_t e)
     return say(c, status_of(e), cudaGetErrorString(e));
 }
 
-/* No exception leaves the library. */
+/* No exception leaves the library; and whatever thread calls, it is the device's now. */
 template <class F> gs_cuda_status guarded(gs_cuda *c, F call)
 {
     try {
-        return call();
+        gs_cuda_status status = check(c, cudaSetDevice((int)c->number));
+        return status == GS_CUDA_OK ? call() : status;
     } catch (const std::bad_alloc &) {
         return say(c, GS_CUDA_NO_MEMORY, "the host has no memory left");
     }
@@ -71,10 +73,11 @@ cudaError_t open_device(gs_cuda *c)
     int n = 0;
     cudaDeviceProp about;
     GS_TRY(cudaGetDeviceCount(&n));
-    if (n == 0)
+    c->n_devices = (unsigned)n;
+    if (c->number >= c->n_devices)
         return cudaErrorNoDevice;
-    GS_TRY(cudaSetDevice(0));
-    GS_TRY(cudaGetDeviceProperties(&about, 0));
+    GS_TRY(cudaSetDevice((int)c->number));
+    GS_TRY(cudaGetDeviceProperties(&about, (int)c->number));
     snprintf(c->device, sizeof(c->device), "%s", about.name);
     return cudaStreamCreateWithFlags(&c->compute, cudaStreamNonBlocking);
 }
@@ -94,10 +97,18 @@ cudaError_t open_all(gs_cuda *c)
     return cudaSuccess;
 }
 
-gs_cuda_status engine_open(gs_cuda **out)
+gs_cuda_status engine_open(gs_cuda **out, unsigned device)
 {
     gs_cuda *c = *out = new (std::nothrow) gs_cuda();
-    return c ? check(c, open_all(c)) : GS_CUDA_NO_MEMORY;
+    if (!c)
+        return GS_CUDA_NO_MEMORY;
+    c->number = device;
+    return check(c, open_all(c));
+}
+
+unsigned engine_n_devices(const gs_cuda *c)
+{
+    return c->n_devices;
 }
 
 void close_staged(gs_staged *s)
@@ -113,6 +124,7 @@ void engine_close(gs_cuda *c)
 {
     if (!c)
         return;
+    cudaSetDevice((int)c->number); /* what fails here fails below */
     if (c->compute)
         cudaStreamSynchronize(c->compute);
     gs_uploader_close(&c->up);
@@ -207,102 +219,26 @@ gs_cuda_status engine_stage(gs_cuda *c, const gs_cuda_window *window)
 
 gs_cuda_status engine_count(gs_cuda *c)
 {
-    gs_staged *s = &c->staged[c->next_count++ % 2];
-    if (!s->is_waiting)
-        return say(c, GS_CUDA_INTERNAL, "no window was staged");
-    s->is_waiting = false;
-    cudaError_t e = gs_count_window(&c->counter, s, &c->store, &c->tables, c->compute);
-    if (e == cudaSuccess)
-        e = cudaEventRecord(s->counted, c->compute);
-    if (e == cudaSuccess && c->counter.seen->is_damaged)
-        return say(c, GS_CUDA_INTERNAL, "a chunk is damaged that was found sound");
-    return check(c, e);
+    return guarded(c, [=]() {
+        gs_staged *s = &c->staged[c->next_count++ % 2];
+        if (!s->is_waiting)
+            return say(c, GS_CUDA_INTERNAL, "no window was staged");
+        s->is_waiting = false;
+        cudaError_t e = gs_count_window(&c->counter, s, &c->store, &c->tables, c->compute);
+        if (e == cudaSuccess)
+            e = cudaEventRecord(s->counted, c->compute);
+        if (e == cudaSuccess && c->counter.seen->is_damaged)
+            return say(c, GS_CUDA_INTERNAL, "a chunk is damaged that was found sound");
+        return check(c, e);
+    });
 }
 
 /* ---- results ---- */
 
-struct piece { /* of the device's memory, and where it goes among the results */
-    const gs_u64 *from;
-    size_t n, at;
-};
-struct pieces {
-    piece all[16];
-    size_t n_pieces, n;
-
-    size_t add(const gs_u64 *from, size_t n_values)
-    {
-        all[n_pieces++] = {from, from ? n_values : 0, n};
-        n += from ? n_values : 0;
-        return n_pieces - 1;
-    }
-};
-
-cudaError_t fetch_pieces(gs_cuda *c, const pieces &p)
-{
-    c->results.resize(p.n + 1);
-    for (size_t i = 0; i < p.n_pieces; i++)
-        if (p.all[i].n)
-            GS_TRY(cudaMemcpyAsync(&c->results[p.all[i].at], p.all[i].from,
-                                   p.all[i].n * sizeof(uint64_t), cudaMemcpyDeviceToHost,
-                                   c->compute));
-    GS_TRY(cudaMemcpyAsync(&c->counter.seen->n_actors, c->tables.actors.n, sizeof(uint32_t),
-                           cudaMemcpyDeviceToHost, c->compute));
-    GS_TRY(cudaMemcpyAsync(&c->counter.seen->is_full, c->tables.pairs.is_full, sizeof(uint32_t),
-                           cudaMemcpyDeviceToHost, c->compute));
-    return cudaStreamSynchronize(c->compute);
-}
-
-pieces list_pieces(const gs_tables &t)
-{
-    pieces p = {};
-    const gs_pair_table &threads = t.pairs.threads, &stacks = t.pairs.stacks;
-    size_t cap = t.sums.n_actors, n_chains = t.n_waiters * t.n_holders;
-    p.add(t.actors.keys, cap);
-    p.add(t.sums.sums, GS_SUM_KINDS * cap);
-    p.add(t.group.hold_hist, GS_DEVICE_HIST_BUCKETS);
-    p.add(t.group.wait_hist, GS_DEVICE_HIST_BUCKETS);
-    p.add(t.group.thread_hists, t.n_threads * GS_DEVICE_HIST_BUCKETS);
-    p.add(threads.keys, t.pair_slots);
-    p.add(threads.ns, t.pair_slots);
-    p.add(threads.count, t.pair_slots);
-    p.add(stacks.ns, n_chains);
-    p.add(stacks.count, n_chains);
-    p.add(t.bins.hold_ns, t.bins.n);
-    p.add(t.bins.wait_ns, t.bins.n);
-    p.add(t.group.wait_ns, 1);
-    p.add(t.unknown_holder_ns, 1);
-    return p;
-}
-
-void name_pieces(const gs_cuda *c, const pieces &p, gs_cuda_sums *out)
-{
-    const gs_tables &t = c->tables;
-    const uint64_t *at[sizeof(p.all) / sizeof(*p.all)];
-    for (size_t i = 0; i < p.n_pieces; i++)
-        at[i] = &c->results[p.all[i].at];
-    *out = {};
-    out->actors = {at[0], c->counter.seen->n_actors};
-    out->at = at[1];
-    out->stride = t.sums.n_actors;
-    out->hold_hist = at[2];
-    out->wait_hist = at[3];
-    out->thread_hists = at[4];
-    out->threads = {t.pair_slots, t.pairs.threads.keys ? at[5] : NULL, at[6], at[7]};
-    out->chains = {t.n_waiters * t.n_holders, NULL, at[8], at[9]};
-    out->hold_bins = at[10];
-    out->wait_bins = at[11];
-    out->wait_ns = *at[12];
-    out->unknown_holder_ns = *at[13];
-    out->n_windows = c->counter.n_windows;
-    for (int step = 0; step < GS_CUDA_STEPS; step++)
-        out->step_ms[step] = c->counter.times.ms[step];
-}
-
 gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
 {
     return guarded(c, [=]() {
-        pieces p = list_pieces(c->tables);
-        cudaError_t e = fetch_pieces(c, p);
+        cudaError_t e = gs_results_fetch(&c->results, &c->tables, &c->counter, c->compute, out);
         for (gs_laps &l : c->counter.times.laps)
             if (e == cudaSuccess)
                 e = gs_times_add_steps(&c->counter.times, &l);
@@ -310,14 +246,17 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
             return check(c, e);
         if (c->counter.seen->is_full)
             return say(c, GS_CUDA_LIMIT, "too many pairs of threads waited for each other");
-        name_pieces(c, p, out);
+        out->n_windows = c->counter.n_windows;
+        for (int step = 0; step < GS_CUDA_STEPS; step++)
+            out->step_ms[step] = c->counter.times.ms[step];
         return GS_CUDA_OK;
     });
 }
 
-const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), engine_open,   engine_begin,
-                              engine_stage, engine_count,           engine_finish, engine_close,
-                              engine_why,   engine_device};
+const gs_cuda_engine table = {GS_CUDA_ABI,      sizeof(gs_cuda_engine), engine_open,
+                              engine_n_devices, engine_begin,           engine_stage,
+                              engine_count,     engine_finish,          engine_close,
+                              engine_why,       engine_device};
 } // namespace
 
 extern "C" __attribute__((visibility("default"))) const gs_cuda_engine *gs_cuda_engine_table(void);

@@ -6,8 +6,9 @@
 
 #include "cuda/engine_stage.cuh"
 
-struct gs_counts { /* what the host must know before it can go on; pinned */
-    uint32_t n_actors, n_out, n_reaching_out, is_damaged, is_full;
+#define GS_SPARSE_TABLES 3u /* see engine_results.cu */
+struct gs_counts {          /* what the host must know before it can go on; pinned */
+    uint32_t n_actors, n_out, n_reaching_out, is_damaged, is_full, n_picked[GS_SPARSE_TABLES];
 };
 struct gs_counter {
     gs_buffer rows; /* memory of the window in hand */

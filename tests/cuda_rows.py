@@ -20,21 +20,28 @@ NEVER = float("inf")
 
 
 class Clock:
-    """CLOCK records: one line through the first and the last."""
+    """CLOCK records of one epoch (TRACE_FORMAT.md, 6): lines between those that are half a second apart."""
 
     def __init__(self, ticks_are_ns, points):
-        self.points = None if ticks_are_ns else (points[0], points[-1])
+        points = sorted(points)
+        self.points = None if ticks_are_ns else points[:1]
+        for ticks, ns in points[1:] if self.points else ():
+            if ticks > self.points[-1][0] and ns - self.points[-1][1] >= 500000000:
+                self.points.append([ticks, ns])
+        if self.points and len(self.points) < 2:
+            self.points.append(points[-1])
 
     def ns(self, ticks):
         if not self.points:
             return ticks
-        (t0, ns0), (t1, ns1) = self.points
+        at = sum(t0 <= ticks for t0, _ in self.points[1:-1])
+        (t0, ns0), (t1, ns1) = self.points[at:at + 2]
         return ns0 + (ticks - t0) * (ns1 - ns0) // (t1 - t0)
 
     def duration(self, ticks):
         if not self.points:
             return ticks
-        (t0, ns0), (t1, ns1) = self.points
+        (t0, ns0), (t1, ns1) = self.points[0], self.points[-1]
         return ticks * (ns1 - ns0) // (t1 - t0)
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * gs_cuda_count [--repeat N] CAPTURE: counts the capture's busiest GIL N times on the CPU and on
- * the device that libgilscope_cuda.so has, from the results of the survey on, and prints times as
- * JSON, the first run of each apart, as it also takes memory. The sums must agree.
+ * the device that libgilscope_cuda.so has, from the results of the survey on, and prints the times
+ * of all runs as JSON, the first of each apart, as it also takes memory. The sums must agree.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -73,35 +73,42 @@ static uint64_t run(struct bench *b, bool on_device, uint64_t *sums, struct gs_c
     return ns;
 }
 
-static void put_steps(struct gs_json *j, const struct gs_cuda_sums *steps)
+/* By the device's clock, of each run. */
+static void put_steps(struct gs_json *j, const struct gs_cuda_sums *runs, size_t n)
 {
     static const char *const names[] = {
 #define X(NAME, name) name,
         GS_CUDA_STEP_LIST(X)
 #undef X
     };
-    gs_json_key(j, "step_us"); /* by the device's clock */
+    gs_json_key(j, "step_us");
     gs_json_begin_object(j);
-    for (int k = 0; k < GS_CUDA_STEPS; k++)
-        gs_json_kv_u64(j, names[k], (uint64_t)(1000 * steps->step_ms[k]));
+    for (int k = 0; k < GS_CUDA_STEPS; k++) {
+        gs_json_key(j, names[k]);
+        gs_json_begin_array_inline(j);
+        for (size_t i = 0; i < n; i++)
+            gs_json_u64(j, (uint64_t)(1000 * runs[i].step_ms[k]));
+        gs_json_end_array(j);
+    }
     gs_json_end_object(j);
-    gs_json_kv_u64(j, "windows", steps->n_windows);
+    gs_json_kv_u64(j, "windows", runs->n_windows);
 }
 
 static void put_engine(struct gs_json *j, struct bench *b, bool on_device, uint64_t *sums)
 {
-    struct gs_cuda_sums steps = {0};
+    struct gs_cuda_sums *runs = gs_xcalloc(b->repeat, sizeof(*runs));
     gs_json_key(j, on_device ? "cuda" : "cpu");
     gs_json_begin_object(j);
-    gs_json_kv_u64(j, "first_ns", run(b, on_device, sums, &steps));
+    gs_json_kv_u64(j, "first_ns", run(b, on_device, sums, runs));
     gs_json_key(j, "wall_ns");
     gs_json_begin_array_inline(j);
     for (size_t i = 0; i < b->repeat; i++)
-        gs_json_u64(j, run(b, on_device, sums, &steps));
+        gs_json_u64(j, run(b, on_device, sums, &runs[i]));
     gs_json_end_array(j);
     if (on_device)
-        put_steps(j, &steps);
+        put_steps(j, runs, b->repeat);
     gs_json_end_object(j);
+    free(runs);
 }
 
 static void open_bench(struct bench *b, const char *path)
@@ -109,7 +116,8 @@ static void open_bench(struct bench *b, const char *path)
     struct gs_error err = {0};
     one_gil_open(&b->g, path);
     uint64_t begin_ns = gs_now_ns();
-    if (gs_cuda_library_open(&b->cuda, &err) != GS_OK || gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
+    if (gs_cuda_library_open(&b->cuda, 0, &err) != GS_OK ||
+        gs_engine_cpu.open(&b->cpu, &err) != GS_OK)
         one_gil_fail("open", err.text);
     b->open_ns = gs_now_ns() - begin_ns;
     const struct gs_windows *w = &b->g.gil->rows;

@@ -4,6 +4,7 @@ same bytes as the CPU's, and one line where it cannot count."""
 import json
 import random
 import subprocess
+import sys
 
 import pytest
 
@@ -98,6 +99,19 @@ def test_the_cpu_goes_on_where_the_device_stops(gilscope, tmp_path):
     assert seen == {"cpu", "cuda+cpu", "cuda"}
 
 
+def test_several_devices(gilscope, tmp_path):
+    """Who took what is said where it is asked for; the bytes are the same."""
+    path = made(tmp_path / "x.gsc", "-n", 3000, "-t", 3, "-p", 5, "--what", "gil")
+    want = run(gilscope, "cpu", "stats", "--json", path).stdout.replace('"cpu"', '"cuda"', 1)
+    for n in (1, 2, 3):
+        result = run(gilscope, "cuda", "stats", "-v", "--json", path, expect_rc=0, GILSCOPE_SIMT_DEVICES=str(n))
+        lines = result.stderr.splitlines()
+        assert result.stdout == want
+        assert [line.split(":")[1] for line in lines] == [" device %d (emulator)" % k for k in range(n)]
+        assert sum(int(line.split()[4]) for line in lines) == 5
+    assert run(gilscope, "cuda", "stats", "--json", path, GILSCOPE_SIMT_DEVICES="2").stderr == ""
+
+
 def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     path = ROOT / "tests" / "golden" / "v1" / "slice_blocks.gsc"
     cache = {"XDG_CACHE_HOME": str(tmp_path)}
@@ -114,3 +128,22 @@ def test_its_benchmark_runs(tmp_path):
     assert done.returncode == 0
     assert {line.split(" | ")[0] for line in done.stdout.splitlines()} >= {"| B8", "| B9"}
     assert json.loads((tmp_path / "x.json").read_text())["dense"]["cuda"]["windows"] == 1
+
+
+def on_gpu(*args, **env):
+    return subprocess.run([str(ROOT / "tests" / "cuda" / "on_gpu.sh"), *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=300, env=clean_env(env), universal_newlines=True)
+
+
+def test_what_is_run_on_a_gpu(tmp_path):
+    """The script's steps with the emulator, from a folder that was packed for another machine."""
+    assert on_gpu("--pack", tmp_path, GILSCOPE_BUILD=str(BUILD)).returncode == 0
+    env = {"GILSCOPE_BUILD": str(tmp_path), "GILSCOPE_CUDA_ENGINE": str(EMULATOR), "GILSCOPE_GPU_DRY": "1",
+           "GILSCOPE_GPU_PYTHON": sys.executable, "GILSCOPE_BENCH": "--quick --slices 3k"}
+    done = on_gpu("--built", "--bench", "-k", "cuda or minimal or sanitizer or every_kind", **env)
+    words = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("on_gpu: ") and " in " in line]
+    assert words == [[step, "passed"] for step in ("agent", "engine", "sanitizer", "bench")], done.stdout
+    assert "| B9 |" in done.stdout and done.returncode == 0
+    done = on_gpu("--built", "--only", "engine,agent", "-k", "minimal", **{**env, "GILSCOPE_CUDA_ENGINE": "/nowhere"})
+    assert "engine    failed (1)" in done.stdout and "agent     passed" in done.stdout and done.returncode == 1
+    assert on_gpu("--only", "everything").returncode == 2

@@ -42,8 +42,8 @@ struct machine {
     uint32_t epoch = 0;
     uint64_t seed = 1, random = 1;
     std::string fault, kernel;
-    cudaError_t last_error = cudaSuccess;
 } m;
+thread_local cudaError_t last_error = cudaSuccess;
 
 uint64_t next_random()
 {
@@ -331,9 +331,10 @@ std::string take_fault()
 bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
             const std::function<void()> &body)
 {
+    std::lock_guard<std::recursive_mutex> locked(lock());
     cudaError_t asked = before_launch(stream);
     if (asked != cudaSuccess) {
-        m.last_error = asked;
+        last_error = asked;
         return false;
     }
     if (!m.fault.empty()) {
@@ -341,7 +342,7 @@ bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cudaSt
         abort();
     }
     if (!is_launchable(grid, block, shared_bytes)) {
-        m.last_error = cudaErrorInvalidValue;
+        last_error = cudaErrorInvalidValue;
         return false;
     }
     m.kernel = name;
@@ -354,7 +355,7 @@ bool launch(const char *name, dim3 grid, dim3 block, size_t shared_bytes, cudaSt
         m.fibers.emplace_back(new fiber);
     run_blocks(shared_bytes);
     if (!m.fault.empty())
-        m.last_error = cudaErrorLaunchFailure;
+        last_error = cudaErrorLaunchFailure;
     return m.fault.empty();
 }
 
@@ -414,7 +415,7 @@ place here()
 
 cudaError_t cudaGetLastError()
 {
-    cudaError_t e = gs::simt::m.last_error;
-    gs::simt::m.last_error = cudaSuccess;
+    cudaError_t e = gs::simt::last_error;
+    gs::simt::last_error = cudaSuccess;
     return e;
 }

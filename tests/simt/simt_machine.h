@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Between the machine and its shared memory. Private to tests/simt.
+ * Between the machine, its shared memory and the runtime. Private to tests/simt.
  */
 #ifndef GS_SIMT_MACHINE_H
 #define GS_SIMT_MACHINE_H
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace gs
 {
 namespace simt
 {
+std::recursive_mutex &lock(); /* held by whoever uses the machine or the runtime */
+
 struct place { /* of the thread that runs just now; epochs count its barriers */
     uint32_t warp, lane, epoch, warp_epoch;
 };

@@ -6,7 +6,10 @@
 #include <map>
 #include <vector>
 
+#include "tests/simt/simt_machine.h"
+
 struct gs_simt_stream {
+    int device;
     struct copy {
         char *to;
         const char *from;
@@ -15,6 +18,7 @@ struct gs_simt_stream {
     std::vector<copy> late;
 };
 struct gs_simt_event {
+    int device;
     cudaStream_t stream; /* NULL: never recorded */
     size_t n_copies;     /* that were asked for before */
     size_t serial;       /* of the stream's first late copy then */
@@ -25,43 +29,75 @@ namespace
 const size_t DEFAULT_MEMORY = 1u << 30;
 const unsigned char PATTERN = 0xdb;
 
-std::map<void *, size_t> device_memory, pinned_memory;
+struct block {
+    size_t bytes;
+    int device;
+};
+typedef std::map<void *, block> blocks;
+
+blocks device_memory, pinned_memory;
 std::map<std::string, unsigned> calls;
 std::map<cudaStream_t, size_t> done; /* copies of each stream that have happened */
-size_t used_bytes;
+std::map<int, size_t> used_bytes;
+thread_local int current = 0; /* device */
+
+size_t number_of(const char *variable, size_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? (size_t)strtoull(text, NULL, 10) : otherwise;
+}
 
 size_t memory_bytes()
 {
-    const char *text = getenv("GILSCOPE_SIMT_MEMORY");
-    return text ? (size_t)strtoull(text, NULL, 10) : DEFAULT_MEMORY;
+    return number_of("GILSCOPE_SIMT_MEMORY", DEFAULT_MEMORY);
+}
+
+int n_devices()
+{
+    return (int)number_of("GILSCOPE_SIMT_DEVICES", 1);
 }
 
 /* cudaSuccess, or how the call is to fail. */
-cudaError_t injected(const char *name)
+cudaError_t injected(const std::string &name)
 {
+    static std::string last;
     const char *text = getenv("GILSCOPE_SIMT_FAIL");
     char which[64];
-    unsigned n = 1, code = 0, call = ++calls[name];
-    if (!text || (sscanf(text, "%63[^:=]:%u=%u", which, &n, &code) != 3 &&
-                  sscanf(text, "%63[^:=]=%u", which, &code) != 2))
+    unsigned n = 1, code = 0;
+    if (last != (text ? text : ""))
+        calls.clear();
+    last = text ? text : "";
+    std::string here = name + "@" + std::to_string(current);
+    unsigned call = ++calls[name], call_here = ++calls[here];
+    if (sscanf(last.c_str(), "%63[^:=]:%u=%u", which, &n, &code) != 3 &&
+        sscanf(last.c_str(), "%63[^:=]=%u", which, &code) != 2)
         return cudaSuccess;
-    return std::string(which) == name && call >= n ? (cudaError_t)code : cudaSuccess;
+    bool fails = (which == name && call >= n) || (which == here && call_here >= n);
+    return fails ? (cudaError_t)code : cudaSuccess;
 }
 
+#define LOCKED std::lock_guard<std::recursive_mutex> locked(gs::simt::lock())
 #define MAY_FAIL(name)                                                                             \
+    LOCKED;                                                                                        \
     do {                                                                                           \
         cudaError_t e = injected(name);                                                            \
         if (e != cudaSuccess)                                                                      \
             return e;                                                                              \
     } while (0)
 
-bool is_in(const std::map<void *, size_t> &all, const void *at)
+const block *find(const blocks &all, const void *at)
 {
     auto next = all.upper_bound(const_cast<void *>(at));
     if (next == all.begin())
-        return false;
+        return NULL;
     --next;
-    return (const char *)at < (char *)next->first + next->second;
+    return (const char *)at < (char *)next->first + next->second.bytes ? &next->second : NULL;
+}
+
+bool is_of(cudaStream_t stream, const void *at)
+{
+    const block *b = find(device_memory, at);
+    return b && b->device == stream->device;
 }
 
 /* The first n of the late copies. */
@@ -90,16 +126,16 @@ bool is_past(cudaEvent_t event)
            done[event->stream] >= event->serial + event->n_copies;
 }
 
-cudaError_t allocate(std::map<void *, size_t> *all, void **out, size_t bytes)
+cudaError_t allocate(blocks *all, void **out, size_t bytes)
 {
     *out = malloc(bytes ? bytes : 1);
     if (!*out)
         return cudaErrorMemoryAllocation;
-    (*all)[*out] = bytes;
+    (*all)[*out] = {bytes, current};
     return cudaSuccess;
 }
 
-void release(std::map<void *, size_t> *all, void *at)
+void release(blocks *all, void *at)
 {
     all->erase(at);
     free(at);
@@ -110,8 +146,16 @@ namespace gs
 {
 namespace simt
 {
+std::recursive_mutex &lock()
+{
+    static std::recursive_mutex one;
+    return one;
+}
+
 cudaError_t before_launch(cudaStream_t stream)
 {
+    if (stream && stream->device != current)
+        return cudaErrorInvalidResourceHandle;
     catch_up(stream, SIZE_MAX);
     return injected("launch");
 }
@@ -120,7 +164,8 @@ cudaError_t before_launch(cudaStream_t stream)
 
 const char *cudaGetErrorString(cudaError_t e)
 {
-    static std::string fault;
+    static thread_local std::string fault;
+    LOCKED;
     switch (e) {
     case cudaErrorMemoryAllocation:
         return "out of memory";
@@ -138,21 +183,25 @@ const char *cudaGetErrorString(cudaError_t e)
 
 cudaError_t cudaGetDeviceCount(int *n)
 {
-    calls.clear();
     MAY_FAIL("cudaGetDeviceCount");
-    *n = 1;
+    *n = n_devices();
     return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int)
+cudaError_t cudaSetDevice(int device)
 {
+    if (device < 0 || device >= n_devices())
+        return cudaErrorInvalidDevice;
+    current = device;
     MAY_FAIL("cudaSetDevice");
     return cudaSuccess;
 }
 
-cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int)
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
 {
     MAY_FAIL("cudaGetDeviceProperties");
+    if (device < 0 || device >= n_devices())
+        return cudaErrorInvalidDevice;
     snprintf(out->name, sizeof(out->name), "emulator");
     return cudaSuccess;
 }
@@ -161,28 +210,31 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total)
 {
     MAY_FAIL("cudaMemGetInfo");
     *total = memory_bytes();
-    *available = *total > used_bytes ? *total - used_bytes : 0;
+    *available = *total > used_bytes[current] ? *total - used_bytes[current] : 0;
     return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void **out, size_t bytes)
 {
     MAY_FAIL("cudaMalloc");
-    if (used_bytes + bytes > memory_bytes())
+    if (used_bytes[current] + bytes > memory_bytes())
         return cudaErrorMemoryAllocation;
     cudaError_t e = allocate(&device_memory, out, bytes);
     if (e != cudaSuccess)
         return e;
     memset(*out, PATTERN, bytes);
-    used_bytes += bytes;
+    used_bytes[current] += bytes;
     return cudaSuccess;
 }
 
 cudaError_t cudaFree(void *at)
 {
+    LOCKED;
+    block freed = device_memory[at];
     for (auto &stream : done) /* it waits for the device */
-        catch_up(stream.first, SIZE_MAX);
-    used_bytes -= device_memory[at];
+        if (stream.first->device == freed.device)
+            catch_up(stream.first, SIZE_MAX);
+    used_bytes[freed.device] -= freed.bytes;
     release(&device_memory, at);
     return cudaSuccess;
 }
@@ -195,6 +247,7 @@ cudaError_t cudaHostAlloc(void **out, size_t bytes, unsigned)
 
 cudaError_t cudaFreeHost(void *at)
 {
+    LOCKED;
     release(&pinned_memory, at);
     return cudaSuccess;
 }
@@ -202,6 +255,8 @@ cudaError_t cudaFreeHost(void *at)
 cudaError_t cudaMemsetAsync(void *at, int byte, size_t n, cudaStream_t stream)
 {
     MAY_FAIL("cudaMemsetAsync");
+    if (!is_of(stream, at))
+        return cudaErrorInvalidValue;
     catch_up(stream, SIZE_MAX);
     memset(at, byte, n);
     return cudaSuccess;
@@ -212,12 +267,12 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 {
     const void *host = kind == cudaMemcpyHostToDevice ? from : to;
     MAY_FAIL("cudaMemcpyAsync");
-    if (kind != cudaMemcpyHostToDevice && !is_in(device_memory, from))
+    if (kind != cudaMemcpyHostToDevice && !is_of(stream, from))
         return cudaErrorInvalidValue;
-    if (kind != cudaMemcpyDeviceToHost && !is_in(device_memory, to))
+    if (kind != cudaMemcpyDeviceToHost && !is_of(stream, to))
         return cudaErrorInvalidValue;
     stream->late.push_back({(char *)to, (const char *)from, bytes});
-    if (kind == cudaMemcpyDeviceToDevice || !is_in(pinned_memory, host))
+    if (kind == cudaMemcpyDeviceToDevice || !find(pinned_memory, host))
         catch_up(stream, SIZE_MAX);
     return cudaSuccess;
 }
@@ -225,7 +280,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
 {
     MAY_FAIL("cudaStreamCreateWithFlags");
-    *out = new gs_simt_stream;
+    *out = new gs_simt_stream{current, {}};
     done[*out] = 0;
     return cudaSuccess;
 }
@@ -246,6 +301,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t event, unsigned)
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
+    LOCKED;
     catch_up(stream, SIZE_MAX);
     done.erase(stream);
     delete stream;
@@ -255,14 +311,16 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *out, unsigned)
 {
     MAY_FAIL("cudaEventCreateWithFlags");
-    *out = new gs_simt_event{NULL, 0, 0};
+    *out = new gs_simt_event{current, NULL, 0, 0};
     return cudaSuccess;
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
     MAY_FAIL("cudaEventRecord");
-    *event = {stream, stream->late.size(), done[stream]};
+    if (event->device != stream->device)
+        return cudaErrorInvalidResourceHandle;
+    *event = {event->device, stream, stream->late.size(), done[stream]};
     return cudaSuccess;
 }
 

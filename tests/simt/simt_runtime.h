@@ -4,9 +4,13 @@
  * waited for, or goes on with a kernel. So who does not wait reads old bytes here, as it may on a
  * device.
  *
- * Environment, looked at by each call: GILSCOPE_SIMT_MEMORY, bytes of the device (default 1 GiB);
- * GILSCOPE_SIMT_FAIL=NAME[:N]=CODE, the N-th call of NAME since cudaGetDeviceCount() and all that
- * follow fail with the number CODE; NAME launch is any kernel.
+ * Devices know which memory, streams and events are theirs, and a call that mixes two of them
+ * fails; any thread may call, one at a time is served.
+ *
+ * Environment, looked at by each call: GILSCOPE_SIMT_MEMORY, bytes of a device (default 1 GiB);
+ * GILSCOPE_SIMT_DEVICES, how many there are (default 1); GILSCOPE_SIMT_FAIL=NAME[@DEVICE][:N]=CODE,
+ * the N-th call of NAME (for that device) since the variable was set, and all that follow, fail
+ * with the number CODE; NAME launch is any kernel.
  */
 #ifndef GS_SIMT_RUNTIME_H
 #define GS_SIMT_RUNTIME_H
@@ -19,6 +23,8 @@ enum cudaError_t {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInsufficientDriver = 35,
     cudaErrorNoDevice = 100,
+    cudaErrorInvalidDevice = 101,
+    cudaErrorInvalidResourceHandle = 400,
     cudaErrorNotReady = 600,
     cudaErrorLaunchFailure = 719
 };

@@ -10,11 +10,10 @@
 enum { TURN = GS_SLICE_TURN, WAIT = GS_SLICE_WAIT, BOTH = TURN | WAIT };
 
 /* Threads 0..3, stacks 1..8: stack i is f<i> (f.py:10i) called by main. */
-CAP_UNUSED void open_with_clock(struct cap *c, unsigned clock_kind)
+CAP_UNUSED void define_process(struct cap *c, uint32_t pid, unsigned clock_kind)
 {
-    cap_open(c, 77);
     cap_records(c);
-    cap_process(c, 42, 0, clock_kind);
+    cap_process(c, pid, 0, clock_kind);
     for (unsigned i = 0; i < 4; i++) {
         char name[8];
         snprintf(name, sizeof(name), "t%u", i);
@@ -28,6 +27,12 @@ CAP_UNUSED void open_with_clock(struct cap *c, unsigned clock_kind)
         cap_stack2(c, i, 10 + i, 1);
     }
     cap_end_records(c);
+}
+
+CAP_UNUSED void open_with_clock(struct cap *c, unsigned clock_kind)
+{
+    cap_open(c, 77);
+    define_process(c, 42, clock_kind);
 }
 
 CAP_UNUSED void open_with_definitions(struct cap *c)
@@ -123,9 +128,9 @@ CAP_UNUSED size_t put_chunk(struct cap *c, struct cap_row *rows, size_t i, size_
     return n - 1;
 }
 
-/* The story's capture. reach: rows are shuffled among so many, 0: not at all; stretch: every turn
- * but one in `stretch` was folded. */
-CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_t stretch)
+/* The story's rows. reach: they are shuffled among so many, 0: not at all; stretch: every turn but
+ * one in `stretch` was folded. */
+CAP_UNUSED void put_story(struct cap *c, struct story s, size_t reach, uint64_t stretch)
 {
     struct cap_row *rows = calloc(2 * s.n, sizeof(*rows));
     struct cap_sample *samples = calloc(4 * s.n + 4, sizeof(*samples));
@@ -135,9 +140,6 @@ CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_
         rows[i].seq *= stretch;
     if (reach)
         shuffle(&s.rng, rows, n, reach);
-    open_with_clock(c, !s.slow_clock);
-    if (s.slow_clock)
-        add_clock(c);
     for (size_t i = 0; i < n;) {
         c->epoch = s.slow_clock && c->n_chunks % 4 == 3;
         i += put_chunk(c, rows, i, n - i < s.chunk ? n - i : s.chunk, s.halves);
@@ -147,6 +149,14 @@ CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_
         cap_samples(c, samples + i, n_samples - i < s.chunk ? n_samples - i : s.chunk);
     free(rows);
     free(samples);
+}
+
+CAP_UNUSED void build_story(struct cap *c, struct story s, size_t reach, uint64_t stretch)
+{
+    open_with_clock(c, !s.slow_clock);
+    if (s.slow_clock)
+        add_clock(c);
+    put_story(c, s, reach, stretch);
 }
 
 /* The i-th of a series that has losses, jumping clocks, nonsense and rows that come twice. */

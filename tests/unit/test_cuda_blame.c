@@ -213,7 +213,10 @@ static void the_slow_definition_gives_the_same(void **state)
         begin(&c);
         size_t n = make_calls(&c, &rng, held), n_waits = make_waits(&c, &rng, waits);
         uint64_t expected = slow_blame(held, n, waits, n_waits), by_stack = 0;
-        cap_profile(c.data, c.len, round % 2 ? "cpu" : "reference", &p);
+        struct gs_load_options options = {.engine = round % 2 ? "cpu" : "reference",
+                                          .jobs = 1 + round % 3,
+                                          .window_rows = round % 4 ? 1 + round % 7 : 0};
+        cap_profile_with(c.data, c.len, &options, &p);
         assert_int_equal(p.processes[0].cuda->blamed_ns, expected);
         for (size_t i = 0; i < p.n_cuda_held_rows; i++)
             by_stack += p.cuda_held_rows[i].blamed_ns;

@@ -9,43 +9,13 @@
 #include <cmocka.h>
 
 #include <dlfcn.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "analyzer/parallel.h"
 #include "tests/unit/engine_stories.h"
+#include "tests/unit/rates_file.h"
 
 #define EMULATOR GS_BUILD_DIR "/tests/libgilscope_cuda_simt.so"
 
 /* ---- which engine ---- */
-
-/* What is known of the machine, in a cache folder of our own. */
-static void write_rates(const char *version, unsigned cpu_ps, unsigned open_us)
-{
-    char folder[] = "/tmp/gilscope-cache-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
-    setenv("XDG_CACHE_HOME", folder, 1);
-    snprintf(path, sizeof(path), "%s/gilscope", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/gilscope/engine-rates", folder);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    fprintf(f, "gilscope %s, %u cores\ncpu_ps %u cuda_ps 1 cuda_open_us %u\n", version,
-            gs_parallel_workers(0, UINT32_MAX), cpu_ps, open_us);
-    fclose(f);
-}
-
-static void drop_rates(void)
-{
-    char path[64];
-    const char *folder = getenv("XDG_CACHE_HOME");
-    snprintf(path, sizeof(path), "%s/gilscope/engine-rates", folder);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/gilscope", folder);
-    rmdir(path);
-    rmdir(folder);
-    unsetenv("XDG_CACHE_HOME");
-}
 
 static void check_auto(const struct cap *c, const char *engine, const char *why_not)
 {
@@ -71,10 +41,10 @@ static void little_is_not_worth_a_device(void **state)
     struct cap c;
     (void)state;
     build_random_story(&c, 7);
-    write_rates(GILSCOPE_VERSION, 1000, 1000000);
+    write_rates(GILSCOPE_VERSION, 1000, 1, 1000000);
     check_auto(&c, "cpu", "would not pay");
     drop_rates();
-    write_rates("0.0.1", 1000000000, 1); /* another version's: says nothing */
+    write_rates("0.0.1", 1000000000, 1, 1); /* another version's: says nothing */
     check_auto(&c, "cpu", "would not pay");
     drop_rates();
     assert_null(dlopen(EMULATOR, RTLD_NOW | RTLD_NOLOAD));
@@ -86,7 +56,7 @@ static void what_pays_is_counted_on_the_device(void **state)
     struct cap c;
     (void)state;
     build_random_story(&c, 7);
-    write_rates(GILSCOPE_VERSION, 1000000000, 1); /* 1 ms a row on the CPU */
+    write_rates(GILSCOPE_VERSION, 1000000000, 1, 1); /* 1 ms a row on the CPU */
     check_auto(&c, "cuda", NULL);
     setenv("GILSCOPE_SIMT_FAIL", "cudaGetDeviceCount=100", 1);
     check_auto(&c, "cpu", "nvidia-smi");
@@ -314,6 +284,43 @@ static void many_threads(void **state)
     }
 }
 
+/* The first n for which the device counts though the n-th and all later cudaMalloc() fail. */
+static unsigned allocations_it_needs(const struct cap *c, const char *want)
+{
+    char text[32], why_not[1024];
+    for (unsigned n = 1; n < 100; n++) {
+        snprintf(text, sizeof(text), "cudaMalloc:%u=2", n);
+        setenv("GILSCOPE_SIMT_FAIL", text, 1);
+        if (counts_on_device(c, want, why_not, sizeof(why_not)))
+            return n;
+    }
+    return 0;
+}
+
+/* Large tables come back whole where there is no memory to pick out what is in them: first there is
+ * none to look for it, then none for what was found. */
+static void without_memory_to_pick(void **state)
+{
+    unsigned needs[2];
+    char text[32], why_not[1024];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct cap c;
+        build_convoy(&c, i ? 700 : 60); /* of 60 threads no table is large */
+        char *want = cap_json_of(c.data, c.len, "cpu");
+        needs[i] = allocations_it_needs(&c, want);
+        for (unsigned more = 1; more < 3; more++) {
+            snprintf(text, sizeof(text), "cudaMalloc:%u=2", needs[i] + more);
+            setenv("GILSCOPE_SIMT_FAIL", text, 1);
+            assert_true(counts_on_device(&c, want, why_not, sizeof(why_not)));
+        }
+        unsetenv("GILSCOPE_SIMT_FAIL");
+        free(want);
+        cap_close(&c);
+    }
+    assert_int_equal(needs[0], needs[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +334,7 @@ int main(void)
         cmocka_unit_test(the_device_agrees_on_shuffled_rows),
         cmocka_unit_test(many_actors),
         cmocka_unit_test(many_threads),
+        cmocka_unit_test(without_memory_to_pick),
     };
     setenv("GILSCOPE_CUDA_ENGINE", EMULATOR, 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
