@@ -165,12 +165,14 @@ static void on_cuda(struct decoder *d)
 static bool decode(struct decoder *d)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
+    struct gs_chunk_hdr h;
     d->n = d->c->hdr.n_rows;
-    if (!desc || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS)
+    if (!desc || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS ||
+        !gs_chunk_header(d->c, &h))
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_column(d->c->data, &d->c->hdr, k,
-                                   d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) != GS_OK)
+        if (gs_chunk_decode_column(d->c->data, &h, k, d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) !=
+            GS_OK)
             return false;
     return true;
 }
@@ -206,4 +208,5 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         r->damaged_chunks++;
         r->damaged_rows += gs_chunk_rows(c);
     }
+    gs_chunk_forget(c);
 }

@@ -216,6 +216,7 @@ static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stac
                 lay(by_time, rows.at[i].begin_ns, rows.at[i].acq_ns);
                 lay_own(r, &rows.at[i], by_owner);
             }
+        gs_window_forget(w, k);
     }
     gs_window_rows_free(&rows);
     gs_decoder_close(&d);
