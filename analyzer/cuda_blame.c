@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Linear in rows and waits, but for a binary search of each: a wait that covers many rows wholly
  * counts at both ends of the stretch only. All waits are laid over all rows first; then, thread by
- * thread, its own waits are taken off its own rows.
+ * thread, its own waits are taken off its own rows. So many rows at a time, where calls begin in
+ * order of seq on each GIL, as they do unless clocks lie; else all at once.
  */
 #include "analyzer/cuda_blame.h"
 
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include "analyzer/xalloc.h"
+
+#define BATCH_ROWS 16384u
 
 typedef unsigned __int128 u128;
 
@@ -79,35 +82,63 @@ static int by_thread(const void *pa, const void *pb)
     return a->begin_ns < b->begin_ns ? -1 : a->begin_ns > b->begin_ns;
 }
 
-static struct held *find_held(const struct gs_recording *r, size_t *n_out)
+struct wait_span { /* when a window's waits are */
+    uint64_t from_ns, to_ns;
+};
+struct blamer {
+    const struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    gs_cuda_blamed_fn *fn;
+    void *ctx;
+    uint32_t *gils;           /* by dense thread */
+    uint64_t *ended_ns;       /* by GIL: when the rows so far had ended */
+    struct wait_span **spans; /* by GIL, then window; NULL: not known yet */
+    struct gs_cuda_row *rows; /* the batch */
+    size_t n_rows, cap_rows;
+    struct held *held; /* of them */
+    size_t n_held, cap_held;
+};
+
+static bool find_held(const struct blamer *b, const struct gs_cuda_row *row, struct held *out)
 {
-    const struct gs_cuda_rows *c = &r->cuda;
-    uint32_t *gils = gs_cuda_gils(r);
-    struct held *all = gs_xmalloc(c->n_rows, sizeof(*all));
-    size_t n = 0;
-    for (size_t i = 0; i < c->n_rows; i++) {
-        const struct gs_cuda_row *row = &c->rows[i];
-        uint32_t thread = gs_idmap_find(&r->thread_map, row->thread);
-        uint32_t gil = thread != GS_IDMAP_NONE ? gils[thread] : r->n_gils == 1 ? 0 : GS_IDMAP_NONE;
-        if (!(row->flags & GS_CUDA_HELD) || row->duration_ns == 0 || gil == GS_IDMAP_NONE)
+    uint32_t thread = gs_idmap_find(&b->r->thread_map, row->thread);
+    uint32_t gil = thread != GS_IDMAP_NONE ? b->gils[thread]
+                   : b->r->n_gils == 1     ? 0
+                                           : GS_IDMAP_NONE;
+    *out = (struct held){row->t_ns, row->t_ns + row->duration_ns, 0, gil, thread};
+    return (row->flags & GS_CUDA_HELD) && row->duration_ns && gil != GS_IDMAP_NONE;
+}
+
+static bool in_order(const struct blamer *b)
+{
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    struct held held;
+    uint64_t *begun_ns = gs_xcalloc(b->r->n_gils, sizeof(*begun_ns));
+    bool is = true;
+    gs_row_cursor_open(&cursor, &b->r->cuda.rows);
+    while (is && (row = gs_row_next(&cursor))) {
+        if (!find_held(b, row, &held))
             continue;
-        all[n++] = (struct held){row->t_ns, row->t_ns + row->duration_ns, i, gil, thread};
+        is = held.begin_ns >= begun_ns[held.gil];
+        begun_ns[held.gil] = held.begin_ns;
     }
-    free(gils);
-    *n_out = n;
-    return all;
+    gs_row_cursor_close(&cursor);
+    free(begun_ns);
+    return is;
 }
 
 /* Each ends where it did, or where it begins. */
-static void clip(struct held *all, size_t n)
+static void clip(struct blamer *b)
 {
-    for (size_t i = 1; i < n; i++) {
-        if (all[i].gil != all[i - 1].gil)
-            continue;
-        if (all[i].begin_ns < all[i - 1].end_ns)
-            all[i].begin_ns = all[i - 1].end_ns;
-        if (all[i].end_ns < all[i].begin_ns)
-            all[i].end_ns = all[i].begin_ns;
+    for (size_t i = 0; i < b->n_held; i++) {
+        struct held *h = &b->held[i];
+        uint64_t *ended_ns = &b->ended_ns[h->gil];
+        if (h->begin_ns < *ended_ns)
+            h->begin_ns = *ended_ns;
+        if (h->end_ns < h->begin_ns)
+            h->end_ns = h->begin_ns;
+        *ended_ns = h->end_ns;
     }
 }
 
@@ -203,19 +234,48 @@ static void lay_own(const struct gs_recording *r, const struct gs_slice *s, cons
     lay(&own, s->begin_ns, s->acq_ns);
 }
 
-static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stacks,
-                      const struct gs_windows *w, struct table *by_time, struct table *by_owner)
+static void lay_window(const struct gs_recording *r, const struct gs_window_rows *rows,
+                       struct table *by_time, struct table *by_owner)
 {
+    for (size_t i = 0; i < rows->n; i++)
+        if (is_wait(&rows->at[i])) {
+            lay(by_time, rows->at[i].begin_ns, rows->at[i].acq_ns);
+            lay_own(r, &rows->at[i], by_owner);
+        }
+}
+
+static struct wait_span span_of(const struct gs_window_rows *rows)
+{
+    struct wait_span s = {UINT64_MAX, 0};
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct gs_slice *row = &rows->at[i];
+        if (!is_wait(row))
+            continue;
+        s.from_ns = row->begin_ns < s.from_ns ? row->begin_ns : s.from_ns;
+        s.to_ns = row->acq_ns > s.to_ns ? row->acq_ns : s.to_ns;
+    }
+    return s;
+}
+
+/* The first batch of a GIL goes through all windows, the others through those that they meet. */
+static void lay_waits(struct blamer *b, uint32_t gil, struct table *by_time, struct table *by_owner)
+{
+    const struct gs_windows *w = &b->r->gils[gil].rows;
+    uint64_t from_ns = by_time->at[0].begin_ns, to_ns = by_time->at[by_time->n - 1].end_ns;
+    bool known = b->spans[gil] != NULL;
     struct gs_decoder d;
     struct gs_window_rows rows = {0};
-    gs_decoder_open(&d, r, stacks, w->size);
+    if (!known)
+        b->spans[gil] = gs_xmalloc(w->n, sizeof(**b->spans));
+    struct wait_span *spans = b->spans[gil];
+    gs_decoder_open(&d, b->r, b->stacks, w->size);
     for (size_t k = 0; k < w->n; k++) {
+        if (known && (spans[k].to_ns <= from_ns || spans[k].from_ns >= to_ns))
+            continue;
         gs_window_load(w, k, &d, &rows);
-        for (size_t i = 0; i < rows.n; i++)
-            if (is_wait(&rows.at[i])) {
-                lay(by_time, rows.at[i].begin_ns, rows.at[i].acq_ns);
-                lay_own(r, &rows.at[i], by_owner);
-            }
+        if (!known)
+            spans[k] = span_of(&rows);
+        lay_window(b->r, &rows, by_time, by_owner);
         gs_window_forget(w, k);
     }
     gs_window_rows_free(&rows);
@@ -223,15 +283,14 @@ static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stac
 }
 
 /* The rows of one GIL, in order of time. */
-static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stacks,
-                      const struct held *at, size_t n, u128 *blamed)
+static void blame_gil(struct blamer *b, const struct held *at, size_t n, u128 *blamed)
 {
     struct held *sorted = gs_xmalloc(n, sizeof(*sorted));
     memcpy(sorted, at, n * sizeof(*sorted));
     qsort(sorted, n, sizeof(*sorted), by_thread);
     struct table by_time = {at, gs_xcalloc(n, sizeof(*by_time.sums)), n};
     struct table by_owner = {sorted, gs_xcalloc(n, sizeof(*by_owner.sums)), n};
-    lay_waits(r, stacks, &r->gils[at[0].gil].rows, &by_time, &by_owner);
+    lay_waits(b, at[0].gil, &by_time, &by_owner);
     sum_up(&by_time, blamed, false);
     sum_up(&by_owner, blamed, true); /* differences end within a thread's rows: one walk will do */
     free(by_time.sums);
@@ -239,23 +298,59 @@ static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stac
     free(sorted);
 }
 
-uint64_t *gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks)
+static void end_batch(struct blamer *b)
 {
-    uint64_t *out = gs_xcalloc(r->cuda.n_rows, sizeof(*out));
-    u128 *blamed = gs_xcalloc(r->cuda.n_rows, sizeof(*blamed));
-    size_t n;
-    struct held *all = find_held(r, &n);
-    if (n)
-        qsort(all, n, sizeof(*all), by_gil_and_time);
-    clip(all, n);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i; end < n && all[end].gil == all[i].gil;)
-            end++;
-        blame_gil(r, stacks, all + i, end - i, blamed);
+    u128 *blamed = gs_xcalloc(b->n_rows, sizeof(*blamed));
+    b->n_held = 0;
+    for (size_t i = 0; i < b->n_rows; i++) {
+        struct held held;
+        if (!find_held(b, &b->rows[i], &held))
+            continue;
+        held.row = i;
+        GS_PUSH(b->held, b->n_held, b->cap_held, held);
     }
-    for (size_t i = 0; i < r->cuda.n_rows; i++)
-        out[i] = blamed[i] < UINT64_MAX ? (uint64_t)blamed[i] : UINT64_MAX;
-    free(all);
+    if (b->n_held)
+        qsort(b->held, b->n_held, sizeof(*b->held), by_gil_and_time);
+    clip(b);
+    for (size_t i = 0, end; i < b->n_held; i = end) {
+        for (end = i; end < b->n_held && b->held[end].gil == b->held[i].gil;)
+            end++;
+        blame_gil(b, b->held + i, end - i, blamed);
+    }
+    for (size_t i = 0; i < b->n_rows; i++)
+        b->fn(b->ctx, &b->rows[i], blamed[i] < UINT64_MAX ? (uint64_t)blamed[i] : UINT64_MAX);
+    b->n_rows = 0;
     free(blamed);
-    return out;
+}
+
+static void blamer_free(struct blamer *b)
+{
+    for (size_t i = 0; i < b->r->n_gils; i++)
+        free(b->spans[i]);
+    free(b->spans);
+    free(b->gils);
+    free(b->ended_ns);
+    free(b->rows);
+    free(b->held);
+}
+
+void gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks,
+                   gs_cuda_blamed_fn *fn, void *ctx)
+{
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    struct blamer b = {.r = r, .stacks = stacks, .fn = fn, .ctx = ctx};
+    b.gils = gs_cuda_gils(r);
+    b.ended_ns = gs_xcalloc(r->n_gils, sizeof(*b.ended_ns));
+    b.spans = gs_xcalloc(r->n_gils, sizeof(struct wait_span *));
+    size_t most = in_order(&b) ? BATCH_ROWS : SIZE_MAX;
+    gs_row_cursor_open(&cursor, &r->cuda.rows);
+    while ((row = gs_row_next(&cursor))) {
+        GS_PUSH(b.rows, b.n_rows, b.cap_rows, *row);
+        if (b.n_rows == most)
+            end_batch(&b);
+    }
+    end_batch(&b);
+    gs_row_cursor_close(&cursor);
+    blamer_free(&b);
 }

@@ -20,12 +20,14 @@ void gs_cuda_replay_open(struct gs_cuda_replay *r, const struct gs_cuda_rows *ro
 {
     memset(r, 0, sizeof(*r));
     r->rows = rows;
+    gs_row_cursor_open(&r->next, &rows->rows);
     r->t_ns = from_ns;
     r->free_block = NONE;
 }
 
 void gs_cuda_replay_close(struct gs_cuda_replay *r)
 {
+    gs_row_cursor_close(&r->next);
     gs_idmap_free(&r->address_map);
     gs_idmap_free(&r->place_map);
     gs_idmap_free(&r->context_map);
@@ -276,11 +278,16 @@ static bool apply(struct gs_cuda_replay *r, const struct gs_cuda_row *row)
     return false;
 }
 
+const struct gs_cuda_row *gs_cuda_replay_peek(struct gs_cuda_replay *r)
+{
+    return gs_row_peek(&r->next);
+}
+
 const struct gs_cuda_row *gs_cuda_replay_step(struct gs_cuda_replay *r, bool *changed)
 {
-    if (r->next == r->rows->n_rows)
+    const struct gs_cuda_row *row = gs_row_next(&r->next);
+    if (!row)
         return NULL;
-    const struct gs_cuda_row *row = &r->rows->rows[r->next++];
     uint64_t ns = gs_cuda_effect_ns(row);
     *changed = apply(r, row);
     if (ns > r->t_ns)
