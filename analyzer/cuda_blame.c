@@ -11,7 +11,7 @@
 
 #include "analyzer/xalloc.h"
 
-#define BATCH_ROWS 16384u
+#define BATCH_ROWS 65536u
 
 typedef unsigned __int128 u128;
 

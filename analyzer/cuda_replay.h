@@ -48,7 +48,7 @@ struct gs_cuda_replay {
     struct gs_idmap place_map;   /* that and kind -> places[] */
     struct gs_idmap context_map, device_map, node_map;
     uint32_t *places; /* the newest block there */
-    size_t n_places, cap_places;
+    size_t n_places, cap_places, most_places;
     struct gs_cuda_block *blocks;
     size_t n_blocks, cap_blocks;
     uint32_t free_block;

@@ -7,9 +7,9 @@
 
 #include "analyzer/xalloc.h"
 
-#define HOLD_BYTES   (32u << 20) /* pages that may stay until the next time */
-#define BESIDE_BYTES (64u << 10) /* that the system maps with a page: fault_around_bytes */
-#define STRETCH      (2u << 20)  /* the largest piece it may map at once */
+#define HOLD_BYTES   (32u << 20)  /* pages that may stay until the next time */
+#define BESIDE_BYTES (256u << 10) /* that the system maps beside a chunk, about */
+#define STRETCH      (2u << 20)   /* the largest piece it may map at once */
 
 struct gs_page_book {
     pthread_mutex_t lock;

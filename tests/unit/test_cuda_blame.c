@@ -130,7 +130,7 @@ static void each_gil_has_its_own_waits(void **state)
 /* More rows than are looked at together: waits lie over all of them, and over their edges. */
 static void many_rows_are_blamed_as_few_are(void **state)
 {
-    enum { N = 40000, CHUNK = 4000, CALLS_OF_WAIT = 10 };
+    enum { N = 160000, CHUNK = 4000, CALLS_OF_WAIT = 10 };
     static struct cap_cuda rows[N];
     static struct cap_row waits[N / CALLS_OF_WAIT + 1];
     const struct gs_load_options options = {.engine = "cpu", .window_rows = 200};
