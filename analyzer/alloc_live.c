@@ -119,21 +119,6 @@ static void add_sample(struct table *t, const struct gs_rec_alloc *a, uint64_t m
     row->weight = gs_add_sat(row->weight, saturate(weight * in->pinned / in->used));
 }
 
-/* Both by id: one walk over the two. */
-static void add_live(struct table *t, const struct gs_memory_rows *m, const struct places *places,
-                     uint64_t t_ns, struct gs_prof_alloc *out)
-{
-    size_t at = 0;
-    for (size_t i = 0; i < m->n_allocs; i++) {
-        const struct gs_rec_alloc *a = &m->allocs[i];
-        while (at < m->n_freed && m->freed[at].id < a->id)
-            at++;
-        bool freed = at < m->n_freed && m->freed[at].id == a->id && m->freed[at].t_ns <= t_ns;
-        if (a->t_ns <= t_ns && !freed)
-            add_sample(t, a, m->alloc_state.mean_bytes, places, out);
-    }
-}
-
 /* ---- shares ---- */
 
 static int by_rest(const void *pa, const void *pb)
@@ -187,9 +172,8 @@ static struct gs_prof_alloc_row *take_rows(struct table *t)
 }
 
 struct gs_prof_alloc_row *gs_alloc_live(const struct gs_memory_rows *m,
-                                        const struct gs_arena_replay *at, uint64_t t_ns,
-                                        uint32_t not_sampled, struct gs_prof_alloc *out,
-                                        size_t *n_rows)
+                                        const struct gs_arena_replay *at, uint32_t not_sampled,
+                                        struct gs_prof_alloc *out, size_t *n_rows)
 {
     struct places places = find_places(at);
     struct table t = {0};
@@ -198,7 +182,8 @@ struct gs_prof_alloc_row *gs_alloc_live(const struct gs_memory_rows *m,
     out->lost_allocs = m->alloc_state.lost_allocs;
     out->lost_frees = m->alloc_state.lost_frees;
     out->pinned_bytes = places.pinned;
-    add_live(&t, m, &places, t_ns, out);
+    for (size_t i = 0; i < m->n_allocs; i++)
+        add_sample(&t, &m->allocs[i], m->alloc_state.mean_bytes, &places, out);
     share(&t, places.pinned, not_sampled);
     *n_rows = t.n;
     free(places.at);

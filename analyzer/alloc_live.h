@@ -9,11 +9,10 @@
 #include "analyzer/profile.h"
 
 /* Rows by node, in order of node; the pinned bytes add up to out->pinned_bytes exactly. `at`: a
- * replay that has come to t_ns. The caller frees the rows; out is zeroed by the caller.
+ * replay that has come to m->live_ns. The caller frees the rows; out is zeroed by the caller.
  * not_sampled: the node that gets what no sample speaks for. */
 struct gs_prof_alloc_row *gs_alloc_live(const struct gs_memory_rows *m,
-                                        const struct gs_arena_replay *at, uint64_t t_ns,
-                                        uint32_t not_sampled, struct gs_prof_alloc *out,
-                                        size_t *n_rows);
+                                        const struct gs_arena_replay *at, uint32_t not_sampled,
+                                        struct gs_prof_alloc *out, size_t *n_rows);
 
 #endif

@@ -113,6 +113,7 @@ void gs_arena_replay_open(struct gs_arena_replay *p, const struct gs_memory_rows
     struct event *deaths = gs_xmalloc(rows->n_arenas, sizeof(*deaths));
     memset(p, 0, sizeof(*p));
     p->rows = rows;
+    gs_row_cursor_open(&p->readings, &rows->pools);
     p->arenas = gs_xcalloc(rows->n_arenas, sizeof(*p->arenas));
     p->changed = gs_xmalloc(rows->n_arenas, sizeof(*p->changed));
     for (size_t i = 0; i < rows->n_arenas; i++) {
@@ -158,37 +159,42 @@ static void die(struct gs_arena_replay *p, uint32_t arena)
         take_pools(&p->rows->arenas[arena], p->arenas[arena].cells, p->sums);
 }
 
-/* Rows [from, end) are one reading. */
-static void read_arena(struct gs_arena_replay *p, const struct gs_rec_pools *from,
-                       const struct gs_rec_pools *end)
+static void put_cells(struct gs_arena_state *s, const struct gs_rec_arena *a,
+                      const struct gs_rec_pools *row)
 {
-    const struct gs_rec_arena *a = &p->rows->arenas[from->arena];
-    struct gs_arena_state *s = &p->arenas[from->arena];
+    for (unsigned i = 0; i < 4 && 4 * row->quad + i < a->n_pools; i++)
+        s->cells[4 * row->quad + i] = clean_cell(a, (uint16_t)(row->cells >> 16 * i));
+}
+
+/* The next row, and those of the same time and arena: they are one reading. */
+static void read_arena(struct gs_arena_replay *p)
+{
+    const struct gs_rec_pools *row = gs_row_peek(&p->readings);
+    uint64_t t_ns = row->t_ns;
+    uint32_t arena = row->arena;
+    const struct gs_rec_arena *a = &p->rows->arenas[arena];
+    struct gs_arena_state *s = &p->arenas[arena];
     if (s->lives && s->is_read)
         take_pools(a, s->cells, p->sums);
     s->is_read = true;
     memset(s->cells, 0, sizeof(s->cells));
-    for (const struct gs_rec_pools *row = from; row < end; row++)
-        for (unsigned i = 0; i < 4 && 4 * row->quad + i < a->n_pools; i++)
-            s->cells[4 * row->quad + i] = clean_cell(a, (uint16_t)(row->cells >> 16 * i));
+    for (; row && row->t_ns == t_ns && row->arena == arena; row = gs_row_peek(&p->readings))
+        put_cells(s, a, gs_row_next(&p->readings));
     if (s->lives) {
         add_pools(a, s->cells, p->sums);
-        mark_changed(p, from->arena);
+        mark_changed(p, arena);
     }
-    if (from->t_ns < a->born_ns || from->t_ns >= a->died_ns)
+    if (t_ns < a->born_ns || t_ns >= a->died_ns)
         return;
-    struct gs_arena_bytes now = gs_arena_replay_bytes(p, from->arena);
+    struct gs_arena_bytes now = gs_arena_replay_bytes(p, arena);
     if (gs_arena_pinned(&now) > s->worst_pinned)
         s->worst_pinned = gs_arena_pinned(&now);
 }
 
-static const struct gs_rec_pools *end_of_reading(const struct gs_rec_pools *row,
-                                                 const struct gs_rec_pools *end)
+static bool has_reading(struct gs_arena_replay *p, uint64_t t_ns)
 {
-    const struct gs_rec_pools *next = row + 1;
-    while (next < end && next->t_ns == row->t_ns && next->arena == row->arena)
-        next++;
-    return next;
+    const struct gs_rec_pools *row = gs_row_peek(&p->readings);
+    return row && row->t_ns <= t_ns;
 }
 
 /* What holds at t_ns does not depend on the order of the three: an arena carries its readings
@@ -200,16 +206,13 @@ void gs_arena_replay_to(struct gs_arena_replay *p, uint64_t t_ns)
         be_born(p, p->births[p->next_birth++]);
     while (p->next_death < p->n_events && m->arenas[p->deaths[p->next_death]].died_ns <= t_ns)
         die(p, p->deaths[p->next_death++]);
-    while (p->next_row < m->n_pools && m->pools[p->next_row].t_ns <= t_ns) {
-        const struct gs_rec_pools *row = &m->pools[p->next_row];
-        const struct gs_rec_pools *next = end_of_reading(row, m->pools + m->n_pools);
-        read_arena(p, row, next);
-        p->next_row += (size_t)(next - row);
-    }
+    while (has_reading(p, t_ns))
+        read_arena(p);
 }
 
 void gs_arena_replay_close(struct gs_arena_replay *p)
 {
+    gs_row_cursor_close(&p->readings);
     free(p->arenas);
     free(p->births);
     free(p->deaths);

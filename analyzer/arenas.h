@@ -34,8 +34,9 @@ struct gs_arena_replay {
     struct gs_arena_state *arenas; /* of rows->arenas */
     struct gs_pool_sums sums[GS_N_POOL_KINDS];
     uint32_t *births, *deaths; /* arenas by time */
-    size_t n_events, next_birth, next_death, next_row;
-    uint32_t *changed; /* arenas, each once */
+    size_t n_events, next_birth, next_death;
+    struct gs_row_cursor readings; /* rows of POOLS */
+    uint32_t *changed;             /* arenas, each once */
     size_t n_changed;
 };
 

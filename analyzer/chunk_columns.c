@@ -85,14 +85,28 @@ static void on_sched(struct decoder *d)
 
 enum pools_col { M_T, M_ARENA, M_QUAD, M_CELLS };
 
+static enum gs_pools_use read_pools(struct decoder *d, size_t i, struct gs_rec_pools *out)
+{
+    out->t_ns = to_ns(d, col(d, M_T)[i]);
+    out->cells = col(d, M_CELLS)[i];
+    return gs_memory_pools_at(&d->r->memory, col(d, M_ARENA)[i], col(d, M_QUAD)[i], out);
+}
+
 static void on_pools(struct decoder *d)
 {
+    struct gs_memory_rows *m = &d->r->memory;
+    uint64_t first = UINT64_MAX;
+    m->seen = true;
     for (size_t i = 0; i < d->n; i++) {
-        uint64_t t_ns = to_ns(d, col(d, M_T)[i]);
-        gs_memory_add_pools(&d->r->memory, t_ns, col(d, M_ARENA)[i], col(d, M_QUAD)[i],
-                            col(d, M_CELLS)[i]);
-        gs_recording_saw(d->r, t_ns);
+        struct gs_rec_pools row;
+        enum gs_pools_use use = read_pools(d, i, &row);
+        gs_recording_saw(d->r, row.t_ns);
+        m->homeless_pools += use == GS_POOLS_HOMELESS;
+        if (use == GS_POOLS_USED && row.t_ns < first)
+            first = row.t_ns;
     }
+    if (first != UINT64_MAX)
+        gs_row_stream_add(&m->pools, d->c, first);
 }
 
 enum alloc_col { A_T, A_ID, A_ADDRESS, A_BYTES, A_POINTS, A_DOMAIN, A_THREAD, A_STACK };
@@ -118,9 +132,9 @@ enum free_col { F_T, F_ID };
 static void on_frees(struct decoder *d)
 {
     for (size_t i = 0; i < d->n; i++) {
-        struct gs_rec_free row = {.id = col(d, F_ID)[i], .t_ns = to_ns(d, col(d, F_T)[i])};
-        gs_memory_add_free(&d->r->memory, &row);
-        gs_recording_saw(d->r, row.t_ns);
+        uint64_t t_ns = to_ns(d, col(d, F_T)[i]);
+        gs_memory_add_free(&d->r->memory, col(d, F_ID)[i], t_ns);
+        gs_recording_saw(d->r, t_ns);
     }
 }
 
@@ -137,45 +151,101 @@ enum cuda_col {
     U_STACK
 };
 
+static void read_cuda(struct decoder *d, size_t i, struct gs_cuda_row *out)
+{
+    uint64_t t = col(d, U_T)[i], what = col(d, U_WHAT)[i], bytes = col(d, U_BYTES)[i];
+    uint64_t t_ns = to_ns(d, t), end_ns = to_ns(d, gs_add_sat(t, col(d, U_DURATION)[i]));
+    *out = (struct gs_cuda_row){
+        .seq = col(d, U_SEQ)[i],
+        .t_ns = t_ns,
+        .duration_ns = sub_sat(end_ns, t_ns),
+        .bytes = bytes < GS_BYTES_MAX ? bytes : GS_BYTES_MAX,
+        .address = col(d, U_ADDRESS)[i],
+        .thread = to_u32(col(d, U_THREAD)[i]),
+        .context = to_u32(col(d, U_CONTEXT)[i]),
+        .result = to_u32(col(d, U_RESULT)[i]),
+        .node = gs_definitions_node(&d->r->defs, d->stacks, col(d, U_STACK)[i]),
+        .flags = (uint16_t)GS_CUDA_WHAT_FLAGS(what),
+        .call = (uint16_t)GS_CUDA_WHAT_CALL(what),
+        .op = (uint8_t)GS_CUDA_WHAT_OP(what),
+        .kind = (uint8_t)GS_CUDA_WHAT_KIND(what),
+    };
+}
+
 static void on_cuda(struct decoder *d)
 {
+    uint64_t first = UINT64_MAX;
     for (size_t i = 0; i < d->n; i++) {
-        uint64_t t = col(d, U_T)[i], what = col(d, U_WHAT)[i], bytes = col(d, U_BYTES)[i];
-        uint64_t t_ns = to_ns(d, t), end_ns = to_ns(d, gs_add_sat(t, col(d, U_DURATION)[i]));
-        struct gs_cuda_row row = {
-            .seq = col(d, U_SEQ)[i],
-            .t_ns = t_ns,
-            .duration_ns = sub_sat(end_ns, t_ns),
-            .bytes = bytes < GS_BYTES_MAX ? bytes : GS_BYTES_MAX,
-            .address = col(d, U_ADDRESS)[i],
-            .thread = to_u32(col(d, U_THREAD)[i]),
-            .context = to_u32(col(d, U_CONTEXT)[i]),
-            .result = to_u32(col(d, U_RESULT)[i]),
-            .node = gs_definitions_node(&d->r->defs, d->stacks, col(d, U_STACK)[i]),
-            .flags = (uint16_t)GS_CUDA_WHAT_FLAGS(what),
-            .call = (uint16_t)GS_CUDA_WHAT_CALL(what),
-            .op = (uint8_t)GS_CUDA_WHAT_OP(what),
-            .kind = (uint8_t)GS_CUDA_WHAT_KIND(what),
-        };
-        gs_cuda_add_row(&d->r->cuda, &row);
-        gs_recording_saw(d->r, t_ns + row.duration_ns);
+        struct gs_cuda_row row;
+        read_cuda(d, i, &row);
+        gs_recording_saw(d->r, row.t_ns + row.duration_ns);
+        first = row.seq < first ? row.seq : first;
     }
+    d->r->cuda.seen |= d->n > 0;
+    if (d->n)
+        gs_row_stream_add(&d->r->cuda.rows, d->c, first);
 }
 
 static bool decode(struct decoder *d)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
+    struct gs_chunk_hdr h;
     d->n = d->c->hdr.n_rows;
-    if (!desc || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS)
+    if (!desc || d->n > GS_CHUNK_MAX_ROWS || desc->n_cols > GS_CHUNK_MAX_COLS ||
+        !gs_chunk_header(d->c, &h))
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_column(d->c->data, &d->c->hdr, k,
-                                   d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) != GS_OK)
+        if (gs_chunk_decode_column(d->c->data, &h, k, d->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) !=
+            GS_OK)
             return false;
     return true;
 }
 
-/* Rows that stay where they are: windows.h. */
+/* ---- rows that stay where they are ---- */
+
+static size_t decode_pools(const void *ctx, const struct gs_chunk_ref *c, uint32_t number,
+                           uint64_t *scratch, void *out)
+{
+    const struct gs_row_context *x = ctx;
+    struct decoder d = {.r = x->r, .stacks = x->stacks, .c = c, .scratch = scratch};
+    struct gs_rec_pools *rows = out;
+    size_t n = 0;
+    (void)number;
+    if (!decode(&d))
+        return 0;
+    for (size_t i = 0; i < d.n; i++)
+        n += read_pools(&d, i, &rows[n]) == GS_POOLS_USED;
+    return n;
+}
+
+static size_t decode_cuda(const void *ctx, const struct gs_chunk_ref *c, uint32_t number,
+                          uint64_t *scratch, void *out)
+{
+    const struct gs_row_context *x = ctx;
+    struct decoder d = {.r = x->r, .stacks = x->stacks, .c = c, .scratch = scratch};
+    struct gs_cuda_row *rows = out;
+    if (!decode(&d))
+        return 0;
+    for (size_t i = 0; i < d.n; i++) {
+        read_cuda(&d, i, &rows[i]);
+        rows[i].number = (uint64_t)number * GS_CHUNK_MAX_ROWS + i;
+    }
+    return d.n;
+}
+
+void gs__columns_begin(struct gs_recording *r, const struct gs_stacks *s)
+{
+    static const struct gs_row_kind pools = {sizeof(struct gs_rec_pools), decode_pools,
+                                             gs_memory_pools_order, gs_memory_pools_is_said};
+    static const struct gs_row_kind cuda = {sizeof(struct gs_cuda_row), decode_cuda,
+                                            gs_cuda_row_order, gs_cuda_row_is_said};
+    r->row_context = (struct gs_row_context){r, s};
+    r->memory.pools = (struct gs_row_stream){.kind = &pools, .ctx = &r->row_context};
+    r->cuda.rows = (struct gs_row_stream){.kind = &cuda, .ctx = &r->row_context};
+    gs_memory_find_live_ns(&r->memory);
+}
+
+/* windows.h */
 static void list_chunk(struct gs_chunk_list *list, const struct gs_chunk_ref *c)
 {
     GS_PUSH(list->at, list->n, list->cap, c);
@@ -206,4 +276,5 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         r->damaged_chunks++;
         r->damaged_rows += gs_chunk_rows(c);
     }
+    gs_chunk_forget(c);
 }

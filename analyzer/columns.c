@@ -116,7 +116,7 @@ static uint64_t missing(const struct gs_recording *r, uint64_t from, uint64_t to
 static void count_losses(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct gs_chunk_hdr *h = &chunks[i].hdr;
+        const struct gs_chunk_head *h = &chunks[i].hdr;
         r->lost_chunks += missing(r, i ? (uint64_t)chunks[i - 1].hdr.chunk_no + 1 : 0, h->chunk_no);
         if (is_deleted(r, &chunks[i]))
             continue;
@@ -205,6 +205,7 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
     for (size_t i = 0; i < n; i++)
         if (is_sound(r, &chunks[i], true))
             gs__records_definitions(r, stacks, &chunks[i]);
+    gs__columns_begin(r, stacks);
     for (size_t i = 0; i < n; i++)
         if (is_sound(r, &chunks[i], false))
             gs__chunk_columns(r, stacks, &chunks[i], scratch);

@@ -48,6 +48,10 @@ struct gs_rec_totals {
     struct gs_record fold_hist; /* the last FOLD_HIST, in the capture; tag 0 if none */
 };
 
+struct gs_row_context { /* what rows that stay in their chunks are decoded with */
+    struct gs_recording *r;
+    const struct gs_stacks *stacks;
+};
 struct gs_recording {
     uint64_t key;
     unsigned jobs;      /* threads that read it, 0 for all cores */
@@ -93,11 +97,13 @@ struct gs_recording {
     struct gs_summap edges; /* waker, wakee (ids; GS_EDGE_NO_WAKER) -> blocked ns, count */
     struct gs_memory_rows memory;
     struct gs_cuda_rows cuda;
+    struct gs_row_context row_context;
 };
 
 /* Clock and PROCESS record only: enough to put the processes of a job in order. */
 void gs_recording_open(struct gs_recording *r, const struct gs_chunk_ref *chunks, size_t n);
-/* Everything else. The chunks must outlive the recording (line tables, FOLD_HIST). */
+/* Everything else; from here on it stays where it is. The chunks must outlive the recording (line
+ * tables, FOLD_HIST). */
 void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
                        const struct gs_chunk_ref *chunks, size_t n);
 void gs_recording_free(struct gs_recording *r);
@@ -120,7 +126,8 @@ void gs__records_first_pass(struct gs_recording *r, const struct gs_chunk_ref *c
                             bool *ticks_are_ns);
 void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
                              const struct gs_chunk_ref *c);
-/* chunk_columns.c: one columnar chunk. */
+/* chunk_columns.c: before the first columnar chunk; one of them. */
+void gs__columns_begin(struct gs_recording *r, const struct gs_stacks *s);
 void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
                        const struct gs_chunk_ref *c, uint64_t *scratch);
 

@@ -2,7 +2,9 @@
  * Linear in rows and waits, but for a search of each, which begins where the one before ended: a
  * wait that covers many rows wholly counts at both ends of the stretch only. All waits are laid
  * over all rows, and a thread's own waits over its own rows, which are taken off. Windows are
- * walked side by side; sums of 128 bits are added to in halves, so that their order is no matter.
+ * walked side by side; sums of 128 bits are added to in halves, so that their order is no matter. So
+ * many rows at a time, where calls begin in order of seq on each GIL, as they do unless clocks lie;
+ * else all at once.
  */
 #include "analyzer/cuda_blame.h"
 
@@ -12,6 +14,8 @@
 
 #include "analyzer/parallel.h"
 #include "analyzer/xalloc.h"
+
+#define BATCH_ROWS 65536u
 
 typedef unsigned __int128 u128;
 
@@ -82,41 +86,68 @@ static int by_thread(const void *pa, const void *pb)
     return a->begin_ns < b->begin_ns ? -1 : a->begin_ns > b->begin_ns;
 }
 
-static struct held *find_held(const struct gs_recording *r, size_t *n_out)
+struct wait_span { /* when a window's waits are */
+    uint64_t from_ns, to_ns;
+};
+struct blamer {
+    const struct gs_recording *r;
+    const struct gs_stacks *stacks;
+    gs_cuda_blamed_fn *fn;
+    void *ctx;
+    uint32_t *gils;           /* by dense thread */
+    uint64_t *ended_ns;       /* by GIL: when the rows so far had ended */
+    struct wait_span **spans; /* by GIL, then window; NULL: not known yet */
+    struct gs_cuda_row *rows; /* the batch */
+    size_t n_rows, cap_rows;
+    struct held *held; /* of them */
+    size_t n_held, cap_held;
+};
+
+static bool find_held(const struct blamer *b, const struct gs_cuda_row *row, struct held *out)
 {
-    const struct gs_cuda_rows *c = &r->cuda;
-    uint32_t *gils = gs_cuda_gils(r);
-    struct held *all = gs_xmalloc(c->n_rows, sizeof(*all));
-    size_t n = 0;
-    for (size_t i = 0; i < c->n_rows; i++) {
-        const struct gs_cuda_row *row = &c->rows[i];
-        uint32_t thread = gs_idmap_find(&r->thread_map, row->thread);
-        uint32_t gil = thread != GS_IDMAP_NONE ? gils[thread] : r->n_gils == 1 ? 0 : GS_IDMAP_NONE;
-        if (!(row->flags & GS_CUDA_HELD) || row->duration_ns == 0 || gil == GS_IDMAP_NONE)
+    uint32_t thread = gs_idmap_find(&b->r->thread_map, row->thread);
+    uint32_t gil = thread != GS_IDMAP_NONE ? b->gils[thread]
+                   : b->r->n_gils == 1     ? 0
+                                           : GS_IDMAP_NONE;
+    *out = (struct held){row->t_ns, row->t_ns + row->duration_ns, 0, gil, thread};
+    return (row->flags & GS_CUDA_HELD) && row->duration_ns && gil != GS_IDMAP_NONE;
+}
+
+static bool in_order(const struct blamer *b)
+{
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    struct held held;
+    uint64_t *begun_ns = gs_xcalloc(b->r->n_gils, sizeof(*begun_ns));
+    bool is = true;
+    gs_row_cursor_open(&cursor, &b->r->cuda.rows);
+    while (is && (row = gs_row_next(&cursor))) {
+        if (!find_held(b, row, &held))
             continue;
-        all[n++] = (struct held){row->t_ns, row->t_ns + row->duration_ns, i, gil, thread};
+        is = held.begin_ns >= begun_ns[held.gil];
+        begun_ns[held.gil] = held.begin_ns;
     }
-    free(gils);
-    *n_out = n;
-    return all;
+    gs_row_cursor_close(&cursor);
+    free(begun_ns);
+    return is;
 }
 
 /* Each ends where it did, or where it begins. */
-static void clip(struct held *all, size_t n)
+static void clip(struct blamer *b)
 {
-    for (size_t i = 1; i < n; i++) {
-        if (all[i].gil != all[i - 1].gil)
-            continue;
-        if (all[i].begin_ns < all[i - 1].end_ns)
-            all[i].begin_ns = all[i - 1].end_ns;
-        if (all[i].end_ns < all[i].begin_ns)
-            all[i].end_ns = all[i].begin_ns;
+    for (size_t i = 0; i < b->n_held; i++) {
+        struct held *h = &b->held[i];
+        uint64_t *ended_ns = &b->ended_ns[h->gil];
+        if (h->begin_ns < *ended_ns)
+            h->begin_ns = *ended_ns;
+        if (h->end_ns < h->begin_ns)
+            h->end_ns = h->begin_ns;
+        *ended_ns = h->end_ns;
     }
 }
 
 /* ---- waits over rows ---- */
 
-/* Whether it ends (begins) before the place that is looked for. */
 static inline bool is_before(const struct held *h, uint64_t ns, bool by_end)
 {
     return by_end ? h->end_ns <= ns : h->begin_ns < ns;
@@ -195,12 +226,14 @@ struct layer { /* a worker */
     struct gs_window_rows rows;
     size_t near, *near_own; /* where the last search ended; near_own: by dense thread */
 };
-struct laying {
+struct laying { /* waits over a batch's rows of one GIL */
     const struct gs_recording *r;
     const struct gs_windows *w;
     struct table by_time, by_owner;
     size_t *owner_from; /* rows of dense thread i in by_owner: owner_from[i] to [i + 1] - 1 */
     struct layer *layers;
+    struct wait_span *spans; /* of the windows, */
+    bool spans_known;        /* unless this is the GIL's first batch, which goes through all */
 };
 
 static void lay_own(const struct laying *l, const struct gs_slice *s, struct layer *me)
@@ -214,11 +247,35 @@ static void lay_own(const struct laying *l, const struct gs_slice *s, struct lay
         lay(&own, s->begin_ns, s->acq_ns, &me->near_own[thread]);
 }
 
+static struct wait_span span_of(const struct gs_window_rows *rows)
+{
+    struct wait_span s = {UINT64_MAX, 0};
+    for (size_t i = 0; i < rows->n; i++) {
+        const struct gs_slice *row = &rows->at[i];
+        if (!is_wait(row))
+            continue;
+        s.from_ns = row->begin_ns < s.from_ns ? row->begin_ns : s.from_ns;
+        s.to_ns = row->acq_ns > s.to_ns ? row->acq_ns : s.to_ns;
+    }
+    return s;
+}
+
+static bool meets(const struct laying *l, size_t k)
+{
+    const struct table *t = &l->by_time;
+    return !l->spans_known || (l->spans[k].to_ns > t->at[0].begin_ns &&
+                               l->spans[k].from_ns < t->at[t->n - 1].end_ns);
+}
+
 static void lay_window(void *ctx, unsigned worker, size_t k)
 {
     struct laying *l = ctx;
     struct layer *me = &l->layers[worker];
+    if (!meets(l, k))
+        return;
     gs_window_load(l->w, k, &me->d, &me->rows);
+    if (!l->spans_known)
+        l->spans[k] = span_of(&me->rows);
     for (size_t i = 0; i < me->rows.n; i++) {
         const struct gs_slice *s = &me->rows.at[i];
         if (is_wait(s)) {
@@ -226,6 +283,7 @@ static void lay_window(void *ctx, unsigned worker, size_t k)
             lay_own(l, s, me);
         }
     }
+    gs_window_forget(l->w, k);
 }
 
 static void lay_waits(struct laying *l, const struct gs_stacks *stacks)
@@ -258,17 +316,20 @@ static size_t *owners_from(const struct held *rows, size_t n, size_t n_threads)
 }
 
 /* The rows of one GIL, in order of time. */
-static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stacks,
-                      const struct held *at, size_t n, u128 *blamed)
+static void blame_gil(struct blamer *b, const struct held *at, size_t n, u128 *blamed)
 {
+    uint32_t gil = at[0].gil;
     struct held *sorted = gs_xmalloc(n, sizeof(*sorted));
     memcpy(sorted, at, n * sizeof(*sorted));
     qsort(sorted, n, sizeof(*sorted), by_thread);
-    struct laying l = {.r = r, .w = &r->gils[at[0].gil].rows};
+    struct laying l = {.r = b->r, .w = &b->r->gils[gil].rows, .spans_known = b->spans[gil] != NULL};
+    if (!l.spans_known)
+        b->spans[gil] = gs_xmalloc(l.w->n, sizeof(**b->spans));
+    l.spans = b->spans[gil];
     l.by_time = (struct table){at, gs_xcalloc(n, sizeof(*l.by_time.sums)), n};
     l.by_owner = (struct table){sorted, gs_xcalloc(n, sizeof(*l.by_owner.sums)), n};
-    l.owner_from = owners_from(sorted, n, r->n_threads);
-    lay_waits(&l, stacks);
+    l.owner_from = owners_from(sorted, n, b->r->n_threads);
+    lay_waits(&l, b->stacks);
     sum_up(&l.by_time, blamed, false);
     sum_up(&l.by_owner, blamed,
            true); /* differences end within a thread's rows: one walk will do */
@@ -278,23 +339,59 @@ static void blame_gil(const struct gs_recording *r, const struct gs_stacks *stac
     free(sorted);
 }
 
-uint64_t *gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks)
+static void end_batch(struct blamer *b)
 {
-    uint64_t *out = gs_xcalloc(r->cuda.n_rows, sizeof(*out));
-    u128 *blamed = gs_xcalloc(r->cuda.n_rows, sizeof(*blamed));
-    size_t n;
-    struct held *all = find_held(r, &n);
-    if (n)
-        qsort(all, n, sizeof(*all), by_gil_and_time);
-    clip(all, n);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i; end < n && all[end].gil == all[i].gil;)
-            end++;
-        blame_gil(r, stacks, all + i, end - i, blamed);
+    u128 *blamed = gs_xcalloc(b->n_rows, sizeof(*blamed));
+    b->n_held = 0;
+    for (size_t i = 0; i < b->n_rows; i++) {
+        struct held held;
+        if (!find_held(b, &b->rows[i], &held))
+            continue;
+        held.row = i;
+        GS_PUSH(b->held, b->n_held, b->cap_held, held);
     }
-    for (size_t i = 0; i < r->cuda.n_rows; i++)
-        out[i] = blamed[i] < UINT64_MAX ? (uint64_t)blamed[i] : UINT64_MAX;
-    free(all);
+    if (b->n_held)
+        qsort(b->held, b->n_held, sizeof(*b->held), by_gil_and_time);
+    clip(b);
+    for (size_t i = 0, end; i < b->n_held; i = end) {
+        for (end = i; end < b->n_held && b->held[end].gil == b->held[i].gil;)
+            end++;
+        blame_gil(b, b->held + i, end - i, blamed);
+    }
+    for (size_t i = 0; i < b->n_rows; i++)
+        b->fn(b->ctx, &b->rows[i], blamed[i] < UINT64_MAX ? (uint64_t)blamed[i] : UINT64_MAX);
+    b->n_rows = 0;
     free(blamed);
-    return out;
+}
+
+static void blamer_free(struct blamer *b)
+{
+    for (size_t i = 0; i < b->r->n_gils; i++)
+        free(b->spans[i]);
+    free(b->spans);
+    free(b->gils);
+    free(b->ended_ns);
+    free(b->rows);
+    free(b->held);
+}
+
+void gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks,
+                   gs_cuda_blamed_fn *fn, void *ctx)
+{
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    struct blamer b = {.r = r, .stacks = stacks, .fn = fn, .ctx = ctx};
+    b.gils = gs_cuda_gils(r);
+    b.ended_ns = gs_xcalloc(r->n_gils, sizeof(*b.ended_ns));
+    b.spans = gs_xcalloc(r->n_gils, sizeof(struct wait_span *));
+    size_t most = in_order(&b) ? BATCH_ROWS : SIZE_MAX;
+    gs_row_cursor_open(&cursor, &r->cuda.rows);
+    while ((row = gs_row_next(&cursor))) {
+        GS_PUSH(b.rows, b.n_rows, b.cap_rows, *row);
+        if (b.n_rows == most)
+            end_batch(&b);
+    }
+    end_batch(&b);
+    gs_row_cursor_close(&cursor);
+    blamer_free(&b);
 }

@@ -12,8 +12,10 @@
 
 #include "analyzer/columns.h"
 
-/* One number for each row of r->cuda.rows, 0 for those without HELD; the caller frees. */
-uint64_t *gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks);
+/* Told of each row of r->cuda.rows, in order; blamed_ns is 0 for those without HELD. */
+typedef void gs_cuda_blamed_fn(void *ctx, const struct gs_cuda_row *row, uint64_t blamed_ns);
+void gs_cuda_blame(const struct gs_recording *r, const struct gs_stacks *stacks,
+                   gs_cuda_blamed_fn *fn, void *ctx);
 /* Dense index of the GIL that a thread (an id) takes; GS_IDMAP_NONE: not known. A thread of several
  * has the one it took most often. A process's only GIL is everybody's. The caller frees. */
 uint32_t *gs_cuda_gils(const struct gs_recording *r); /* by dense thread */

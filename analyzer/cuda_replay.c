@@ -6,7 +6,8 @@
 
 #include "analyzer/xalloc.h"
 
-#define NONE UINT32_MAX
+#define NONE       UINT32_MAX
+#define MIN_PLACES 4096u
 
 uint64_t gs_cuda_effect_ns(const struct gs_cuda_row *row)
 {
@@ -20,12 +21,14 @@ void gs_cuda_replay_open(struct gs_cuda_replay *r, const struct gs_cuda_rows *ro
 {
     memset(r, 0, sizeof(*r));
     r->rows = rows;
+    gs_row_cursor_open(&r->next, &rows->rows);
     r->t_ns = from_ns;
     r->free_block = NONE;
 }
 
 void gs_cuda_replay_close(struct gs_cuda_replay *r)
 {
+    gs_row_cursor_close(&r->next);
     gs_idmap_free(&r->address_map);
     gs_idmap_free(&r->place_map);
     gs_idmap_free(&r->context_map);
@@ -86,8 +89,40 @@ static uint32_t node_at(struct gs_cuda_replay *r, uint32_t node)
     return at;
 }
 
+static bool is_empty(const struct gs_cuda_replay *r, size_t place)
+{
+    return r->places[place] == NONE;
+}
+
+/* Numbers the places anew in which something lives. */
+static void drop_empty_places(struct gs_cuda_replay *r)
+{
+    struct gs_idmap addresses = {0}, places = {0};
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_places; i++) {
+        if (is_empty(r, i))
+            continue;
+        uint64_t key = r->place_map.keys[i], address = r->address_map.keys[key >> 32];
+        uint32_t index = gs_idmap_add(&addresses, address);
+        uint32_t at = gs_idmap_add(&places, gs_pack32(index, (uint32_t)key));
+        for (uint32_t b = r->places[i]; b != NONE; b = r->blocks[b].under)
+            r->blocks[b].place = at;
+        r->places[kept++] = r->places[i];
+    }
+    gs_idmap_free(&r->address_map);
+    gs_idmap_free(&r->place_map);
+    r->address_map = addresses;
+    r->place_map = places;
+    r->n_places = kept;
+}
+
+/* Addresses of all that ever lived would be without number. */
 static uint32_t place_at(struct gs_cuda_replay *r, unsigned kind, uint64_t address)
 {
+    if (r->n_places >= r->most_places) {
+        drop_empty_places(r);
+        r->most_places = 2 * r->n_places + MIN_PLACES;
+    }
     uint32_t index = gs_idmap_add(&r->address_map, address);
     uint32_t at = gs_idmap_add(&r->place_map, gs_pack32(index, kind));
     if (at == r->n_places)
@@ -276,11 +311,16 @@ static bool apply(struct gs_cuda_replay *r, const struct gs_cuda_row *row)
     return false;
 }
 
+const struct gs_cuda_row *gs_cuda_replay_peek(struct gs_cuda_replay *r)
+{
+    return gs_row_peek(&r->next);
+}
+
 const struct gs_cuda_row *gs_cuda_replay_step(struct gs_cuda_replay *r, bool *changed)
 {
-    if (r->next == r->rows->n_rows)
+    const struct gs_cuda_row *row = gs_row_next(&r->next);
+    if (!row)
         return NULL;
-    const struct gs_cuda_row *row = &r->rows->rows[r->next++];
     uint64_t ns = gs_cuda_effect_ns(row);
     *changed = apply(r, row);
     if (ns > r->t_ns)

@@ -40,15 +40,15 @@ struct gs_cuda_counts {
 };
 struct gs_cuda_replay {
     const struct gs_cuda_rows *rows;
-    size_t next;   /* row */
-    uint64_t t_ns; /* of the last row's effect; never goes back */
+    struct gs_row_cursor next; /* row */
+    uint64_t t_ns;             /* of the last row's effect; never goes back */
     uint64_t all_bytes, device_bytes, kind_bytes[GS_N_CUDA_KIND];
     struct gs_cuda_counts counts[GS_N_CUDA_KIND];
     struct gs_idmap address_map; /* address -> index, */
     struct gs_idmap place_map;   /* that and kind -> places[] */
     struct gs_idmap context_map, device_map, node_map;
     uint32_t *places; /* the newest block there */
-    size_t n_places, cap_places;
+    size_t n_places, cap_places, most_places;
     struct gs_cuda_block *blocks;
     size_t n_blocks, cap_blocks;
     uint32_t free_block;
@@ -63,8 +63,10 @@ struct gs_cuda_replay {
 /* Nothing is said to have happened before from_ns. */
 void gs_cuda_replay_open(struct gs_cuda_replay *r, const struct gs_cuda_rows *rows,
                          uint64_t from_ns);
-/* The next row's effect; returns the row, or NULL at the end. *changed: what lives is not what it
- * was. */
+/* The next row, or NULL. */
+const struct gs_cuda_row *gs_cuda_replay_peek(struct gs_cuda_replay *r);
+/* The next row's effect; returns the row, which is valid until the next call, or NULL at the end.
+ * *changed: what lives is not what it was. */
 const struct gs_cuda_row *gs_cuda_replay_step(struct gs_cuda_replay *r, bool *changed);
 /* When a row takes effect; not yet made monotone. */
 uint64_t gs_cuda_effect_ns(const struct gs_cuda_row *row);

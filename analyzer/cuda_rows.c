@@ -51,60 +51,47 @@ static bool is_again(const struct gs_cuda_row *row)
     return row->flags & GS_CUDA_AGAIN;
 }
 
-/* A chunk of 200 bytes can hold 4096 equal rows: they must not take memory. */
-void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row)
-{
-    c->seen = true;
-    const struct gs_cuda_row *last = c->n_rows ? &c->rows[c->n_rows - 1] : NULL;
-    if (last && last->seq == row->seq && is_again(row) >= is_again(last))
-        return;
-    GS_PUSH(c->rows, c->n_rows, c->cap_rows, *row);
-}
-
 /* ---- order ---- */
 
-struct place { /* of a row: a sort of these is stable, and moves less */
-    uint64_t seq;
-    size_t at;
-    bool again; /* says less: not how long the call took */
-};
-
-static int by_seq(const void *pa, const void *pb)
+/* AGAIN says less: not how long the call took. */
+int gs_cuda_row_order(const void *pa, const void *pb)
 {
-    const struct place *a = pa, *b = pb;
+    const struct gs_cuda_row *a = pa, *b = pb;
     if (a->seq != b->seq)
         return a->seq < b->seq ? -1 : 1;
-    if (a->again != b->again)
-        return a->again ? 1 : -1;
-    return a->at < b->at ? -1 : a->at > b->at;
+    if (is_again(a) != is_again(b))
+        return is_again(a) ? 1 : -1;
+    return a->number < b->number ? -1 : a->number > b->number;
 }
 
-static bool in_order(const struct gs_cuda_rows *c)
+bool gs_cuda_row_is_said(const void *before, const void *row)
 {
-    for (size_t i = 1; i < c->n_rows; i++)
-        if (c->rows[i - 1].seq >= c->rows[i].seq)
-            return false;
-    return true;
+    return ((const struct gs_cuda_row *)before)->seq == ((const struct gs_cuda_row *)row)->seq;
+}
+
+static void add_row(struct gs_cuda_row_sums *s, const struct gs_cuda_row *row)
+{
+    s->n++;
+    s->last_seq = row->seq;
+    if (row->result)
+        return;
+    if (row->op == GS_CUDA_OP_LOAD) {
+        s->modules_loaded++;
+        s->image_bytes = gs_add_sat(s->image_bytes, row->bytes);
+    }
+    s->modules_unloaded += row->op == GS_CUDA_OP_UNLOAD;
+    s->unknown_frees += row->op == GS_CUDA_OP_FREE && (row->flags & GS_CUDA_UNKNOWN);
 }
 
 static void sort_rows(struct gs_cuda_rows *c)
 {
-    if (in_order(c))
-        return;
-    struct place *order = gs_xmalloc(c->n_rows, sizeof(*order));
-    struct gs_cuda_row *sorted = gs_xmalloc(c->n_rows, sizeof(*sorted));
-    size_t kept = 0;
-    for (size_t i = 0; i < c->n_rows; i++)
-        order[i] = (struct place){c->rows[i].seq, i, is_again(&c->rows[i])};
-    qsort(order, c->n_rows, sizeof(*order), by_seq);
-    for (size_t i = 0; i < c->n_rows; i++)
-        if (kept == 0 || sorted[kept - 1].seq != order[i].seq)
-            sorted[kept++] = c->rows[order[i].at];
-    free(order);
-    free(c->rows);
-    c->rows = sorted;
-    c->cap_rows = c->n_rows;
-    c->n_rows = kept;
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    gs_row_stream_sort(&c->rows);
+    gs_row_cursor_open(&cursor, &c->rows);
+    while ((row = gs_row_next(&cursor)))
+        add_row(&c->sums, row);
+    gs_row_cursor_close(&cursor);
 }
 
 static int by_time(const void *pa, const void *pb)
@@ -178,7 +165,7 @@ void gs_cuda_rows_sort(struct gs_cuda_rows *c)
 
 void gs_cuda_rows_free(struct gs_cuda_rows *c)
 {
-    free(c->rows);
+    gs_row_stream_free(&c->rows);
     free(c->driver.path);
     for (size_t i = 0; i < c->n_devices; i++) {
         free(c->devices[i].name);

@@ -24,7 +24,9 @@ static inline bool gs_cuda_is_device_kind(unsigned kind)
 }
 
 struct gs_cuda_row { /* a row of CUDA */
-    uint64_t seq, t_ns, duration_ns, bytes, address;
+    uint64_t seq;    /* first: row_stream.h */
+    uint64_t number; /* of those alike: in the order of the file */
+    uint64_t t_ns, duration_ns, bytes, address;
     uint32_t thread, context, result, node;
     uint16_t flags, call;
     uint8_t op, kind; /* may be none that we know */
@@ -66,10 +68,16 @@ struct gs_rec_cuda_used { /* CUDA_USED: all of them */
     uint32_t device;
 };
 
+struct gs_cuda_row_sums {
+    uint64_t n, last_seq;
+    uint64_t modules_loaded, modules_unloaded, image_bytes;
+    uint64_t unknown_frees;
+};
 struct gs_cuda_rows {
-    bool seen; /* anything at all */
-    struct gs_cuda_row *rows;
-    size_t n_rows, cap_rows;
+    bool seen;                    /* anything at all */
+    struct gs_row_stream rows;    /* of gs_cuda_row: each seq once, and of those alike one that is
+                                     not told again, and of those the first */
+    struct gs_cuda_row_sums sums; /* of them, set by gs_cuda_rows_sort() */
     struct gs_rec_cuda_driver driver;
     struct gs_idmap device_map; /* ordinal -> devices[] */
     struct gs_rec_cuda_device *devices;
@@ -95,11 +103,11 @@ struct gs_rec_cuda_device *gs_cuda_device(struct gs_cuda_rows *c, uint32_t devic
 struct gs_rec_cuda_context *gs_cuda_context(struct gs_cuda_rows *c, uint32_t context);
 struct gs_rec_cuda_call *gs_cuda_call(struct gs_cuda_rows *c, uint32_t call);
 struct gs_rec_cuda_live *gs_cuda_live(struct gs_cuda_rows *c, uint32_t context, uint32_t kind);
-/* What the row before has said already is dropped. */
-void gs_cuda_add_row(struct gs_cuda_rows *c, const struct gs_cuda_row *row);
-/* Rows by seq, each once: of those alike one that is not told again, and of those the one that was
- * read first. CUDA_USED by time, devices by ordinal, contexts by index. After it nothing depends on
- * the order in which chunks were read. */
+/* See struct gs_row_kind. */
+int gs_cuda_row_order(const void *a, const void *b);
+bool gs_cuda_row_is_said(const void *before, const void *row);
+/* Rows by seq, CUDA_USED by time, devices by ordinal, contexts by index. After it nothing depends
+ * on the order in which chunks were read. */
 void gs_cuda_rows_sort(struct gs_cuda_rows *c);
 /* Again, after devices were added. */
 void gs_cuda_sort_devices(struct gs_cuda_rows *c);

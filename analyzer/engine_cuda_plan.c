@@ -16,6 +16,7 @@ void gs_cuda_planner_close(struct gs_cuda_planner *p)
 {
     free(p->chunks);
     free(p->parts);
+    free(p->headers);
     free(p->wide);
     free(p->narrow);
     memset(p, 0, sizeof(*p));
@@ -102,7 +103,7 @@ static void add_part(struct gs_cuda_planner *p, uint32_t chunk, uint64_t lo, uin
                      uint64_t reaching_below)
 {
     const struct gs_chunk_ref *c = p->w->slices->at[chunk];
-    struct gs_cuda_part part = {c->data, &c->hdr, chunk, lo, last, reaching_below};
+    struct gs_cuda_part part = {c->data, NULL, chunk, lo, last, reaching_below};
     GS_PUSH(p->parts, p->n_parts, p->cap_parts, part);
 }
 
@@ -132,11 +133,22 @@ static void list_reaching(struct gs_cuda_planner *p, const struct group *g)
     }
 }
 
+/* One that is not sound any more becomes one without rows, which no device takes. */
+static void read_headers(struct gs_cuda_planner *p)
+{
+    GS_RESERVE(p->headers, p->n_parts, p->cap_headers);
+    for (size_t i = 0; i < p->n_parts; i++) {
+        if (!gs_chunk_header(p->w->slices->at[p->parts[i].chunk], &p->headers[i]))
+            memset(&p->headers[i], 0, sizeof(p->headers[i]));
+        p->parts[i].hdr = &p->headers[i];
+    }
+}
+
 static uint64_t last_seq(const struct gs_cuda_planner *p, const struct gs_cuda_window *w)
 {
     uint64_t last = w->first_seq;
     for (size_t i = 0; i < w->n_own; i++) {
-        uint64_t seq1 = p->parts[i].hdr->seq1;
+        uint64_t seq1 = p->w->slices->at[p->parts[i].chunk]->hdr.seq1;
         seq1 = seq1 < p->parts[i].last ? seq1 : p->parts[i].last;
         last = seq1 > last ? seq1 : last;
     }
@@ -200,6 +212,7 @@ bool gs_cuda_planner_next(struct gs_cuda_planner *p, struct gs_cuda_window *out)
     list_own(p, &g);
     out->n_own = p->n_parts;
     list_reaching(p, &g);
+    read_headers(p);
     out->parts = p->parts;
     out->n_parts = p->n_parts;
     describe(p, &g, out);

@@ -19,6 +19,8 @@ struct gs_cuda_planner {
     size_t n_chunks, cap_chunks;
     struct gs_cuda_part *parts;
     size_t n_parts, cap_parts;
+    struct gs_chunk_hdr *headers; /* of the parts */
+    size_t cap_headers;
     uint64_t *wide;   /* samples: seq, t_ns, actor */
     uint32_t *narrow; /* thread, kind */
     size_t cap_wide, cap_narrow;

@@ -36,48 +36,80 @@ void gs_memory_place_pools(struct gs_rec_arena *a, uint64_t pool_bytes)
     a->n_pools = n < GS_ARENA_POOLS ? (uint32_t)n : GS_ARENA_POOLS;
 }
 
-/* A chunk of 200 bytes can hold 4096 equal rows: they must not take memory. */
-static bool is_said(const struct gs_memory_rows *m, const struct gs_rec_pools *row)
-{
-    const struct gs_rec_pools *last = m->n_pools ? &m->pools[m->n_pools - 1] : NULL;
-    return last && last->t_ns == row->t_ns && last->arena == row->arena &&
-           last->quad == row->quad && last->cells == row->cells;
-}
-
-void gs_memory_add_pools(struct gs_memory_rows *m, uint64_t t_ns, uint64_t arena, uint64_t quad,
-                         uint64_t cells)
+enum gs_pools_use gs_memory_pools_at(const struct gs_memory_rows *m, uint64_t arena, uint64_t quad,
+                                     struct gs_rec_pools *out)
 {
     uint32_t at = arena <= UINT32_MAX ? gs_idmap_find(&m->arena_map, arena) : GS_IDMAP_NONE;
-    m->seen = true;
-    if (at == GS_IDMAP_NONE || !m->arenas[at].n_pools) {
-        m->homeless_pools++;
-        return;
-    }
+    if (at == GS_IDMAP_NONE || !m->arenas[at].n_pools)
+        return GS_POOLS_HOMELESS;
     if (quad >= GS_ARENA_POOLS / 4)
-        return;
-    struct gs_rec_pools row = {t_ns, cells, at, (uint32_t)quad};
-    if (!is_said(m, &row))
-        GS_PUSH(m->pools, m->n_pools, m->cap_pools, row);
+        return GS_POOLS_NONSENSE;
+    out->arena = at;
+    out->quad = (uint32_t)quad;
+    return GS_POOLS_USED;
 }
 
+/* ---- samples of allocations ---- */
+
+static bool is_freed(const struct gs_memory_rows *m, uint64_t id)
+{
+    uint32_t at = gs_idmap_find(&m->freed.map, id / 64);
+    return at != GS_IDMAP_NONE && m->freed.words[at] >> id % 64 & 1;
+}
+
+static void drop_freed(struct gs_memory_rows *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->n_allocs; i++)
+        if (!is_freed(m, m->allocs[i].id))
+            m->allocs[kept++] = m->allocs[i];
+    m->n_allocs = kept;
+}
+
+/* As the classes are: an interpreter that is torn down frees all it has, and what is left at the
+ * end of the process tells nothing of the program. */
+void gs_memory_find_live_ns(struct gs_memory_rows *m)
+{
+    m->live_ns = m->n_rss ? 0 : GS_NEVER_NS - 1;
+    for (size_t i = 0; i < m->n_rss; i++)
+        m->live_ns = m->rss[i].t_ns > m->live_ns ? m->rss[i].t_ns : m->live_ns;
+}
+
+/* An id is never given twice: of rows beside each other that do the first counts. */
 void gs_memory_add_alloc(struct gs_memory_rows *m, const struct gs_rec_alloc *row)
 {
+    bool again = m->n_alloc_rows++ && m->last_alloc_id == row->id;
     m->seen = true;
-    if (m->n_allocs && m->allocs[m->n_allocs - 1].id == row->id)
-        return; /* an id is never given twice */
+    m->last_alloc_id = row->id;
+    if (again || row->t_ns > m->live_ns || is_freed(m, row->id))
+        return;
+    if (m->n_allocs == m->cap_allocs) {
+        drop_freed(m);
+        if (m->n_allocs > m->cap_allocs / 2) /* so that dropping stays rare */
+            GS_RESERVE(m->allocs, 2 * m->n_allocs, m->cap_allocs);
+    }
     GS_PUSH(m->allocs, m->n_allocs, m->cap_allocs, *row);
 }
 
-void gs_memory_add_free(struct gs_memory_rows *m, const struct gs_rec_free *row)
+void gs_memory_add_free(struct gs_memory_rows *m, uint64_t id, uint64_t t_ns)
 {
+    bool again = m->n_free_rows++ && m->last_free_id == id;
     m->seen = true;
-    if (m->n_freed && m->freed[m->n_freed - 1].id == row->id)
+    m->last_free_id = id;
+    if (again || t_ns > m->live_ns)
         return;
-    GS_PUSH(m->freed, m->n_freed, m->cap_freed, *row);
+    size_t n = m->freed.map.n, at = gs_idmap_add(&m->freed.map, id / 64);
+    if (at == n) {
+        GS_RESERVE(m->freed.words, n + 1, m->freed.cap);
+        m->freed.words[at] = 0;
+    }
+    m->freed.words[at] |= UINT64_C(1) << id % 64;
 }
 
+/* ---- order ---- */
+
 /* Of two rows that contradict each other the greater cells come last, and so count. */
-static int by_reading(const void *pa, const void *pb)
+int gs_memory_pools_order(const void *pa, const void *pb)
 {
     const struct gs_rec_pools *a = pa, *b = pb;
     COMPARE(a, b, t_ns);
@@ -85,6 +117,11 @@ static int by_reading(const void *pa, const void *pb)
     COMPARE(a, b, quad);
     COMPARE(a, b, cells);
     return 0;
+}
+
+bool gs_memory_pools_is_said(const void *before, const void *row)
+{
+    return gs_memory_pools_order(before, row) == 0;
 }
 
 static int by_time(const void *pa, const void *pb)
@@ -104,14 +141,6 @@ static int by_id(const void *pa, const void *pb)
     COMPARE(a, b, bytes);
     COMPARE(a, b, points);
     COMPARE(a, b, node);
-    return 0;
-}
-
-static int by_freed_id(const void *pa, const void *pb)
-{
-    const struct gs_rec_free *a = pa, *b = pb;
-    COMPARE(a, b, id);
-    COMPARE(a, b, t_ns);
     return 0;
 }
 
@@ -137,10 +166,10 @@ static void drop_repeated_allocs(struct gs_memory_rows *m)
 
 void gs_memory_rows_sort(struct gs_memory_rows *m)
 {
-    sort(m->pools, m->n_pools, sizeof(*m->pools), by_reading);
+    gs_row_stream_sort(&m->pools);
     sort(m->rss, m->n_rss, sizeof(*m->rss), by_time);
+    drop_freed(m);
     sort(m->allocs, m->n_allocs, sizeof(*m->allocs), by_id);
-    sort(m->freed, m->n_freed, sizeof(*m->freed), by_freed_id);
     drop_repeated_allocs(m);
 }
 
@@ -148,11 +177,12 @@ void gs_memory_rows_free(struct gs_memory_rows *m)
 {
     gs_idmap_free(&m->arena_map);
     free(m->arenas);
-    free(m->pools);
+    gs_row_stream_free(&m->pools);
     free(m->rss);
     free(m->heaps);
     free(m->allocs);
-    free(m->freed);
+    gs_idmap_free(&m->freed.map);
+    free(m->freed.words);
     free(m->no_arenas);
     free(m->no_allocs);
     memset(m, 0, sizeof(*m));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "analyzer/idmap.h"
+#include "analyzer/row_stream.h"
 #include "preload/trace/trace_format.h"
 
 /* No machine has more; greater numbers of bytes are read as this, so that sums of them are sums. */
@@ -32,7 +33,8 @@ struct gs_rec_arena {
     uint32_t stack;
 };
 struct gs_rec_pools { /* a row of POOLS: four pools */
-    uint64_t t_ns, cells;
+    uint64_t t_ns;    /* first: row_stream.h */
+    uint64_t cells;
     uint32_t arena; /* index into arenas[] */
     uint32_t quad;  /* < 16 */
 };
@@ -54,8 +56,11 @@ struct gs_rec_alloc { /* a row of ALLOC */
     uint64_t id, t_ns, address, bytes, points;
     uint32_t node;
 };
-struct gs_rec_free { /* a row of FREE */
-    uint64_t id, t_ns;
+/* Samples that were freed: a bit each, 64 ids in a word, as ids are dense. */
+struct gs_freed_ids {
+    struct gs_idmap map; /* id / 64 -> words */
+    uint64_t *words;
+    size_t cap;
 };
 struct gs_rec_alloc_state { /* ALLOC_STATE: the last one */
     bool seen;
@@ -67,18 +72,20 @@ struct gs_memory_rows {
     struct gs_idmap arena_map;
     struct gs_rec_arena *arenas;
     size_t n_arenas, cap_arenas;
-    struct gs_rec_pools *pools;
-    size_t n_pools, cap_pools;
-    uint64_t homeless_pools; /* rows of arenas that no record describes */
+    struct gs_row_stream pools; /* of gs_rec_pools */
+    uint64_t homeless_pools;    /* rows of arenas that no record describes */
     struct gs_rec_rss *rss;
     size_t n_rss, cap_rss;
     struct gs_rec_maps maps;
     struct gs_rec_heap *heaps;
     size_t n_heaps, cap_heaps;
+    /* What lives at some time is asked for once, so samples are kept only as long as they are not
+     * freed: those that are dropped are some more than those that are kept. */
+    uint64_t live_ns; /* that time */
     struct gs_rec_alloc *allocs;
     size_t n_allocs, cap_allocs;
-    struct gs_rec_free *freed;
-    size_t n_freed, cap_freed;
+    struct gs_freed_ids freed;
+    uint64_t n_alloc_rows, n_free_rows, last_alloc_id, last_free_id;
     struct gs_rec_alloc_state alloc_state;
     char *no_arenas, *no_allocs; /* texts of EVENT; NULL: there was none */
 };
@@ -87,13 +94,20 @@ struct gs_memory_rows {
 struct gs_rec_arena *gs_memory_arena(struct gs_memory_rows *m, uint32_t id);
 /* Sets the pools from address, bytes and pool_bytes, all as recorded. */
 void gs_memory_place_pools(struct gs_rec_arena *a, uint64_t pool_bytes);
-/* One row each; what cannot be used, and what the row before has said already, is dropped. */
-void gs_memory_add_pools(struct gs_memory_rows *m, uint64_t t_ns, uint64_t arena, uint64_t quad,
-                         uint64_t cells);
+enum gs_pools_use { GS_POOLS_USED, GS_POOLS_HOMELESS, GS_POOLS_NONSENSE };
+/* Fills arena and quad from what is recorded. */
+enum gs_pools_use gs_memory_pools_at(const struct gs_memory_rows *m, uint64_t arena, uint64_t quad,
+                                     struct gs_rec_pools *out);
+/* See struct gs_row_kind. */
+int gs_memory_pools_order(const void *a, const void *b);
+bool gs_memory_pools_is_said(const void *before, const void *row);
+/* When samples are to live; all MEMORY records are there, and no sample. */
+void gs_memory_find_live_ns(struct gs_memory_rows *m);
+/* One row each. */
 void gs_memory_add_alloc(struct gs_memory_rows *m, const struct gs_rec_alloc *row);
-void gs_memory_add_free(struct gs_memory_rows *m, const struct gs_rec_free *row);
-/* POOLS by time and arena, MEMORY by time, samples by id; after it nothing depends on the order in
- * which chunks were read. */
+void gs_memory_add_free(struct gs_memory_rows *m, uint64_t id, uint64_t t_ns);
+/* POOLS by time and arena, MEMORY by time, samples that live by id; after it nothing depends on the
+ * order in which chunks were read. */
 void gs_memory_rows_sort(struct gs_memory_rows *m);
 void gs_memory_rows_free(struct gs_memory_rows *m);
 

@@ -108,16 +108,10 @@ static void put_bytes(struct gs_cuda_builder *b, const struct gs_cuda_from_rows 
 
 static void put_modules(struct gs_cuda_builder *b, const struct kind_sums sums[GS_N_CUDA_KIND])
 {
-    const struct gs_cuda_rows *c = &b->r->cuda;
-    for (size_t i = 0; i < c->n_rows; i++) {
-        if (c->rows[i].result)
-            continue;
-        if (c->rows[i].op == GS_CUDA_OP_LOAD) {
-            b->out->modules_loaded++;
-            add(&b->out->image_bytes, c->rows[i].bytes);
-        }
-        b->out->modules_unloaded += c->rows[i].op == GS_CUDA_OP_UNLOAD;
-    }
+    const struct gs_cuda_row_sums *rows = &b->r->cuda.sums;
+    b->out->modules_loaded = rows->modules_loaded;
+    b->out->modules_unloaded = rows->modules_unloaded;
+    b->out->image_bytes = rows->image_bytes;
     if (sums[GS_CUDA_KIND_MODULE].n) {
         b->out->modules_loaded = sums[GS_CUDA_KIND_MODULE].allocs;
         b->out->modules_unloaded = sums[GS_CUDA_KIND_MODULE].frees;
@@ -130,23 +124,20 @@ static void put_modules(struct gs_cuda_builder *b, const struct kind_sums sums[G
 static uint64_t gaps(const struct gs_recording *r)
 {
     const struct gs_cuda_rows *c = &r->cuda;
-    uint64_t last = c->n_rows ? c->rows[c->n_rows - 1].seq : 0;
+    uint64_t last = c->sums.last_seq;
     if (r->detail_ns)
         return 0;
     if (c->state.rows > last)
         last = c->state.rows;
-    return last > c->n_rows ? last - c->n_rows : 0;
+    return last > c->sums.n ? last - c->sums.n : 0;
 }
 
 static void put_losses(struct gs_cuda_builder *b)
 {
     const struct gs_cuda_rows *c = &b->r->cuda;
-    uint64_t missing = gaps(b->r), unknown = 0;
-    for (size_t i = 0; i < c->n_rows; i++)
-        unknown += c->rows[i].op == GS_CUDA_OP_FREE && !c->rows[i].result &&
-                   (c->rows[i].flags & GS_CUDA_UNKNOWN);
+    uint64_t missing = gaps(b->r);
     b->out->lost_rows = c->state.lost_rows > missing ? c->state.lost_rows : missing;
-    b->out->unknown_frees = c->state.seen ? c->state.unknown_frees : unknown;
+    b->out->unknown_frees = c->state.seen ? c->state.unknown_frees : c->sums.unknown_frees;
     b->out->untracked = c->state.untracked;
 }
 
@@ -164,7 +155,7 @@ static void add_notes(struct gs_cuda_builder *b)
                           "CUDA: %s allocations more than the agent could remember: they are in "
                           "no sum",
                           gs_fmt_count(b->out->untracked).s);
-    if (b->out->no_cuda && (r->cuda.n_rows || b->out->n_contexts))
+    if (b->out->no_cuda && (r->cuda.sums.n || b->out->n_contexts))
         gs_recording_note(r, "CUDA: not all of it is recorded: %s", b->out->no_cuda);
 }
 

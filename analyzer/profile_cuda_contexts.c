@@ -75,14 +75,17 @@ static bool any_lives(const struct lives *l, struct moment m)
 /* Rows say it where the record is missing. */
 static void add_ends(struct gs_cuda_rows *c)
 {
-    for (size_t i = 0; i < c->n_rows; i++) {
-        const struct gs_cuda_row *row = &c->rows[i];
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    gs_row_cursor_open(&cursor, &c->rows);
+    while ((row = gs_row_next(&cursor))) {
         if (row->op != GS_CUDA_OP_CONTEXT_END || row->result || !row->context)
             continue;
         uint32_t at = gs_idmap_find(&c->context_map, row->context);
         if (at != GS_IDMAP_NONE && row->t_ns < c->contexts[at].died_ns)
             c->contexts[at].died_ns = row->t_ns;
     }
+    gs_row_cursor_close(&cursor);
 }
 
 /* ---- devices ---- */

@@ -24,8 +24,10 @@ static bool waits_for_device(uint32_t op)
 static void count_rows(struct gs_cuda_rows *c)
 {
     size_t n_recorded = c->n_calls;
-    for (size_t i = 0; i < c->n_rows; i++) {
-        const struct gs_cuda_row *row = &c->rows[i];
+    struct gs_row_cursor cursor;
+    const struct gs_cuda_row *row;
+    gs_row_cursor_open(&cursor, &c->rows);
+    while ((row = gs_row_next(&cursor))) {
         size_t n = c->n_calls;
         struct gs_rec_cuda_call *call = gs_cuda_call(c, row->call);
         if (c->n_calls > n)
@@ -40,6 +42,7 @@ static void count_rows(struct gs_cuda_rows *c)
         call->held_calls++;
         add(&call->held_ns, row->duration_ns);
     }
+    gs_row_cursor_close(&cursor);
 }
 
 static int longest_first(const void *pa, const void *pb)
@@ -101,28 +104,28 @@ static struct gs_prof_cuda_held *held_at(struct held_table *t, const struct gs_c
     return &t->rows[at];
 }
 
-/* `by_op`: time and number of calls with HELD. */
-static void add_rows(struct gs_cuda_builder *b, struct held_table *t, struct gs_summap *by_op)
+struct held_sums {
+    struct gs_prof_cuda *out;
+    struct held_table *held;
+    struct gs_summap *by_op; /* time and number of calls with HELD */
+};
+
+static void add_row(void *ctx, const struct gs_cuda_row *row, uint64_t blamed_ns)
 {
-    const struct gs_cuda_rows *c = &b->r->cuda;
-    uint64_t *blamed = gs_cuda_blame(b->r, b->stacks);
-    for (size_t i = 0; i < c->n_rows; i++) {
-        const struct gs_cuda_row *row = &c->rows[i];
-        if (!(row->flags & (GS_CUDA_HELD | GS_CUDA_HAD)))
-            continue;
-        struct gs_prof_cuda_held *h = held_at(t, row);
-        h->count++;
-        add(&h->ns, row->duration_ns);
-        if (!(row->flags & GS_CUDA_HELD))
-            continue;
-        add(&h->held_ns, row->duration_ns);
-        add(&h->blamed_ns, blamed[i]);
-        add(&b->out->blamed_ns, blamed[i]);
-        if (waits_for_device(row->op))
-            add(&b->out->sync_blamed_ns, blamed[i]);
-        gs_summap_add(by_op, row->op, row->duration_ns, 1);
-    }
-    free(blamed);
+    struct held_sums *s = ctx;
+    if (!(row->flags & (GS_CUDA_HELD | GS_CUDA_HAD)))
+        return;
+    struct gs_prof_cuda_held *h = held_at(s->held, row);
+    h->count++;
+    add(&h->ns, row->duration_ns);
+    if (!(row->flags & GS_CUDA_HELD))
+        return;
+    add(&h->held_ns, row->duration_ns);
+    add(&h->blamed_ns, blamed_ns);
+    add(&s->out->blamed_ns, blamed_ns);
+    if (waits_for_device(row->op))
+        add(&s->out->sync_blamed_ns, blamed_ns);
+    gs_summap_add(s->by_op, row->op, row->duration_ns, 1);
 }
 
 static int most_blamed_first(const void *pa, const void *pb)
@@ -204,7 +207,8 @@ void gs_cuda_put_calls(struct gs_cuda_builder *b)
     struct gs_summap by_op = {0};
     count_rows(&b->r->cuda);
     put_calls(b);
-    add_rows(b, &t, &by_op);
+    struct held_sums sums = {b->out, &t, &by_op};
+    gs_cuda_blame(b->r, b->stacks, add_row, &sums);
     add_not_sampled(b, &t, &by_op);
     if (t.n)
         qsort(t.rows, t.n, sizeof(*t.rows), most_blamed_first);

@@ -122,12 +122,11 @@ static void note_peaks(struct walk *w, const struct gs_cuda_replay *replay)
 
 static void walk_all(struct walk *w, struct gs_cuda_replay *replay)
 {
-    const struct gs_cuda_rows *c = &w->b->r->cuda;
     const struct gs_cuda_row *row;
     bool changed;
     w->peak = SIZE_MAX;
-    while (replay->next < c->n_rows) {
-        uint64_t ns = gs_cuda_effect_ns(&c->rows[replay->next]);
+    while ((row = gs_cuda_replay_peek(replay))) {
+        uint64_t ns = gs_cuda_effect_ns(row);
         look(w, replay, ns > replay->t_ns ? ns : replay->t_ns);
         row = gs_cuda_replay_step(replay, &changed);
         if (is_oom(row))

@@ -176,23 +176,20 @@ static void put_classes(struct builder *b)
 
 static bool has_allocs(const struct gs_memory_rows *m)
 {
-    return m->alloc_state.seen || m->n_allocs || m->n_freed || m->no_allocs;
+    return m->alloc_state.seen || m->n_alloc_rows || m->n_free_rows || m->no_allocs;
 }
 
-/* Of the last sample's time, as the classes are: an interpreter that is torn down frees all it has,
- * and what is left at the end of the process tells nothing of the program. */
 static void append_allocs(struct builder *b)
 {
     const struct gs_memory_rows *m = &b->r->memory;
     struct gs_profile *p = b->profile;
-    uint64_t t_ns = m->n_rss ? m->rss[m->n_rss - 1].t_ns : GS_NEVER_NS - 1;
     size_t n;
     if (!has_allocs(m))
         return;
-    go_to(b, t_ns);
+    go_to(b, m->live_ns);
     b->out->alloc = gs_xcalloc(1, sizeof(*b->out->alloc));
     struct gs_prof_alloc_row *rows =
-        gs_alloc_live(m, &b->replay, t_ns, b->stacks->not_sampled, b->out->alloc, &n);
+        gs_alloc_live(m, &b->replay, b->stacks->not_sampled, b->out->alloc, &n);
     p->alloc_rows = gs_xrealloc(p->alloc_rows, p->n_alloc_rows + n, sizeof(*rows));
     for (size_t i = 0; i < n; i++) {
         rows[i].process = b->process;
@@ -247,10 +244,10 @@ static void add_notes(struct gs_recording *r)
                           "memory: %s of %s arenas had not been read for some time at the end: "
                           "what they hold may be older",
                           gs_fmt_count(last->arenas_unread).s, gs_fmt_count(last->arenas).s);
-    if (m->n_allocs && !m->alloc_state.mean_bytes)
+    if (m->n_alloc_rows && !m->alloc_state.mean_bytes)
         gs_recording_note(r, "memory: the record that says how many bytes a sample of allocations "
                              "stands for is missing: live bytes are not known");
-    if (m->n_allocs && r->detail_ns)
+    if (m->n_alloc_rows && r->detail_ns)
         gs_recording_note(r, "memory: live blocks that were allocated before the detail are not "
                              "among the samples");
 }

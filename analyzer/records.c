@@ -12,17 +12,19 @@
 static void for_each_record(struct gs_record_context *ctx, const struct gs_chunk_ref *c,
                             gs_record_fn *const *table, size_t n)
 {
-    const uint8_t *cursor = c->data + c->hdr.header_len;
-    const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
+    struct gs_chunk_hdr h;
     struct gs_record rec;
-    enum gs_status status = GS_OK;
+    enum gs_status status = gs_chunk_header(c, &h) ? GS_OK : GS_ERR_CORRUPT;
+    const uint8_t *cursor = c->data + (status == GS_OK ? h.header_len : c->hdr.total_len);
+    const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
     ctx->epoch = c->hdr.clock_epoch;
     ctx->chunk_no = c->hdr.chunk_no;
-    while (gs_record_next(&cursor, end, &rec, &status))
+    while (status == GS_OK && gs_record_next(&cursor, end, &rec, &status))
         if (rec.tag < n && table[rec.tag])
             table[rec.tag](ctx, &rec);
     if (status != GS_OK)
         ctx->r->damaged_records++;
+    gs_chunk_forget(c);
 }
 
 char *gs__record_string(struct gs_record *rec)

@@ -61,11 +61,12 @@ static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c, u
     d->chunk = c;
     d->knows_places = false;
     d->n = c->hdr.n_rows;
-    if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS)
+    if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS ||
+        !gs_chunk_header(c, &d->header))
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++) {
         bool is_used = !(unused >> k & 1);
-        if ((is_used ? gs_chunk_decode_indexes : gs_chunk_check_column)(c->data, &c->hdr, k,
+        if ((is_used ? gs_chunk_decode_indexes : gs_chunk_check_column)(c->data, &d->header, k,
                                                                         column(d, k)) != GS_OK)
             return false;
     }
@@ -117,13 +118,13 @@ static void find_places(struct gs_decoder *d)
     if (d->knows_places)
         return;
     d->knows_places = true;
-    for (uint32_t k = 0; k <= c->hdr.n_dict; k++)
-        d->places[k] = gs_place_of_stack(&d->tables, gs_chunk_dict_id(c->data, &c->hdr, k));
+    for (uint32_t k = 0; k <= d->header.n_dict; k++)
+        d->places[k] = gs_place_of_stack(&d->tables, gs_chunk_dict_id(c->data, &d->header, k));
 }
 
 uint32_t gs_decoded_stack(const struct gs_decoder *d, enum gs_slice_column k, size_t i)
 {
-    return gs_chunk_dict_id(d->chunk->data, &d->chunk->hdr, gs_decoded_column(d, k)[i]);
+    return gs_chunk_dict_id(d->chunk->data, &d->header, gs_decoded_column(d, k)[i]);
 }
 
 static inline uint32_t if_set(uint64_t flags, uint64_t flag, uint32_t v)
@@ -226,7 +227,7 @@ bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint6
         struct gs_holder_sample s = {.seq = column(d, P_SEQ)[i], .t_ns = column(d, P_T)[i]};
         uint64_t stack = column(d, P_STACK)[i];
         if (s.seq < lo || s.seq > last ||
-            gs_chunk_dict_id(c->data, &c->hdr, stack) == GS_STACK_NONE)
+            gs_chunk_dict_id(c->data, &d->header, stack) == GS_STACK_NONE)
             continue; /* NONE: the walk failed, it says nothing */
         s.thread = to_u32(column(d, P_THREAD)[i]);
         s.kind = to_u32(column(d, P_KIND)[i]);

@@ -53,7 +53,8 @@ struct gs_decoder {
     const struct gs_stacks *stacks;
     struct gs_idmap actors; /* thread id, node */
     struct gs_actor_tables tables;
-    const struct gs_chunk_ref *chunk; /* last decoded */
+    const struct gs_chunk_ref *chunk; /* last decoded, */
+    struct gs_chunk_hdr header;       /* and its header */
     uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns,
                           stacks indexes of its dictionary */
     size_t stride, n;

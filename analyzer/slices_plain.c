@@ -35,10 +35,10 @@ bool gs_plain_decode(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
     d->chunk = c;
     d->n = c->hdr.n_rows;
-    if (d->n == 0 || d->n > d->stride)
+    if (d->n == 0 || d->n > d->stride || !gs_chunk_header(c, &d->header))
         return false;
     for (unsigned k = GS_SLICE_SEQ; k <= GS_SLICE_WAIT_STACK; k++)
-        if (gs_chunk_decode_column(c->data, &c->hdr, k, d->columns + k * d->stride) != GS_OK)
+        if (gs_chunk_decode_column(c->data, &d->header, k, d->columns + k * d->stride) != GS_OK)
             return false;
     return look_over(d, c);
 }

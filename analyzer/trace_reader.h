@@ -41,10 +41,13 @@ void gs_walk_init(struct gs_walk *w, const void *data, size_t len);
 bool gs_walk_next(struct gs_walk *w, struct gs_walk_item *out);
 
 /* ---- one file ---- */
+struct gs_page_book;
 struct gs_mapped_file {
     char *path;
     const uint8_t *data;
     size_t len;
+    struct gs_page_book *book; /* NULL: what was read of it stays in memory */
+    size_t from, to;           /* read since pages were given back last; from >= to: nothing */
 };
 enum gs_status gs_file_map(struct gs_mapped_file *out, const char *path, struct gs_error *err);
 void gs_file_unmap(struct gs_mapped_file *f);
@@ -61,12 +64,21 @@ void gs_path_list_free(struct gs_path_list *l);
 
 /* ---- all of them ---- */
 enum gs_chunk_state { GS_CHUNK_SOUND, GS_CHUNK_UNKNOWN, GS_CHUNK_DAMAGED };
-struct gs_chunk_ref {
-    const uint8_t *data; /* lives as long as the captures */
-    struct gs_chunk_hdr hdr;
-    enum gs_chunk_state state; /* only SOUND ones may be decoded; all have their number */
-    bool may_forget;           /* mapped, and of captures too large to stay in memory */
+struct gs_chunk_head { /* of its header: large captures have millions of chunks */
+    uint64_t process_key, seq0, seq1;
+    uint32_t total_len, n_rows, gil, chunk_no, lost_before;
+    uint16_t clock_epoch;
+    uint8_t stream;
 };
+struct gs_chunk_ref {
+    const uint8_t *data;         /* lives as long as the captures */
+    struct gs_mapped_file *file; /* that it is in; NULL: in memory of the caller */
+    struct gs_chunk_head hdr;
+    enum gs_chunk_state state; /* only SOUND ones may be decoded; all have their number */
+};
+struct gs_chunk_head gs_chunk_head_of(const struct gs_chunk_hdr *h);
+/* All of its header. false: the file was changed meanwhile. */
+bool gs_chunk_header(const struct gs_chunk_ref *c, struct gs_chunk_hdr *out);
 /* Of any header, what it may claim cut to what a chunk can hold. */
 static inline uint32_t gs_chunk_rows(const struct gs_chunk_ref *c)
 {
@@ -79,16 +91,21 @@ struct gs_captures {
     size_t n_chunks, cap_chunks;
     uint64_t damaged_runs, skipped_bytes; /* chunks and stretches of bytes that are damaged */
     uint64_t mapped_bytes;
+    struct gs_page_book *book; /* NULL: small enough to stay in memory */
     uint16_t major, minor;
 };
 enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
                                 struct gs_error *err);
+/* The same; captures of more than keep_bytes do not stay in memory. */
+enum gs_status gs__captures_open(struct gs_captures *out, const char *const *paths, size_t n,
+                                 uint64_t keep_bytes, struct gs_error *err);
 /* The same from memory that the caller keeps (tests, fuzzing). */
 enum gs_status gs_captures_add(struct gs_captures *c, const void *data, size_t len,
                                const char *name, struct gs_error *err);
 void gs_captures_sort(struct gs_captures *c);
-/* The chunk's pages are not needed for now; they are read again when somebody does need them. Does
- * nothing unless the captures are large. */
+/* The chunk was read and is not needed for now. Of large captures its pages go back to the system,
+ * with those of some thousand others; they are read again when somebody does need them. From any
+ * thread. */
 void gs_chunk_forget(const struct gs_chunk_ref *chunk);
 void gs_captures_close(struct gs_captures *c);
 

@@ -25,6 +25,14 @@ static int by_seq0(const void *pa, const void *pb)
     return a->seq0 < b->seq0 ? -1 : a->seq0 > b->seq0;
 }
 
+static bool in_order(const struct place *places, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (places[i - 1].seq0 > places[i].seq0)
+            return false;
+    return true;
+}
+
 /* Cuts where a chunk begins, whenever there are rows enough. */
 static void cut(struct gs_windows *w, size_t rows)
 {
@@ -32,7 +40,7 @@ static void cut(struct gs_windows *w, size_t rows)
     struct place *places = gs_xmalloc(n, sizeof(*places));
     for (size_t i = 0; i < n; i++)
         places[i] = (struct place){w->slices->at[i]->hdr.seq0, w->slices->at[i]->hdr.n_rows};
-    if (n)
+    if (!in_order(places, n)) /* the sort takes as much memory again */
         qsort(places, n, sizeof(*places), by_seq0);
     w->n = 0;
     for (size_t i = 0; i < n; i++) {

@@ -299,9 +299,12 @@ void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
         for (size_t k = 0; k < d->n; k++)
             if (gs_plain_slice(d, k, &row))
                 append(rows, &row);
+        gs_chunk_forget(w->slices->at[i]);
     }
-    for (size_t i = 0; i < w->sample_list->n; i++)
+    for (size_t i = 0; i < w->sample_list->n; i++) {
         gs_decode_samples(d, w->sample_list->at[i], 0, UINT64_MAX);
+        gs_chunk_forget(w->sample_list->at[i]);
+    }
 }
 
 void gs_window_rows_free(struct gs_window_rows *rows)
@@ -317,4 +320,8 @@ void gs_window_forget(const struct gs_windows *w, size_t window)
     const struct gs_window *at = &w->at[window];
     for (size_t p = 0; p < at->n_own; p++)
         gs_chunk_forget(w->slices->at[w->parts[at->own + p].chunk]);
+    for (size_t i = 0; i < at->n_samples; i++)
+        gs_chunk_forget(w->sample_list->at[w->sample_chunks[at->samples + i]]);
+    for (size_t i = 0; i < at->n_reaching; i++)
+        gs_chunk_forget(w->slices->at[w->parts[w->reaching[at->reaching + i]].chunk]);
 }

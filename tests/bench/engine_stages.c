@@ -95,15 +95,16 @@ static void run_decode(struct stages *s)
 }
 
 /* Ids of the chunk's dictionary. */
-static void reserve_sums(struct worker *w, const struct gs_chunk_ref *c)
+static void reserve_sums(struct worker *w)
 {
+    const struct gs_chunk_hdr *h = &w->d.header;
     uint64_t most = 0;
     size_t had = w->cap_sums;
-    for (uint32_t k = 0; k < c->hdr.n_dict; k++) {
-        w->ids[k] = gs_chunk_dict_id(c->data, &c->hdr, k);
+    for (uint32_t k = 0; k < h->n_dict; k++) {
+        w->ids[k] = gs_chunk_dict_id(w->d.chunk->data, h, k);
         most = w->ids[k] > most ? w->ids[k] : most;
     }
-    w->ids[c->hdr.n_dict] = GS_STACK_NONE;
+    w->ids[h->n_dict] = GS_STACK_NONE;
     if (most > UINT32_MAX >> 4)
         one_gil_fail("group", "wants ids of stacks that are dense");
     GS_RESERVE(w->sums, (size_t)most + 1, w->cap_sums);
@@ -120,7 +121,7 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
     const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
     const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
     const uint64_t *stacks = gs_decoded_column(&w->d, GS_SLICE_HOLD_STACK);
-    reserve_sums(w, w->d.chunk);
+    reserve_sums(w);
     for (size_t i = 0; i < w->d.n; i++) {
         struct stage_sum *to =
             &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];

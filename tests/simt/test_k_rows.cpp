@@ -206,12 +206,14 @@ static void check_chunk(size_t n, uint64_t ds_below, uint64_t reaching_below, te
 {
     recording rec;
     std::vector<uint8_t> chunk = encode(some_columns(n, ds_below, r), n);
-    gs_chunk_ref ref = {chunk.data(), {}, GS_CHUNK_SOUND, false};
+    gs_chunk_ref ref = {chunk.data(), nullptr, {}, GS_CHUNK_SOUND};
     gs_decoder d;
     gs_slice want;
     device_chunk device(rec, n);
     gs_part part = {FIRST + n / 4, FIRST + n + n / 2, reaching_below, 0, (uint32_t)n, 3, 0};
-    memcpy(&ref.hdr, chunk.data(), sizeof(ref.hdr));
+    gs_chunk_hdr header;
+    memcpy(&header, chunk.data(), sizeof(header));
+    ref.hdr = gs_chunk_head_of(&header);
     gs_decoder_open(&d, &rec.r, &rec.stacks, {n, (uint32_t)n});
     assert_true(gs_decode_slices(&d, &ref));
     device.run(chunk, part);

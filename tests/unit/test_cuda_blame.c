@@ -127,6 +127,41 @@ static void each_gil_has_its_own_waits(void **state)
     cap_close(&c);
 }
 
+/* More rows than are looked at together: waits lie over all of them, and over their edges. */
+static void many_rows_are_blamed_as_few_are(void **state)
+{
+    enum { N = 160000, CHUNK = 4000, CALLS_OF_WAIT = 10 };
+    static struct cap_cuda rows[N];
+    static struct cap_row waits[N / CALLS_OF_WAIT + 1];
+    const struct gs_load_options options = {.engine = "cpu", .window_rows = 200};
+    (void)state;
+    for (uint64_t i = 0; i < N; i++)
+        rows[i] = (struct cap_cuda){1000 + 100 * i, i + 1, HELD_SYNC, 0, 1, 0, 60, 0, 0, 1};
+    for (uint64_t i = 0; i < N / CALLS_OF_WAIT; i++)
+        waits[i] = (struct cap_row){i + 1, 2000 + 1000 * i, 1, WAIT, 1, 1, 1000, 1, 1};
+    waits[N / CALLS_OF_WAIT] = (struct cap_row){N, 1000 + 100 * N, 2, WAIT, 1, 1, 100 * N, 1, 1};
+    for (unsigned round = 0; round < 2; round++) {
+        struct cap c;
+        struct gs_profile p;
+        begin(&c);
+        for (size_t i = 0; i < N; i += CHUNK)
+            cap_cuda(&c, rows + i, CHUNK);
+        for (size_t i = 0; i < N / CALLS_OF_WAIT; i += 100)
+            cap_slices(&c, waits + i, 100);
+        cap_slices(&c, waits + N / CALLS_OF_WAIT, 1);
+        struct gs_captures captures = {0};
+        assert_int_equal(gs_captures_add(&captures, c.data, c.len, "x", NULL), GS_OK);
+        assert_int_equal(gs_profile_build(&captures, &options, &p, NULL), GS_OK);
+        gs_captures_close(&captures);
+        assert_int_equal(p.processes[0].cuda->blamed_ns, 2 * 60 * N);
+        gs_profile_free(&p);
+        cap_close(&c);
+        uint64_t t = rows[100].t; /* then calls do not begin in order of seq */
+        rows[100].t = rows[N - 100].t;
+        rows[N - 100].t = t;
+    }
+}
+
 /* ---- at random ---- */
 
 #define ROUNDS   300
@@ -259,6 +294,7 @@ int main(void)
         cmocka_unit_test(one_wait_lies_over_many_calls),
         cmocka_unit_test(calls_on_one_gil_do_not_overlap),
         cmocka_unit_test(each_gil_has_its_own_waits),
+        cmocka_unit_test(many_rows_are_blamed_as_few_are),
         cmocka_unit_test(the_slow_definition_gives_the_same),
         cmocka_unit_test(greatest_numbers_do_not_overflow),
     };

@@ -293,6 +293,41 @@ static void curves_are_of_the_largest_stacks(void **state)
     cap_close(&c);
 }
 
+static void add_memory_row(struct cap_cuda *rows, size_t *n, uint64_t what, uint64_t address)
+{
+    uint64_t i = (*n)++;
+    rows[i] = (struct cap_cuda){1000 + i, i + 1, what, 0, 1, 0, 1, 10, address, 1};
+}
+
+/* Each at an address of its own; every hundredth lives on, until it ends and comes again. */
+static void addresses_of_what_is_gone_take_no_room(void **state)
+{
+    enum { N = 20000, KEPT = 100, CHUNK = 4000 };
+    static struct cap_cuda rows[3 * N];
+    struct gs_profile p;
+    struct cap c;
+    size_t n = 0;
+    (void)state;
+    for (uint64_t i = 0; i < N; i++) {
+        add_memory_row(rows, &n, ALLOC(DEVICE, 0), 16 * i);
+        if (i % KEPT)
+            add_memory_row(rows, &n, FREE(DEVICE, 0), 16 * i);
+    }
+    for (uint64_t i = 0; i < N; i += KEPT) {
+        add_memory_row(rows, &n, FREE(DEVICE, 0), 16 * i);
+        add_memory_row(rows, &n, ALLOC(DEVICE, 0), 16 * i);
+    }
+    begin(&c);
+    cap_end_records(&c);
+    for (size_t i = 0; i < n; i += CHUNK)
+        cap_cuda(&c, rows + i, n - i < CHUNK ? n - i : CHUNK);
+    cap_profile(c.data, c.len, "cpu", &p);
+    assert_int_equal(p.processes[0].cuda->live_bytes, N / KEPT * 10);
+    assert_int_equal(p.processes[0].cuda->frees, N);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +339,7 @@ int main(void)
         cmocka_unit_test(kinds_and_ops_nobody_knows_are_nothing),
         cmocka_unit_test(samples_are_thinned_but_for_the_peak),
         cmocka_unit_test(curves_are_of_the_largest_stacks),
+        cmocka_unit_test(addresses_of_what_is_gone_take_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

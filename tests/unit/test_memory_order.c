@@ -388,6 +388,32 @@ static void maps_of_a_job_fit_together(void **state)
         gs_arena_map_free(&maps[i]);
 }
 
+/* ---- samples that are freed ---- */
+
+/* A million of them, 100 at a time; every thousandth is never freed, some are told late. */
+static void freed_samples_take_no_memory(void **state)
+{
+    enum { N = 1000000, LIVE = 100, KEPT = 1000 };
+    struct gs_memory_rows m = {0};
+    (void)state;
+    gs_memory_find_live_ns(&m);
+    for (uint64_t id = 1; id <= N; id++) {
+        const struct gs_rec_alloc row = {.id = id, .t_ns = id};
+        if (id % KEPT == 1)
+            gs_memory_add_free(&m, id + 1, id + 2); /* before the sample itself */
+        gs_memory_add_alloc(&m, &row);
+        if (id > LIVE && (id - LIVE) % KEPT)
+            gs_memory_add_free(&m, id - LIVE, id);
+    }
+    assert_in_range(m.cap_allocs, N / KEPT, 6 * N / KEPT);
+    assert_in_range(m.freed.cap, N / 64, N / 32);
+    gs_memory_rows_sort(&m);
+    assert_in_range(m.n_allocs, N / KEPT, N / KEPT + LIVE);
+    for (size_t i = 0; i < N / KEPT - 1; i++)
+        assert_int_equal(m.allocs[i].id, (i + 1) * KEPT);
+    gs_memory_rows_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +427,7 @@ int main(void)
         cmocka_unit_test(a_map_says_what_changed),
         cmocka_unit_test(a_map_is_bounded),
         cmocka_unit_test(maps_of_a_job_fit_together),
+        cmocka_unit_test(freed_samples_take_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

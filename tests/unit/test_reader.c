@@ -95,6 +95,20 @@ static void write_file(const char *dir, const char *name, const void *p, size_t 
     free(path);
 }
 
+/* Piece by piece, as agents do: the page cache then holds it in small pieces, too. */
+static void write_slowly(const char *dir, const char *name, const uint8_t *p, size_t len)
+{
+    enum { PIECE = 4096 };
+    char *path = gs_xasprintf("%s/%s", dir, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    setbuf(f, NULL);
+    for (size_t at = 0; at < len; at += PIECE)
+        assert_int_equal(fwrite(p + at, len - at < PIECE ? len - at : PIECE, 1, f), 1);
+    fclose(f);
+    free(path);
+}
+
 static char *load_json(const char *const *paths, size_t n)
 {
     struct gs_profile p;
@@ -150,6 +164,78 @@ static void files_may_be_split_and_joined(void **state)
     cap_close(&a);
     cap_close(&b);
 }
+
+/* ---- memory ---- */
+
+enum { SMALL_CHUNKS = 2000 };
+
+/* Chunks of some 8 KB: a page of one that is read brings those beside it along. */
+static void open_small_chunks(struct cap *c)
+{
+    static struct cap_row rows[GS_CHUNK_MAX_ROWS];
+    uint64_t seq = 0;
+    open_example(c, 5, 10, 1);
+    for (unsigned i = 0; i < SMALL_CHUNKS; i++) {
+        for (size_t k = 0; k < GS_CHUNK_MAX_ROWS; k++) {
+            seq++;
+            rows[k] = (struct cap_row){seq + 1, 1000 * (seq + 1), seq % 2, 3, 900, 1, 950, 1, 1};
+        }
+        cap_slices(c, rows, GS_CHUNK_MAX_ROWS);
+    }
+}
+
+/* Bytes of the file that are in this process's memory. */
+static uint64_t resident_bytes(const char *path)
+{
+    char line[512];
+    uint64_t bytes = 0;
+    unsigned long kib, from, to;
+    bool is_it = false;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            is_it = strstr(line, path) != NULL;
+        if (is_it && sscanf(line, "Rss: %lu kB", &kib) == 1)
+            bytes += kib << 10;
+    }
+    fclose(f);
+    return bytes;
+}
+
+/* Each of the two files could stay in memory, both together not. */
+static void large_captures_do_not_stay_in_memory(void **state)
+{
+    const uint64_t most = 6 << 20;
+    char dir[] = "/tmp/gs-reader-XXXXXX";
+    const char *paths[] = {dir};
+    struct gs_captures captures;
+    struct gs_profile p;
+    struct cap c;
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    open_small_chunks(&c);
+    size_t cut = c.chunk_off[SMALL_CHUNKS / 2], keep = c.len / 2 + (1 << 20);
+    write_slowly(dir, "a.gsc", c.data, cut);
+    write_slowly(dir, "b.gsc", c.data + cut, c.len - cut);
+    assert_true(c.len > 2 * most && cut < keep && c.len - cut < keep);
+    assert_int_equal(gs__captures_open(&captures, paths, 1, keep, NULL), GS_OK);
+    assert_in_range(resident_bytes(dir), 0, most);
+    assert_int_equal(gs_profile_build(&captures, NULL, &p, NULL), GS_OK);
+    assert_in_range(resident_bytes(dir), 0, most);
+    assert_int_equal(p.processes[0].gil.acquisitions, SMALL_CHUNKS * GS_CHUNK_MAX_ROWS + 1);
+    gs_profile_free(&p);
+    gs_captures_close(&captures);
+    for (char name = 'a'; name <= 'b'; name++) {
+        char *path = gs_xasprintf("%s/%c.gsc", dir, name);
+        unlink(path);
+        free(path);
+    }
+    rmdir(dir);
+    cap_close(&c);
+}
+
+/* ---- damage ---- */
 
 static void a_damaged_chunk_costs_that_chunk(void **state)
 {
@@ -252,6 +338,7 @@ int main(void)
         cmocka_unit_test(order_of_chunks_means_nothing),
         cmocka_unit_test(a_copied_capture_counts_once),
         cmocka_unit_test(files_may_be_split_and_joined),
+        cmocka_unit_test(large_captures_do_not_stay_in_memory),
         cmocka_unit_test(a_damaged_chunk_costs_that_chunk),
         cmocka_unit_test(resumes_at_any_byte),
         cmocka_unit_test(any_truncation_is_read),
