@@ -174,9 +174,9 @@ static void sum_up(const struct table *t, u128 *into, bool off)
     }
 }
 
-static bool is_wait(const struct gs_slice *s)
+static bool is_wait(const struct gs_row_columns *c, size_t i)
 {
-    return (s->flags & GS_SLICE_WAIT) && s->begin_ns < s->acq_ns;
+    return (c->flags[i] & GS_SLICE_WAIT) && c->begin_ns[i] < c->acq_ns[i];
 }
 
 /* Of rows in order of thread, where those of `thread` and of the threads after it begin. */
@@ -193,14 +193,15 @@ static size_t first_of_thread(const struct table *t, uint64_t thread)
     return lo;
 }
 
-static void lay_own(const struct gs_recording *r, const struct gs_slice *s, const struct table *all)
+static void lay_own(const struct gs_recording *r, uint32_t thread_id, uint64_t begin_ns,
+                    uint64_t end_ns, const struct table *all)
 {
-    uint32_t thread = gs_idmap_find(&r->thread_map, s->thread);
+    uint32_t thread = gs_idmap_find(&r->thread_map, thread_id);
     if (thread == GS_IDMAP_NONE)
         return;
     size_t from = first_of_thread(all, thread), to = first_of_thread(all, (uint64_t)thread + 1);
     struct table own = {all->at + from, all->sums + from, to - from};
-    lay(&own, s->begin_ns, s->acq_ns);
+    lay(&own, begin_ns, end_ns);
 }
 
 static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stacks,
@@ -211,10 +212,11 @@ static void lay_waits(const struct gs_recording *r, const struct gs_stacks *stac
     gs_decoder_open(&d, r, stacks, w->size);
     for (size_t k = 0; k < w->n; k++) {
         gs_window_load(w, k, &d, &rows);
+        const struct gs_row_columns *c = &rows.c;
         for (size_t i = 0; i < rows.n; i++)
-            if (is_wait(&rows.at[i])) {
-                lay(by_time, rows.at[i].begin_ns, rows.at[i].acq_ns);
-                lay_own(r, &rows.at[i], by_owner);
+            if (is_wait(c, i)) {
+                lay(by_time, c->begin_ns[i], c->acq_ns[i]);
+                lay_own(r, c->thread[i], c->begin_ns[i], c->acq_ns[i], by_owner);
             }
     }
     gs_window_rows_free(&rows);

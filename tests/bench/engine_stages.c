@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * read      nothing but the bytes of the chunks: no stage can be quicker
- * decode    columns of all chunks, times in ns
+ * decode    columns of all chunks, times in ns, stacks as actors
  * group     the same, and sums by hold_stack
  * hists     the same, and two histograms
  * survey    windows planned and surveyed
@@ -23,9 +23,9 @@
 struct worker {
     struct gs_decoder d;
     struct gs_window_rows rows;
-    struct stage_sum *sums; /* by stack id */
+    struct gs_row_columns c; /* the chunk in hand */
+    struct stage_sum *sums;  /* by actor */
     size_t cap_sums;
-    uint32_t ids[2 * GS_CHUNK_MAX_ROWS + 1]; /* of the dictionary in hand */
     uint64_t hold_hist[GS_HIST_BUCKETS], wait_hist[GS_HIST_BUCKETS];
     uint64_t n_rows, hash;
 };
@@ -51,6 +51,7 @@ static void close_crew(struct crew *c)
     for (unsigned i = 0; i < c->n; i++) {
         gs_decoder_close(&c->workers[i].d);
         gs_window_rows_free(&c->workers[i].rows);
+        gs_row_columns_free(&c->workers[i].c);
         free(c->workers[i].sums);
     }
     free(c->workers);
@@ -82,9 +83,11 @@ static void run_read(struct stages *s)
 
 static void decode_chunk(void *ctx, unsigned worker, size_t i)
 {
-    struct crew *c = ctx;
-    if (!gs_decode_slices(&c->workers[worker].d, c->chunks->at[i]))
-        one_gil_fail("decode", "a chunk is damaged");
+    struct worker *w = &((struct crew *)ctx)->workers[worker];
+    const struct gs_chunk_ref *chunk = ((struct crew *)ctx)->chunks->at[i];
+    gs_row_columns_reserve(&w->c, chunk->hdr.n_rows, 0);
+    if (!gs_decode_columns(&w->d, chunk, &w->c, 0))
+        one_gil_fail("decode", "a chunk is damaged, or not as agents write them");
 }
 
 static void run_decode(struct stages *s)
@@ -94,19 +97,10 @@ static void run_decode(struct stages *s)
     close_crew(&c);
 }
 
-/* Ids of the chunk's dictionary. */
-static void reserve_sums(struct worker *w, const struct gs_chunk_ref *c)
+static void reserve_sums(struct worker *w)
 {
-    uint64_t most = 0;
     size_t had = w->cap_sums;
-    for (uint32_t k = 0; k < c->hdr.n_dict; k++) {
-        w->ids[k] = gs_chunk_dict_id(c->data, &c->hdr, k);
-        most = w->ids[k] > most ? w->ids[k] : most;
-    }
-    w->ids[c->hdr.n_dict] = GS_STACK_NONE;
-    if (most > UINT32_MAX >> 4)
-        one_gil_fail("group", "wants ids of stacks that are dense");
-    GS_RESERVE(w->sums, (size_t)most + 1, w->cap_sums);
+    GS_RESERVE(w->sums, w->d.actors.n, w->cap_sums);
     if (w->cap_sums > had)
         memset(w->sums + had, 0, (w->cap_sums - had) * sizeof(*w->sums));
 }
@@ -115,18 +109,13 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     decode_chunk(ctx, worker, chunk);
-    const uint64_t *flags = gs_decoded_column(&w->d, GS_SLICE_FLAGS);
-    const uint64_t *acq = gs_decoded_column(&w->d, GS_SLICE_ACQ_NS);
-    const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
-    const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
-    const uint64_t *stacks = gs_decoded_column(&w->d, GS_SLICE_HOLD_STACK);
-    reserve_sums(w, w->d.chunk);
+    reserve_sums(w);
+    struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
-        struct stage_sum *to =
-            &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];
-        to->hold_ns += rel[i] - acq[i];
-        to->wait_ns += acq[i] - begin[i];
-        to->count += (flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)) != 0;
+        struct stage_sum *to = &w->sums[c.hold_actor[i]];
+        to->hold_ns += c.rel_ns[i] - c.acq_ns[i];
+        to->wait_ns += c.acq_ns[i] - c.begin_ns[i];
+        to->count++;
     }
 }
 
@@ -134,25 +123,22 @@ static void count_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     group_chunk(ctx, worker, chunk);
-    const uint64_t *flags = gs_decoded_column(&w->d, GS_SLICE_FLAGS);
-    const uint64_t *acq = gs_decoded_column(&w->d, GS_SLICE_ACQ_NS);
-    const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
-    const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
+    struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
-        w->hold_hist[gs_hist_bucket_of(rel[i] - acq[i])] += (flags[i] & GS_SLICE_TURN) != 0;
-        w->wait_hist[gs_hist_bucket_of(acq[i] - begin[i])] += (flags[i] & GS_SLICE_WAIT) != 0;
+        w->hold_hist[gs_hist_bucket_of(c.rel_ns[i] - c.acq_ns[i])] +=
+            (c.flags[i] & GS_SLICE_TURN) != 0;
+        w->wait_hist[gs_hist_bucket_of(c.acq_ns[i] - c.begin_ns[i])] +=
+            (c.flags[i] & GS_SLICE_WAIT) != 0;
     }
 }
 
 static void add_worker(struct stages *s, const struct worker *w)
 {
-    for (size_t id = 0; id < w->cap_sums; id++) {
-        if (!w->sums[id].count)
-            continue;
-        struct stage_sum *to = &s->by_node[gs_definitions_node(&s->g.r.defs, &s->g.stacks, id)];
-        to->hold_ns += w->sums[id].hold_ns;
-        to->wait_ns += w->sums[id].wait_ns;
-        to->count += w->sums[id].count;
+    for (size_t i = 0; i < w->cap_sums && i < w->d.actors.n; i++) {
+        struct stage_sum *to = &s->by_node[gs_actor_node(&w->d.actors, (uint32_t)i)];
+        to->hold_ns += w->sums[i].hold_ns;
+        to->wait_ns += w->sums[i].wait_ns;
+        to->count += w->sums[i].count;
     }
     for (size_t b = 0; b < GS_HIST_BUCKETS; b++) {
         s->hold_hist[b] += w->hold_hist[b];
@@ -199,10 +185,10 @@ static void run_survey(struct stages *s)
 static void check_order(struct worker *w, const struct gs_window *at)
 {
     for (size_t i = 0; i < w->rows.n; i++) {
-        const struct gs_slice *row = &w->rows.at[i];
-        if (row->seq < at->lo || row->seq > at->last || (i && row->seq <= row[-1].seq))
+        uint64_t seq = w->rows.c.seq[i];
+        if (seq < at->lo || seq > at->last || (i && seq <= w->rows.c.seq[i - 1]))
             one_gil_fail("order", "rows are out of order");
-        w->hash += row->acq_ns * (2 * row->seq + 1);
+        w->hash += w->rows.c.acq_ns[i] * (2 * seq + 1);
     }
 }
 
