@@ -243,7 +243,7 @@ void gs__bins_add_and_move(const struct gs_bins *b, struct gs_bin_cursor *c, uin
 /* ---- rows ---- */
 
 /* Hold time goes to the stacks of the turn, cut to [acquire, release]. */
-void gs_split_hold(struct gs_gil_result *out, const struct gs_slice *t,
+void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
                    const struct gs_segment *segments, size_t n, bool expired)
 {
     uint64_t cur = t->acq_ns, hold_ns = t->rel_ns - t->acq_ns;
@@ -259,13 +259,7 @@ void gs_split_hold(struct gs_gil_result *out, const struct gs_slice *t,
         }
         cur += part;
     }
-}
-
-void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
-                   const struct gs_segment *segments, size_t n, bool expired)
-{
-    gs_split_hold(out, t, segments, n, expired);
-    out->hold_hist[gs_hist_bucket_of(t->rel_ns - t->acq_ns)]++;
+    out->hold_hist[gs_hist_bucket_of(hold_ns)]++;
     gs_bins_add(bins, bins->hold_ns, t->acq_ns, t->rel_ns);
 }
 

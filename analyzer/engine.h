@@ -134,10 +134,7 @@ static inline void gs_bins_add_near(const struct gs_bins *b, struct gs_bin_curso
     else
         gs__bins_add_and_move(b, c, into, from_ns, to_ns);
 }
-/* Hold time of one turn, among its segments. expired: an AT_EXPIRY sample was there. */
-void gs_split_hold(struct gs_gil_result *out, const struct gs_slice *t,
-                   const struct gs_segment *segments, size_t n, bool expired);
-/* All that engines count of it, apart from blame. */
+/* What engines count of one turn, apart from blame. expired: an AT_EXPIRY sample was there. */
 void gs_count_hold(struct gs_gil_result *out, const struct gs_bins *bins, const struct gs_slice *t,
                    const struct gs_segment *segments, size_t n, bool expired);
 /* Returns the bucket of the thread's histogram, which the engine keeps in its own way. */

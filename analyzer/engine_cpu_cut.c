@@ -125,24 +125,40 @@ static inline size_t cut_typical(struct gs__subs s, size_t n, const struct gs_ty
                    counts ? GS__COUNT_HOLD : 0);
 }
 
-/* samples: of its seq. */
+static bool has_expiry(const struct gs_holder_sample *samples, size_t n)
+{
+    bool expired = false;
+    for (size_t k = 0; k < n; k++)
+        expired |= samples[k].kind == GS_HOLDER_AT_EXPIRY;
+    return expired;
+}
+
+static void count_long_hold(struct gs_actor_sums *a, uint64_t ns)
+{
+    a->long_ns += ns;
+    a->long_count++;
+}
+
+/* As gs_count_hold() does. samples: of the turn's seq. */
 static size_t cut_into_segments(struct gs__worker *me, size_t n_subs, const struct gs_slice *t,
                                 const struct gs_holder_sample *samples, size_t n_samples,
                                 uint64_t end_ns)
 {
-    uint64_t low = t->a_ns;
-    bool expired = false;
-    for (size_t k = 0; k < n_samples; k++)
-        expired |= samples[k].kind == GS_HOLDER_AT_EXPIRY;
+    uint64_t low_ns = t->a_ns, cur_ns = t->acq_ns, hold_ns = t->rel_ns - t->acq_ns;
+    bool is_turn = t->flags & GS_SLICE_TURN, expired = has_expiry(samples, n_samples);
     size_t n = gs_turn_segments(t, samples, n_samples, &me->typicals[t->hold_actor], me->segments);
     for (size_t k = 0; k < n; k++) {
-        low = max_u64(low, min_u64(me->segments[k].end_ns, end_ns));
-        n_subs = put_sub(me->subs, n_subs, low, me->segments[k].actor, 0, 0);
+        const struct gs_segment *s = &me->segments[k];
+        uint64_t held_to = min_u64(s->end_ns, t->rel_ns);
+        uint64_t part_ns = is_turn && held_to > cur_ns ? held_to - cur_ns : 0;
+        bool counts = is_turn && (part_ns > 0 || (hold_ns == 0 && k + 1 == n));
+        if (expired && part_ns >= GS_LONG_HOLD_NS)
+            count_long_hold(&me->out.actors[s->actor], part_ns);
+        low_ns = max_u64(low_ns, min_u64(s->end_ns, end_ns));
+        n_subs = put_sub(me->subs, n_subs, low_ns, s->actor, part_ns, counts ? GS__COUNT_HOLD : 0);
+        cur_ns += part_ns;
     }
-    if (t->flags & GS_SLICE_TURN) {
-        gs_split_hold(&me->out, t, me->segments, n, expired);
-        me->cells[t->hold_actor].turns++;
-    }
+    me->cells[t->hold_actor].turns += is_turn;
     if (t->flags & GS_SLICE_FORCED)
         me->out.actors[t->hold_actor].forced++;
     return n_subs;
@@ -205,6 +221,7 @@ static void cut_rows(struct gs__window *w)
         size_t n_samples = samples_of(&me->d, r.seq[i], &sample);
         uint32_t ahead = r.hold_actor[i + GS__AHEAD < w->n ? i + GS__AHEAD : i];
         __builtin_prefetch(&me->typicals[ahead]);
+        __builtin_prefetch((const char *)(&me->typicals[ahead + 1]) - 1); /* two lines, often */
         __builtin_prefetch(&me->cells[ahead], 1);
         first_sub[i] = (uint32_t)n;
         if (n_samples)

@@ -99,21 +99,19 @@ static inline struct span span_of(const struct gs__window *w, size_t i)
 
 #define SHORT 64u /* sub-periods */
 struct batch {
-    const uint32_t *actors; /* of all waits, and their rows' flags: by row */
-    const uint32_t *flags;
-    const uint32_t *waits; /* rows */
     struct span spans[GS__AHEAD];
     uint64_t ns[GS__AHEAD];
+    uint32_t actors[GS__AHEAD], squares[GS__AHEAD]; /* who waits, and its rows: see rows_of() */
+    bool by_holder[GS__AHEAD];
     size_t n;
-    /* What short waits took the whole of, and for whom: see rows_of(). */
+    /* What short waits took the whole of, and for whom. */
     uint32_t subs[GS__AHEAD * (SHORT + 4)], rows[GS__AHEAD * (SHORT + 4)];
     size_t n_steps;
 };
 
 /* A waiter's rows of the squares: chains | pairs << 16. */
-static inline uint32_t rows_of(const struct gs__worker *me, uint32_t waiter)
+static inline uint32_t rows_of(const struct gs__worker *me, struct gs__actor w)
 {
-    struct gs__actor w = me->actors[waiter];
     return (uint32_t)(w.waiter * GS__CHAINS) | (uint32_t)(w.thread * me->pairs.width) << 16;
 }
 
@@ -138,9 +136,8 @@ static void add_far_pairs(struct gs__worker *me, uint32_t waiter, struct span a)
 }
 
 /* Where times may be too long for words. */
-static void add_long_steps(struct gs__worker *me, uint32_t waiter, struct span a)
+static void add_long_steps(struct gs__worker *me, uint32_t rows, struct span a)
 {
-    uint32_t rows = rows_of(me, waiter);
     for (size_t k = a.first; k < a.end; k++) {
         uint64_t ns = me->subs.end_ns[k] - a.cur_ns;
         a.cur_ns = me->subs.end_ns[k];
@@ -151,12 +148,11 @@ static void add_long_steps(struct gs__worker *me, uint32_t waiter, struct span a
 
 /* The first sub-period now, of which it is a part; the others with those of the batch: a loop over
  * two or three steps would end where no processor expects it. */
-static inline void add_first_step(struct gs__worker *me, struct batch *b, uint32_t waiter,
+static inline void add_first_step(struct gs__worker *me, struct batch *b, uint32_t rows,
                                   struct span a)
 {
     const struct gs__subs *s = &me->subs;
     uint64_t *chains = me->chains.words, *pairs = me->pairs.words;
-    uint32_t rows = rows_of(me, waiter);
     size_t from = a.first + 1, n = a.end - from;
     add_step(chains, pairs, rows, s->who[a.first], gs_square_word(s->end_ns[a.first] - a.cur_ns));
     if (n > SHORT) {
@@ -183,24 +179,24 @@ static void add_other_steps(struct gs__worker *me, const struct batch *b)
 
 /* Through the whole of those behind the first, if there are any: +1 and -1 are in one place if
  * there is none. */
-static inline void lay_one(struct gs__worker *me, struct batch *b, uint32_t waiter, bool by_holder,
-                           struct span a)
+static inline void lay_one(struct gs__worker *me, struct batch *b, size_t wait)
 {
     struct gs__subs *s = &me->subs;
+    struct span a = b->spans[wait];
     if (a.first >= a.end)
         return;
     if (!a.first_is_whole)
         s->part_ns[a.first] += s->end_ns[a.first] - a.cur_ns;
     s->delta[a.first + !a.first_is_whole]++;
     s->delta[a.end]--;
-    if (!by_holder)
+    if (!b->by_holder[wait])
         return;
     if (me->threads.n > me->n_near)
-        add_far_pairs(me, waiter, a);
+        add_far_pairs(me, b->actors[wait], a);
     if (me->chains.is_long | me->pairs.is_long)
-        add_long_steps(me, waiter, a);
+        add_long_steps(me, b->squares[wait], a);
     else
-        add_first_step(me, b, waiter, a);
+        add_first_step(me, b, b->squares[wait], a);
 }
 
 /* steps of the batch's waits, which took no more than ns. */
@@ -209,10 +205,8 @@ static void lay(struct gs__worker *me, struct batch *b, uint64_t steps, uint64_t
     gs_square_sums_reserve(&me->chains, steps, ns);
     gs_square_sums_reserve(&me->pairs, steps, ns);
     b->n_steps = 0;
-    for (size_t k = 0; k < b->n; k++) {
-        size_t i = b->waits[k];
-        lay_one(me, b, b->actors[i], b->flags[i] & GS_ROW_BY_HOLDER, b->spans[k]);
-    }
+    for (size_t k = 0; k < b->n; k++)
+        lay_one(me, b, k);
     add_other_steps(me, b);
 }
 
@@ -230,9 +224,9 @@ static void add_to_cells(struct gs__worker *me, const struct batch *b, uint64_t 
     struct gs__cell *cells = me->cells;
     bool fits = gs__cells_take(me, ns, b->n);
     for (size_t k = 0; k < b->n && !fits; k++)
-        add_to_actor(&me->out.actors[b->actors[b->waits[k]]], b->ns[k]);
+        add_to_actor(&me->out.actors[b->actors[k]], b->ns[k]);
     for (size_t k = 0; k < b->n && fits; k++) {
-        struct gs__cell *c = &cells[b->actors[b->waits[k]]];
+        struct gs__cell *c = &cells[b->actors[k]];
         uint32_t one_ns = (uint32_t)b->ns[k];
         c->wait += gs__cell_word(one_ns, 1);
         c->wait_max_ns = one_ns > c->wait_max_ns ? one_ns : c->wait_max_ns;
@@ -246,15 +240,25 @@ static void count_far(struct gs__worker *me, uint32_t actor, unsigned bucket)
                   (uint64_t)gs_actor_thread(&me->d.actors, actor) << 10 | bucket, 0, 1);
 }
 
-/* Some waits side by side, so that memory is asked for before it is needed. */
-static void count_batch(struct gs__window *w, struct batch *b)
+/* Who waits, and for what part of the window's time. */
+static inline void put_wait(struct gs__worker *me, struct batch *b, size_t k, uint32_t actor,
+                            uint32_t flags, struct span a)
+{
+    b->actors[k] = actor;
+    b->squares[k] = rows_of(me, me->actors[actor]);
+    b->by_holder[k] = flags & GS_ROW_BY_HOLDER;
+    b->spans[k] = a;
+}
+
+/* The rows of some waits, side by side, so that memory is asked for before it is needed. */
+static void count_batch(struct gs__window *w, struct batch *b, const uint32_t *waits)
 {
     struct gs__worker *me = w->me;
     const struct gs_row_columns r = *w->rows;
     struct gs_bin_cursor bin = me->wait_bin;
     uint64_t steps = 0, sum_ns = 0, any_ns = 0;
     for (size_t k = 0; k < b->n; k++) {
-        size_t i = b->waits[k];
+        size_t i = waits[k];
         uint64_t ns = r.a_ns[i] - r.begin_ns[i];
         uint32_t actor = r.wait_actor[i];
         uint8_t thread = me->actors[actor].thread;
@@ -267,7 +271,10 @@ static void count_batch(struct gs__window *w, struct batch *b)
         if (r.ds[i] == 0)
             me->out.unknown_holder_ns += ns;
         b->ns[k] = ns;
-        b->spans[k] = span_of(w, i);
+        put_wait(me, b, k, actor, r.flags[i], span_of(w, i));
+        __builtin_prefetch(
+            &me->chains.words[(b->squares[k] & 0xffff) + (me->subs.who[b->spans[k].first] & 0xff)],
+            1);
         steps += b->spans[k].end - b->spans[k].first;
         sum_ns += ns;
         any_ns |= ns;
@@ -282,27 +289,20 @@ static void count_batch(struct gs__window *w, struct batch *b)
 static void count_waits(struct gs__window *w, struct batch *b)
 {
     struct gs__worker *me = w->me;
-    b->actors = w->rows->wait_actor;
-    b->flags = w->rows->flags;
     for (size_t from = 0; from < me->n_waits; from += b->n) {
-        b->waits = me->waits + from;
         b->n = me->n_waits - from < GS__AHEAD ? me->n_waits - from : GS__AHEAD;
-        count_batch(w, b);
+        count_batch(w, b, me->waits + from);
     }
 }
 
 static void lay_reaching(struct gs__window *w, struct batch *b)
 {
     const struct gs_window_rows *rows = &w->me->rows;
-    const uint32_t only = 0;
-    b->waits = &only;
     b->n = 1;
     for (size_t i = 0; i < rows->n_reaching; i++) {
         const struct gs_slice *t = &rows->reaching[i];
         struct span a = find_span(w, t->seq, t->ds, t->begin_ns, w->n);
-        b->actors = &t->wait_actor;
-        b->flags = &t->flags;
-        b->spans[0] = a;
+        put_wait(w->me, b, 0, t->wait_actor, t->flags, a);
         if (a.first < a.end)
             lay(w->me, b, a.end - a.first, w->me->subs.end_ns[a.end - 1] - a.cur_ns);
     }
