@@ -66,8 +66,8 @@ struct gs_range gs_narrow_releases(const uint32_t *flags, const uint64_t *acq, c
                                    size_t n);
 /* Least seq - min(ds, seq) of rows that wait; UINT64_MAX where none does. */
 uint64_t gs_narrow_reach(const uint32_t *flags, const uint64_t *seq, const uint32_t *ds, size_t n);
-/* last[t]: index of the last row of thread t that has no TURN, or has one: those of n rows that are
- * there. false: an id is not below GS_LAST_THREADS. n <= 65536. */
+/* Of each thread the last row without a TURN, and the last with one: UINT16_MAX where there is
+ * none. false: an id is not below GS_LAST_THREADS. n < UINT16_MAX. */
 #define GS_LAST_THREADS 64u
 struct gs_last_rows {
     uint16_t at[2][GS_LAST_THREADS];

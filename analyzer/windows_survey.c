@@ -221,14 +221,17 @@ static void saw_threads(struct worker *me, const struct gs_tick_columns *t, stru
 {
     struct gs_last_rows last;
     size_t n = r.end - r.from;
-    memset(&last, 0, sizeof(last)); /* the first row is seen often: that changes nothing */
-    if (gs_column_rises(t->acq + r.from, n) &&
-        gs_narrow_last_rows(t->flags + r.from, t->thread + r.from, n, &last))
-        for (size_t k = 0; k < 2 * GS_LAST_THREADS; k++)
-            saw_tick_row(me, t, r.from + last.at[k / GS_LAST_THREADS][k % GS_LAST_THREADS]);
-    else
+    if (!gs_column_rises(t->acq + r.from, n) ||
+        !gs_narrow_last_rows(t->flags + r.from, t->thread + r.from, n, &last)) {
         for (size_t i = r.from; i < r.end; i++)
             saw_tick_row(me, t, i);
+        return;
+    }
+    for (size_t k = 0; k < 2 * GS_LAST_THREADS; k++) {
+        uint16_t at = last.at[k / GS_LAST_THREADS][k % GS_LAST_THREADS];
+        if (at != UINT16_MAX)
+            saw_tick_row(me, t, r.from + at);
+    }
 }
 
 /* The same by columns. A clock does not run back within a chunk: of its times only the extremes are
