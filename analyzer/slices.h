@@ -101,6 +101,10 @@ struct gs_row_range gs_range_of(const uint64_t *seq, size_t n, uint64_t lo, uint
 /* All of its rows into columns from row `at` on, where there is room for them. */
 bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
                        const struct gs_row_columns *into, size_t at);
+/* The same, but in place of actors indexes of the chunk's dictionary, and flags and ds as they
+ * stand in the chunk. */
+bool gs_decode_indexes(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                       const struct gs_row_columns *into, size_t at);
 /* As they stand in the chunk, in memory of the decoder; the other columns are only looked at. */
 struct gs_tick_columns {
     const uint64_t *seq, *acq, *hold;

@@ -127,7 +127,7 @@ static void mark_by_holder(struct gs_row_columns r, size_t n)
     gs_narrow_mark(r.flags, n, OURS, GS_SLICE_WAIT, r.ds, limit, GS_ROW_BY_HOLDER);
 }
 
-bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
+bool gs_decode_indexes(struct gs_decoder *d, const struct gs_chunk_ref *c,
                        const struct gs_row_columns *into, size_t at)
 {
     struct gs_row_columns r = at_row(into, at);
@@ -141,7 +141,15 @@ bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
     for (size_t i = 0; i < n; i += BLOCK)
         convert_times(&d->r->clock, c->hdr.clock_epoch, at_row(&r, i),
                       n - i < BLOCK ? n - i : BLOCK);
-    mark_by_holder(r, n);
-    find_actors(d, r);
+    return true;
+}
+
+bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                       const struct gs_row_columns *into, size_t at)
+{
+    if (!gs_decode_indexes(d, c, into, at))
+        return false;
+    mark_by_holder(at_row(into, at), d->n);
+    find_actors(d, at_row(into, at));
     return true;
 }

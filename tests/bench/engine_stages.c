@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * read      nothing but the bytes of the chunks: no stage can be quicker
- * decode    columns of all chunks, times in ns, stacks as actors
+ * decode    columns of all chunks, times in ns
  * group     the same, and sums by hold_stack
  * hists     the same, and two histograms
  * survey    windows planned and surveyed
@@ -24,8 +24,9 @@ struct worker {
     struct gs_decoder d;
     struct gs_window_rows rows;
     struct gs_row_columns c; /* the chunk in hand */
-    struct stage_sum *sums;  /* by actor */
+    struct stage_sum *sums;  /* by stack id */
     size_t cap_sums;
+    uint32_t ids[2 * GS_CHUNK_MAX_ROWS + 1]; /* of the dictionary in hand */
     uint64_t hold_hist[GS_HIST_BUCKETS], wait_hist[GS_HIST_BUCKETS];
     uint64_t n_rows, hash;
 };
@@ -86,7 +87,7 @@ static void decode_chunk(void *ctx, unsigned worker, size_t i)
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     const struct gs_chunk_ref *chunk = ((struct crew *)ctx)->chunks->at[i];
     gs_row_columns_reserve(&w->c, chunk->hdr.n_rows, 0);
-    if (!gs_decode_columns(&w->d, chunk, &w->c, 0))
+    if (!gs_decode_indexes(&w->d, chunk, &w->c, 0))
         one_gil_fail("decode", "a chunk is damaged, or not as agents write them");
 }
 
@@ -97,10 +98,19 @@ static void run_decode(struct stages *s)
     close_crew(&c);
 }
 
-static void reserve_sums(struct worker *w)
+/* Ids of the chunk's dictionary. */
+static void reserve_sums(struct worker *w, const struct gs_chunk_ref *c)
 {
+    uint64_t most = 0;
     size_t had = w->cap_sums;
-    GS_RESERVE(w->sums, w->d.actors.n, w->cap_sums);
+    for (uint32_t k = 0; k < c->hdr.n_dict; k++) {
+        w->ids[k] = gs_chunk_dict_id(c->data, &c->hdr, k);
+        most = w->ids[k] > most ? w->ids[k] : most;
+    }
+    w->ids[c->hdr.n_dict] = GS_STACK_NONE;
+    if (most > UINT32_MAX >> 4)
+        one_gil_fail("group", "wants ids of stacks that are dense");
+    GS_RESERVE(w->sums, (size_t)most + 1, w->cap_sums);
     if (w->cap_sums > had)
         memset(w->sums + had, 0, (w->cap_sums - had) * sizeof(*w->sums));
 }
@@ -109,10 +119,11 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     decode_chunk(ctx, worker, chunk);
-    reserve_sums(w);
+    reserve_sums(w, w->d.chunk);
     struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
-        struct stage_sum *to = &w->sums[c.hold_actor[i]];
+        struct stage_sum *to =
+            &w->sums[c.flags[i] & GS_SLICE_TURN ? w->ids[c.hold_actor[i]] : GS_STACK_NONE];
         to->hold_ns += c.rel_ns[i] - c.acq_ns[i];
         to->wait_ns += c.acq_ns[i] - c.begin_ns[i];
         to->count++;
@@ -134,11 +145,13 @@ static void count_chunk(void *ctx, unsigned worker, size_t chunk)
 
 static void add_worker(struct stages *s, const struct worker *w)
 {
-    for (size_t i = 0; i < w->cap_sums && i < w->d.actors.n; i++) {
-        struct stage_sum *to = &s->by_node[gs_actor_node(&w->d.actors, (uint32_t)i)];
-        to->hold_ns += w->sums[i].hold_ns;
-        to->wait_ns += w->sums[i].wait_ns;
-        to->count += w->sums[i].count;
+    for (size_t id = 0; id < w->cap_sums; id++) {
+        if (!w->sums[id].count)
+            continue;
+        struct stage_sum *to = &s->by_node[gs_definitions_node(&s->g.r.defs, &s->g.stacks, id)];
+        to->hold_ns += w->sums[id].hold_ns;
+        to->wait_ns += w->sums[id].wait_ns;
+        to->count += w->sums[id].count;
     }
     for (size_t b = 0; b < GS_HIST_BUCKETS; b++) {
         s->hold_hist[b] += w->hold_hist[b];
