@@ -43,4 +43,22 @@ static inline uint32_t gs_actor_of(struct gs_actor_tables *t, struct gs_idmap *a
     return actor != GS_IDMAP_NONE ? actor : gs__actor_add(t, actors, thread, place);
 }
 
+/* Of a row: the same twice. */
+struct gs_actor_pair {
+    uint32_t hold, wait;
+};
+static inline struct gs_actor_pair gs_actors_of(struct gs_actor_tables *t, struct gs_idmap *actors,
+                                                uint32_t thread, uint32_t hold, uint32_t wait)
+{
+    const uint32_t *table = thread < GS_ACTOR_THREADS ? t->by_place[thread] : NULL;
+    struct gs_actor_pair both = {GS_IDMAP_NONE, GS_IDMAP_NONE};
+    if (table)
+        both = (struct gs_actor_pair){table[hold & ~GS_PLACE_KNOWN], table[wait & ~GS_PLACE_KNOWN]};
+    if (both.hold == GS_IDMAP_NONE)
+        both.hold = gs__actor_add(t, actors, thread, hold);
+    if (both.wait == GS_IDMAP_NONE)
+        both.wait = gs__actor_add(t, actors, thread, wait);
+    return both;
+}
+
 #endif

@@ -27,12 +27,18 @@ struct gs_chain_weight *gs_chain_weight(struct gs_chain_weights *w, uint32_t act
     return &w->at[actor];
 }
 
-void gs_chain_weigh(struct gs_chain_weights *w, const struct gs_slice *row)
+void gs_chain_weigh(struct gs_chain_weights *w, size_t n_actors, const struct gs_row_columns *rows,
+                    size_t from, size_t end)
 {
-    if (row->flags & GS_SLICE_TURN)
-        gs_chain_weight(w, row->hold_actor)->hold_ns += row->rel_ns - row->acq_ns;
-    if (row->flags & GS_SLICE_WAIT)
-        gs_chain_weight(w, row->wait_actor)->wait_ns += row->acq_ns - row->begin_ns;
+    const struct gs_row_columns r = *rows;
+    if (n_actors)
+        gs_chain_weight(w, (uint32_t)n_actors - 1);
+    struct gs_chain_weight *at = w->at;
+    for (size_t i = from; i < end; i++) {
+        bool waits = r.flags[i] & GS_SLICE_WAIT; /* one that does not weighs 0 with its holder */
+        at[r.hold_actor[i]].hold_ns += r.rel_ns[i] - r.acq_ns[i];
+        at[waits ? r.wait_actor[i] : r.hold_actor[i]].wait_ns += r.acq_ns[i] - r.begin_ns[i];
+    }
 }
 
 /* Sums by node. */

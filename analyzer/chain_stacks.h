@@ -31,7 +31,9 @@ struct gs_chain_weights {
 /* Every n-th chunk of a list of so many is weighed. */
 size_t gs_chain_stride(size_t n_chunks);
 struct gs_chain_weight *gs_chain_weight(struct gs_chain_weights *w, uint32_t actor);
-void gs_chain_weigh(struct gs_chain_weights *w, const struct gs_slice *row);
+/* Rows of a decoder that has met n_actors. */
+void gs_chain_weigh(struct gs_chain_weights *w, size_t n_actors, const struct gs_row_columns *rows,
+                    size_t from, size_t end);
 /* Of n decoders; typicals: how the turns that end at a stack spend their time. */
 void gs_chain_stacks_choose(struct gs_chain_stacks *out, const struct gs_decoder *const *decoders,
                             const struct gs_chain_weights *weights, size_t n,

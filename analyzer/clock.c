@@ -233,19 +233,29 @@ static void convert_each(const struct gs_clock *c, uint32_t epoch, uint64_t *tic
     }
 }
 
-/* All of them at once, where they are near each other and in the quick part of one segment. The
- * line begins at the least of them, whose own fraction it carries: the same bits. */
+/* The line begins at the least tick, whose own fraction it carries: the same bits. */
+bool gs_clock_line(const struct gs_clock *c, uint32_t epoch, uint64_t min, uint64_t max,
+                   struct gs_line *out)
+{
+    if (c->identity || c->n_segments == 0)
+        return false;
+    const struct gs_clock_segment *s = &c->segments[find_segment(c, epoch, min)];
+    uint64_t dt = min - s->t0, magic = s->frac ? s->magic + 1 : 0; /* wraps before t0 */
+    if (s->epoch != epoch || dt >= s->quick_ticks || max - s->t0 >= s->quick_ticks ||
+        max - min > UINT32_MAX || s->whole > UINT32_MAX)
+        return false;
+    u128 first = (u128)dt * magic;
+    *out = (struct gs_line){min, s->ns0 + dt * s->whole + (uint64_t)(first >> 64), s->whole, magic,
+                            (uint64_t)first};
+    return true;
+}
+
 static bool convert_block(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n)
 {
     struct gs_range r = gs_column_range(ticks, n);
-    const struct gs_clock_segment *s = &c->segments[find_segment(c, epoch, r.min)];
-    uint64_t dt = r.min - s->t0, magic = s->frac ? s->magic + 1 : 0; /* wraps before t0 */
-    if (s->epoch != epoch || dt >= s->quick_ticks || r.max - s->t0 >= s->quick_ticks ||
-        r.max - r.min > UINT32_MAX || s->whole > UINT32_MAX)
+    struct gs_line line;
+    if (!gs_clock_line(c, epoch, r.min, r.max, &line))
         return false;
-    u128 first = (u128)dt * magic;
-    struct gs_line line = {r.min, s->ns0 + dt * s->whole + (uint64_t)(first >> 64), s->whole, magic,
-                           (uint64_t)first};
     gs_column_line(ticks, n, line);
     return true;
 }
@@ -254,7 +264,7 @@ void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks,
 {
     for (size_t i = 0, len; i < n; i += len) {
         len = n - i < BLOCK ? n - i : BLOCK;
-        if (c->identity || c->n_segments == 0 || !convert_block(c, epoch, ticks + i, len))
+        if (!convert_block(c, epoch, ticks + i, len))
             convert_each(c, epoch, ticks + i, len);
     }
 }

@@ -48,5 +48,10 @@ void gs_clock_free(struct gs_clock *c);
 uint64_t gs_clock_ns_hint(const struct gs_clock *c, uint32_t epoch, uint64_t ticks, size_t *hint);
 /* The same for n ticks of one epoch, in place: quickest where they are near each other. */
 void gs_clock_convert(const struct gs_clock *c, uint32_t epoch, uint64_t *ticks, size_t n);
+/* The line that all ticks from min to max lie on, whose bits are those of the conversion. false:
+ * they are too far apart, or not all in the quick part of one segment. */
+struct gs_line;
+bool gs_clock_line(const struct gs_clock *c, uint32_t epoch, uint64_t min, uint64_t max,
+                   struct gs_line *out);
 
 #endif

@@ -2,9 +2,9 @@
  * Linear in rows and waits, but for a search of each, which begins where the one before ended: a
  * wait that covers many rows wholly counts at both ends of the stretch only. All waits are laid
  * over all rows, and a thread's own waits over its own rows, which are taken off. Windows are
- * walked side by side; sums of 128 bits are added to in halves, so that their order is no matter. So
- * many rows at a time, where calls begin in order of seq on each GIL, as they do unless clocks lie;
- * else all at once.
+ * walked side by side; sums of 128 bits are added to in halves, so that their order is no matter.
+ * So many rows at a time, where calls begin in order of seq on each GIL, as they do unless clocks
+ * lie; else all at once.
  */
 #include "analyzer/cuda_blame.h"
 
@@ -216,9 +216,9 @@ static void sum_up(const struct table *t, u128 *into, bool off)
     }
 }
 
-static bool is_wait(const struct gs_slice *s)
+static bool is_wait(const struct gs_row_columns *c, size_t i)
 {
-    return (s->flags & GS_SLICE_WAIT) && s->begin_ns < s->acq_ns;
+    return (c->flags[i] & GS_SLICE_WAIT) && c->begin_ns[i] < c->acq_ns[i];
 }
 
 struct layer { /* a worker */
@@ -236,26 +236,26 @@ struct laying { /* waits over a batch's rows of one GIL */
     bool spans_known;        /* unless this is the GIL's first batch, which goes through all */
 };
 
-static void lay_own(const struct laying *l, const struct gs_slice *s, struct layer *me)
+static void lay_own(const struct laying *l, const struct gs_row_columns *c, size_t i,
+                    struct layer *me)
 {
-    uint32_t thread = gs_idmap_find(&l->r->thread_map, s->thread);
+    uint32_t thread = gs_idmap_find(&l->r->thread_map, c->thread[i]);
     if (thread == GS_IDMAP_NONE)
         return;
     size_t from = l->owner_from[thread], n = l->owner_from[thread + 1] - from;
     struct table own = {l->by_owner.at + from, l->by_owner.sums + from, n};
     if (n)
-        lay(&own, s->begin_ns, s->acq_ns, &me->near_own[thread]);
+        lay(&own, c->begin_ns[i], c->acq_ns[i], &me->near_own[thread]);
 }
 
-static struct wait_span span_of(const struct gs_window_rows *rows)
+static struct wait_span span_of(const struct gs_row_columns *c, size_t n)
 {
     struct wait_span s = {UINT64_MAX, 0};
-    for (size_t i = 0; i < rows->n; i++) {
-        const struct gs_slice *row = &rows->at[i];
-        if (!is_wait(row))
+    for (size_t i = 0; i < n; i++) {
+        if (!is_wait(c, i))
             continue;
-        s.from_ns = row->begin_ns < s.from_ns ? row->begin_ns : s.from_ns;
-        s.to_ns = row->acq_ns > s.to_ns ? row->acq_ns : s.to_ns;
+        s.from_ns = c->begin_ns[i] < s.from_ns ? c->begin_ns[i] : s.from_ns;
+        s.to_ns = c->acq_ns[i] > s.to_ns ? c->acq_ns[i] : s.to_ns;
     }
     return s;
 }
@@ -263,26 +263,25 @@ static struct wait_span span_of(const struct gs_window_rows *rows)
 static bool meets(const struct laying *l, size_t k)
 {
     const struct table *t = &l->by_time;
-    return !l->spans_known || (l->spans[k].to_ns > t->at[0].begin_ns &&
-                               l->spans[k].from_ns < t->at[t->n - 1].end_ns);
+    return !l->spans_known ||
+           (l->spans[k].to_ns > t->at[0].begin_ns && l->spans[k].from_ns < t->at[t->n - 1].end_ns);
 }
 
 static void lay_window(void *ctx, unsigned worker, size_t k)
 {
     struct laying *l = ctx;
     struct layer *me = &l->layers[worker];
+    const struct gs_row_columns *c = &me->rows.c;
     if (!meets(l, k))
         return;
     gs_window_load(l->w, k, &me->d, &me->rows);
     if (!l->spans_known)
-        l->spans[k] = span_of(&me->rows);
-    for (size_t i = 0; i < me->rows.n; i++) {
-        const struct gs_slice *s = &me->rows.at[i];
-        if (is_wait(s)) {
-            lay(&l->by_time, s->begin_ns, s->acq_ns, &me->near);
-            lay_own(l, s, me);
+        l->spans[k] = span_of(c, me->rows.n);
+    for (size_t i = 0; i < me->rows.n; i++)
+        if (is_wait(c, i)) {
+            lay(&l->by_time, c->begin_ns[i], c->acq_ns[i], &me->near);
+            lay_own(l, c, i, me);
         }
-    }
     gs_window_forget(l->w, k);
 }
 

@@ -43,15 +43,16 @@ static void open_worker(struct gs__worker *w, const struct gs_engine_job *job,
     gs_decoder_open(&w->d, job->r, job->stacks, job->rows->size);
     gs_gil_result_open(&w->out, job->rows);
     w->bins = gs_bins_like(bins);
-    gs_square_sums_open(&w->pairs, n_threads < GS__NOT_AMONG ? n_threads : GS__NOT_AMONG);
+    w->n_near = (uint8_t)(n_threads < GS__THREADS ? n_threads : GS__THREADS);
+    gs_square_sums_open(&w->pairs, w->n_near + 1u);
     gs_square_sums_open(&w->chains, GS__CHAINS);
 }
 
 static void close_pairs(struct gs__worker *w)
 {
     gs_square_sums_empty_words(&w->pairs);
-    for (size_t i = 0; i < w->pairs.width; i++)
-        for (size_t k = 0; k < w->pairs.width; k++) {
+    for (size_t i = 0; i < w->n_near; i++)
+        for (size_t k = 0; k < w->n_near; k++) {
             const struct gs_sum *m = &w->pairs.sums[i * w->pairs.width + k];
             if (m->count)
                 gs_pairs_add(&w->out.pairs, (uint32_t)w->threads.keys[i],
@@ -73,7 +74,7 @@ static void close_chains(struct gs__worker *w, const struct gs_chain_stacks *cha
 
 static void close_hists(struct gs__worker *w)
 {
-    for (size_t i = 0; i < w->threads.n && i < w->pairs.width; i++)
+    for (size_t i = 0; i < w->threads.n && i < w->n_near; i++)
         for (uint64_t bucket = 0; bucket < GS_HIST_BUCKETS; bucket++)
             if (w->hists[i][bucket]) {
                 gs_summap_add(&w->out.wait_hists, w->threads.keys[i] << 10 | bucket, 0,

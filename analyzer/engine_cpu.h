@@ -7,37 +7,42 @@
 #include "analyzer/engine.h"
 #include "analyzer/square_sums.h"
 
-#define GS__NO_ACTOR  UINT32_MAX
+#define GS__NO_ACTOR UINT32_MAX
 
 /* Tables of a worker's first threads; the others' pairs and histograms are in the maps. */
-#define GS__THREADS   256u
-#define GS__NOT_AMONG (GS__THREADS - 1)
-#define GS__CHAINS    (GS_CHAIN_NONE + 1) /* the last row and column are of those not told apart */
+#define GS__THREADS  255u
+#define GS__CHAINS   (GS_CHAIN_NONE + 1) /* the last row and column are of those not told apart */
 
 /* Sub-periods: stretches of a window's time with one holder, one behind another. */
 struct gs__subs {
     uint64_t *end_ns;
     uint64_t *hold_ns; /* of it, inside the turn: what its actor held */
     uint64_t *part_ns; /* what waits took of it that do not take the whole */
+    uint64_t *words;   /* the whole, for square sums */
     uint32_t *actor;   /* GS__NO_ACTOR: unknown holder */
     int32_t *delta;    /* waiters that begin to (+) or no longer (-) wait through the whole of it */
-    struct gs__actor *who;
-    uint8_t *counts; /* GS__COUNT_* */
+    uint16_t *who;     /* indexes into the worker's tables: holder | thread << 8 */
+    uint8_t *counts;   /* GS__COUNT_* */
     size_t n, cap;
 };
-#define GS__COUNT_HOLD 1u /* a stretch of holding */
-#define GS__COUNT_TURN 2u /* and all of a row with a TURN */
+#define GS__COUNT_HOLD   1u /* a stretch of holding */
+#define GS__COUNT_TURN   2u /* and all of a row with a TURN, */
+#define GS__COUNT_FORCED 4u /* which was forced */
 
-struct gs__actor { /* indexes into the worker's tables */
+struct gs__actor { /* indexes into the worker's tables; the last thread's is of all others */
     uint8_t thread, waiter, holder;
     bool is_typical; /* typicals[] says how turns that end at it divide */
 };
-/* What most rows add to, two actors a cache line. Times share words with their numbers: cells are
- * taken to out.actors before any could be full, and times of GS__LONG_NS and more go there at once.
- */
+static inline uint16_t gs__who(struct gs__actor a)
+{
+    return (uint16_t)(a.holder | a.thread << 8);
+}
+
+/* What most rows add to, two actors a cache line. Times share words with numbers: cells are taken
+ * to out.actors before any could be full, and times of GS__LONG_NS and more go there at once. */
 struct gs__cell {
     uint64_t hold, wait; /* ns << GS__COUNT_BITS | number */
-    uint64_t blamed_ns;
+    uint64_t blamed;     /* the same; number of turns that were forced */
     uint32_t wait_max_ns;
     uint32_t turns; /* acquires and releases */
 } __attribute__((aligned(32)));
@@ -57,11 +62,12 @@ struct gs__worker {
     uint64_t cell_count, cell_ns; /* that any cell can have at most */
     struct gs_typical *typicals;
     size_t n_actors, cap_actors, cap_cells, cap_typicals; /* described so far */
-    struct gs_idmap threads; /* ids; the first GS__THREADS - 1 have tables */
+    struct gs_idmap threads;                              /* ids; the first n_near have tables */
+    uint8_t n_near;
     uint64_t *hists[GS__THREADS];
     struct gs__subs subs;
-    uint32_t *first_segment; /* of row i: index into subs */
-    uint32_t *waits;         /* rows that wait */
+    uint32_t *first_sub; /* of row i */
+    uint32_t *waits;     /* rows that wait */
     size_t n_waits, cap_first, cap_waits;
     struct gs_segment *segments;
     size_t cap_segments;
@@ -72,9 +78,10 @@ struct gs__worker {
 struct gs__window {
     struct gs__worker *me;
     const struct gs_window *at;
-    const struct gs_slice *rows;
+    const struct gs_row_columns *rows;
     size_t n;
     bool is_first; /* nothing is known of before its first row */
+    bool is_dense; /* no seq is missing between its first and its last */
 };
 
 void gs__cpu_window(struct gs__worker *w, const struct gs_windows *windows, size_t window);
@@ -83,22 +90,22 @@ void gs__cpu_window(struct gs__worker *w, const struct gs_windows *windows, size
 void gs__describe_actors(struct gs__worker *w, const struct gs_windows *windows);
 /* Holds, and which rows wait; then, when the waits were laid over the sub-periods, what is summed
  * up over these. */
-void gs__cut_periods(struct gs__window *w);
+void gs__cut_periods(struct gs__window *w, const struct gs_windows *windows);
 void gs__sum_subs(struct gs__window *w);
 void gs__cut_free(struct gs__worker *w);
 
 /* ---- engine_cpu_cells.c ---- */
 void gs__cells_reserve(struct gs__worker *w, size_t n);
-bool gs__cells_make_room(struct gs__worker *w, uint64_t ns);
-/* To be asked before a time is added to a cell; false: it is too long for it. */
-static inline bool gs__cells_take(struct gs__worker *w, uint64_t ns)
+bool gs__cells_make_room(struct gs__worker *w, uint64_t ns, uint64_t count);
+/* To be asked before `count` times, ns together, are added to cells; false: they are too long. */
+static inline bool gs__cells_take(struct gs__worker *w, uint64_t ns, uint64_t count)
 {
     w->cell_ns += ns;
-    w->cell_count++;
+    w->cell_count += count;
     if (ns < GS__LONG_NS && !(w->cell_ns >> (64 - GS__COUNT_BITS)) &&
         !(w->cell_count >> GS__COUNT_BITS))
         return true;
-    return gs__cells_make_room(w, ns);
+    return gs__cells_make_room(w, ns, count);
 }
 static inline uint64_t gs__cell_word(uint64_t ns, unsigned count)
 {

@@ -26,7 +26,8 @@ static void empty(const struct gs__cell *c, struct gs_actor_sums *a)
     const uint64_t count = (UINT64_C(1) << GS__COUNT_BITS) - 1;
     a->hold_ns += c->hold >> GS__COUNT_BITS;
     a->hold_count += c->hold & count;
-    a->blamed_ns += c->blamed_ns;
+    a->blamed_ns += c->blamed >> GS__COUNT_BITS;
+    a->forced += c->blamed & count;
     a->wait_ns += c->wait >> GS__COUNT_BITS;
     a->wait_count += c->wait & count;
     if (c->wait_max_ns > a->wait_max_ns)
@@ -44,15 +45,15 @@ void gs__cells_empty(struct gs__worker *w)
     w->cell_count = w->cell_ns = 0;
 }
 
-bool gs__cells_make_room(struct gs__worker *w, uint64_t ns)
+bool gs__cells_make_room(struct gs__worker *w, uint64_t ns, uint64_t count)
 {
     bool is_long = ns >= GS__LONG_NS;
     w->cell_ns -= ns;
-    w->cell_count--;
+    w->cell_count -= count;
     if (is_long)
         return false;
     gs__cells_empty(w);
     w->cell_ns = ns;
-    w->cell_count = 1;
+    w->cell_count = count;
     return true;
 }

@@ -200,7 +200,7 @@ static enum gs_status reference_run(struct gs_engine *e, const struct gs_engine_
                      .bins = bins,
                      .out = out,
                      .rows = rows.at,
-                     .n = rows.n};
+                     .n = rows.n_at};
     gs_gil_result_open(out, job->rows);
     sort_rows(&w);
     gs_sort_samples(&d);

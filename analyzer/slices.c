@@ -17,6 +17,7 @@ void gs_decoder_open(struct gs_decoder *d, const struct gs_recording *r,
     d->stacks = stacks;
     d->stride = size.chunk_rows;
     d->columns = gs_xmalloc(GS_CHUNK_MAX_COLS * d->stride, sizeof(*d->columns));
+    d->narrow = gs_xmalloc(3 * d->stride, sizeof(*d->narrow));
     d->places = gs_xmalloc(2 * GS_CHUNK_MAX_ROWS + 1, sizeof(*d->places));
     gs_actor_tables_open(&d->tables, &r->defs, stacks);
 }
@@ -26,6 +27,7 @@ void gs_decoder_close(struct gs_decoder *d)
     gs_idmap_free(&d->actors);
     gs_actor_tables_close(&d->tables);
     free(d->columns);
+    free(d->narrow);
     free(d->places);
     free(d->samples);
     memset(d, 0, sizeof(*d));
@@ -54,8 +56,7 @@ static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
     return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 
-/* unused: bits of columns of which only is asked whether they decode. */
-static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c, unsigned unused)
+static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(c->hdr.stream);
     d->chunk = c;
@@ -64,12 +65,9 @@ static bool decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c, u
     if (!desc || d->n == 0 || d->n > d->stride || desc->n_cols > GS_CHUNK_MAX_COLS ||
         !gs_chunk_header(c, &d->header))
         return false;
-    for (unsigned k = 0; k < desc->n_cols; k++) {
-        bool is_used = !(unused >> k & 1);
-        if ((is_used ? gs_chunk_decode_indexes : gs_chunk_check_column)(c->data, &d->header, k,
-                                                                        column(d, k)) != GS_OK)
+    for (unsigned k = 0; k < desc->n_cols; k++)
+        if (gs_chunk_decode_indexes(c->data, &d->header, k, column(d, k)) != GS_OK)
             return false;
-    }
     return is_where_it_says(d, c, column(d, (unsigned)desc->seq_col));
 }
 
@@ -89,37 +87,28 @@ static void limit_seen(struct gs_decoder *d)
 {
     uint64_t sum = gs_column_limit_ds(column(d, GS_SLICE_FLAGS), column(d, GS_SLICE_SEQ),
                                       column(d, GS_SLICE_WAIT_DS), d->n);
-    d->by_holder = sum <= (uint64_t)GS_STEPS_PER_ROW * d->n + GS_STEPS_OF_CHUNK;
+    d->by_holder = gs_tells_apart(sum, d->n);
 }
 
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c)
 {
-    if (!decode_columns(d, c, 0))
+    if (!decode_columns(d, c))
         return false;
     to_times(d, c);
     limit_seen(d);
     return true;
 }
 
-bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c)
-{
-    const unsigned unused =
-        1u << GS_SLICE_HOLD_STACK | 1u << GS_SLICE_BEGIN_NS | 1u << GS_SLICE_WAIT_STACK;
-    if (!decode_columns(d, c, unused))
-        return false;
-    limit_seen(d);
-    return true;
-}
-
 /* Once a chunk, and only where somebody asks for rows. */
-static void find_places(struct gs_decoder *d)
+const uint32_t *gs__find_places(struct gs_decoder *d)
 {
     const struct gs_chunk_ref *c = d->chunk;
     if (d->knows_places)
-        return;
+        return d->places;
     d->knows_places = true;
     for (uint32_t k = 0; k <= d->header.n_dict; k++)
         d->places[k] = gs_place_of_stack(&d->tables, gs_chunk_dict_id(c->data, &d->header, k));
+    return d->places;
 }
 
 uint32_t gs_decoded_stack(const struct gs_decoder *d, enum gs_slice_column k, size_t i)
@@ -165,7 +154,7 @@ size_t gs_decoded_rows(struct gs_decoder *d, size_t from, size_t end, struct gs_
 {
     const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS);
     size_t n = 0;
-    find_places(d);
+    gs__find_places(d);
     for (size_t i = from; i < end; i++) {
         uint32_t f = (uint32_t)flags[i] & ~(GS_ROW_KNOWN_STACK | GS_ROW_BY_HOLDER);
         if (f & (GS_SLICE_TURN | GS_SLICE_WAIT))
@@ -179,11 +168,9 @@ bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *s)
     return gs_decoded_rows(d, i, i + 1, s) > 0;
 }
 
-/* First row with seq >= want; the chunk ascends. */
-static size_t first_row(const struct gs_decoder *d, uint64_t want)
+static size_t first_row(const uint64_t *seq, size_t n, uint64_t want)
 {
-    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ);
-    size_t lo = 0, hi = d->n;
+    size_t lo = 0, hi = n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         if (seq[mid] < want)
@@ -194,11 +181,11 @@ static size_t first_row(const struct gs_decoder *d, uint64_t want)
     return lo;
 }
 
-struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last)
+struct gs_row_range gs_range_of(const uint64_t *seq, size_t n, uint64_t lo, uint64_t last)
 {
-    struct gs_row_range r = {first_row(d, lo), d->n};
+    struct gs_row_range r = {first_row(seq, n, lo), n};
     if (last < UINT64_MAX)
-        r.end = first_row(d, last + 1);
+        r.end = first_row(seq, n, last + 1);
     return r;
 }
 
@@ -219,10 +206,10 @@ static void keep_sample(struct gs_decoder *d, const struct gs_holder_sample *s)
 bool gs_decode_samples(struct gs_decoder *d, const struct gs_chunk_ref *c, uint64_t lo,
                        uint64_t last)
 {
-    if (!decode_columns(d, c, 0))
+    if (!decode_columns(d, c))
         return false;
     gs_clock_convert(&d->r->clock, c->hdr.clock_epoch, column(d, P_T), d->n);
-    find_places(d);
+    gs__find_places(d);
     for (size_t i = 0; i < d->n; i++) {
         struct gs_holder_sample s = {.seq = column(d, P_SEQ)[i], .t_ns = column(d, P_T)[i]};
         uint64_t stack = column(d, P_STACK)[i];

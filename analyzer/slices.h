@@ -11,6 +11,7 @@
 
 #include "analyzer/actors.h"
 #include "analyzer/idmap.h"
+#include "analyzer/row_columns.h"
 #include "analyzer/stacks.h"
 #include "analyzer/trace_reader.h"
 
@@ -57,6 +58,7 @@ struct gs_decoder {
     struct gs_chunk_hdr header;       /* and its header */
     uint64_t *columns; /* of the chunk last decoded, `stride` values each; times are ns,
                           stacks indexes of its dictionary */
+    uint32_t *narrow;  /* room for columns of 32 bits: slices_quick.c */
     size_t stride, n;
     uint32_t *places; /* of the dictionary's stacks */
     bool knows_places;
@@ -84,18 +86,42 @@ static inline uint32_t gs_actor_node(const struct gs_idmap *actors, uint32_t act
 
 /* One SLICE chunk. false: it contradicts the format; nothing of it is to be used. */
 bool gs_decode_slices(struct gs_decoder *d, const struct gs_chunk_ref *c);
-/* The same, but nothing of stacks and waits' beginnings; acquires and holds as they stand in the
- * chunk: ticks. */
-bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c);
 /* Row i of it; false: it has neither half. */
 bool gs_decoded_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);
 /* Those of rows [from, end) that have a half; returns how many. */
 size_t gs_decoded_rows(struct gs_decoder *d, size_t from, size_t end, struct gs_slice *out);
-/* Of a chunk that ascends: the rows with lo <= seq <= last. */
+/* The rows with lo <= seq <= last, of n that ascend. */
 struct gs_row_range {
     size_t from, end;
 };
-struct gs_row_range gs_decoded_range(const struct gs_decoder *d, uint64_t lo, uint64_t last);
+struct gs_row_range gs_range_of(const uint64_t *seq, size_t n, uint64_t lo, uint64_t last);
+
+/* ---- slices_quick.c: chunks as agents write them, in which each row has a half and seq ascends.
+ * false: it is no such chunk, or damaged ---- */
+
+/* All of its rows into columns from row `at` on, where there is room for them. */
+bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                       const struct gs_row_columns *into, size_t at);
+/* The same, but in place of actors indexes of the chunk's dictionary, and flags and ds as they
+ * stand in the chunk. */
+bool gs_decode_indexes(struct gs_decoder *d, const struct gs_chunk_ref *c,
+                       const struct gs_row_columns *into, size_t at);
+/* As they stand in the chunk, in memory of the decoder; the other columns are only looked at. */
+struct gs_tick_columns {
+    const uint64_t *seq, *acq, *hold;
+    const uint32_t *thread, *flags, *ds;
+    size_t n;
+};
+bool gs_decode_ticks(struct gs_decoder *d, const struct gs_chunk_ref *c, struct gs_tick_columns *t);
+
+/* Whether waits that saw so many turns, in a chunk of n rows, are all told apart by holder. */
+static inline bool gs_tells_apart(uint64_t seen, size_t n)
+{
+    return seen <= (uint64_t)GS_STEPS_PER_ROW * n + GS_STEPS_OF_CHUNK;
+}
+/* Places of the dictionary of the chunk in hand. */
+const uint32_t *gs__find_places(struct gs_decoder *d);
+
 /* The same in a plain way, for the reference engine: slices_plain.c. */
 bool gs_plain_decode(struct gs_decoder *d, const struct gs_chunk_ref *c);
 bool gs_plain_slice(struct gs_decoder *d, size_t i, struct gs_slice *out);

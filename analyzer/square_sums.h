@@ -35,11 +35,17 @@ static inline void gs_square_sums_reserve(struct gs_square_sums *s, uint64_t cou
         gs__square_sums_make_room(s, count, ns);
 }
 
+/* What a time adds to a word: of 0 ns, nothing. */
+static inline uint64_t gs_square_word(uint64_t ns)
+{
+    return (ns << GS_SQUARE_COUNT_BITS) + (ns != 0);
+}
+
 /* Of 0 ns: nothing. */
 static inline void gs_square_sums_add(struct gs_square_sums *s, size_t at, uint64_t ns)
 {
     if (!s->is_long) {
-        s->words[at] += (ns << GS_SQUARE_COUNT_BITS) + (ns != 0);
+        s->words[at] += gs_square_word(ns);
     } else {
         s->sums[at].ns += ns;
         s->sums[at].count += ns != 0;

@@ -87,20 +87,22 @@ struct gs_part_place {
     uint32_t part; /* of the window's own */
 };
 struct gs_window_rows {
-    struct gs_slice *at; /* each seq once, in order, monotone */
-    size_t n, cap;
+    struct gs_row_columns c; /* each seq once, in order, monotone */
+    size_t n;
     /* Waits of later windows that began in this window or before, each once, in order of seq; of
      * them seq, begin_ns, wait_actor, ds and flags are meant. */
     struct gs_slice *reaching;
     size_t n_reaching, cap_reaching;
+    struct gs_slice *at; /* rows one by one, on their way to columns */
+    size_t n_at, cap_at;
     struct gs_part_place *parts; /* of the window in hand */
     size_t cap_parts;
 };
 /* Into *rows, which is {0} or was loaded before; samples into d->samples, sorted. */
 void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder *d,
                     struct gs_window_rows *rows);
-/* All rows there are in the order of the file, halves apart, not monotone; all samples, unsorted.
- */
+/* All rows there are in the order of the file, halves apart, not monotone, into rows->at; all
+ * samples, unsorted. */
 void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
                          struct gs_window_rows *rows);
 void gs_window_rows_free(struct gs_window_rows *rows);

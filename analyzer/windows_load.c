@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/column_math.h"
 #include "analyzer/radix.h"
 #include "analyzer/windows.h"
 #include "analyzer/xalloc.h"
@@ -44,50 +45,73 @@ static bool order_parts(const struct gs_windows *w, const struct gs_window *at,
     return in_order;
 }
 
+/* Two lists in order of seq: one, in which each seq stands once. */
+static size_t merge(struct gs_slice *old, size_t n_old, const struct gs_slice *more, size_t n_more,
+                    struct gs_slice *out)
+{
+    size_t i = 0, k = 0, n = 0;
+    while (i < n_old || k < n_more) {
+        bool same = i < n_old && k < n_more && old[i].seq == more[k].seq;
+        if (same)
+            gs_merge_halves(&old[i], &more[k++]);
+        if (same || k == n_more || (i < n_old && old[i].seq < more[k].seq))
+            out[n++] = old[i++];
+        else
+            out[n++] = more[k++];
+    }
+    return n;
+}
+
 /* Rows [n, n + more) behind the first n, both ascending. false: too many stand in each other's way.
  */
 static bool merge_meeting(struct gs_window_rows *rows, size_t more)
 {
-    struct gs_slice old[MEETING_ROWS], new[MEETING_ROWS], *at = rows->at;
-    size_t n = rows->n, n_old = 0, n_new = 0, out, i = 0, k = 0;
-    while (n_old < n && at[n - n_old - 1].seq >= at[n].seq)
-        if (n_old++ == MEETING_ROWS)
+    struct gs_slice old[MEETING_ROWS], new[MEETING_ROWS], both[2 * MEETING_ROWS];
+    struct gs_row_columns *c = &rows->c;
+    size_t n = rows->n, n_old = 0, n_new = 0;
+    for (; n_old < n && c->seq[n - n_old - 1] >= c->seq[n]; n_old++)
+        if (n_old == MEETING_ROWS)
             return false;
-    while (n_new < more && at[n + n_new].seq <= at[n - 1].seq)
-        if (n_new++ == MEETING_ROWS)
+    for (; n_new < more && c->seq[n + n_new] <= c->seq[n - 1]; n_new++)
+        if (n_new == MEETING_ROWS)
             return false;
-    memcpy(old, at + n - n_old, n_old * sizeof(*at));
-    memcpy(new, at + n, n_new * sizeof(*at));
-    for (out = n - n_old; i < n_old || k < n_new; out++) {
-        bool same = i < n_old && k < n_new && old[i].seq == new[k].seq;
-        if (same)
-            gs_merge_halves(&old[i], &new[k++]);
-        if (same || k == n_new || (i < n_old && old[i].seq < new[k].seq))
-            at[out] = old[i++];
-        else
-            at[out] = new[k++];
-    }
-    if (out != n + n_new)
-        memmove(at + out, at + n + n_new, (more - n_new) * sizeof(*at));
-    rows->n = out + (more - n_new);
+    for (size_t i = 0; i < n_old; i++)
+        old[i] = gs_row_columns_get(c, n - n_old + i);
+    for (size_t i = 0; i < n_new; i++)
+        new[i] = gs_row_columns_get(c, n + i);
+    size_t n_both = merge(old, n_old, new, n_new, both), end = n - n_old + n_both;
+    for (size_t i = 0; i < n_both; i++)
+        gs_row_columns_put(c, n - n_old + i, &both[i]);
+    if (end != n + n_new)
+        gs_row_columns_move(c, end, n + n_new, more - n_new);
+    rows->n = end + (more - n_new);
     return true;
 }
 
-/* false: some chunk does not ascend, or too many rows are in each other's way. */
+/* Of the chunk's rows, which stand behind the window's: those of the window to their place. */
+static size_t keep_own(struct gs_window_rows *rows, size_t n, const struct gs_window *at)
+{
+    struct gs_row_range r = gs_range_of(rows->c.seq + rows->n, n, at->lo, at->last);
+    if (r.from && r.from < r.end)
+        gs_row_columns_move(&rows->c, rows->n, rows->n + r.from, r.end - r.from);
+    return r.end - r.from;
+}
+
+/* false: some chunk is not as agents write them, or too many rows are in each other's way. */
 static bool load_ascending(const struct gs_windows *w, const struct gs_window *at,
                            struct gs_decoder *d, struct gs_window_rows *rows)
 {
     bool in_order = order_parts(w, at, rows);
     for (size_t p = 0; p < at->n_own; p++) {
         const struct gs_window_part *part = &w->parts[at->own + rows->parts[p].part];
-        if (part->damaged || !gs_decode_slices(d, w->slices->at[part->chunk]))
+        const struct gs_chunk_ref *c = w->slices->at[part->chunk];
+        if (part->damaged)
             continue;
-        if (!d->ascends)
+        gs_row_columns_reserve(&rows->c, rows->n + c->hdr.n_rows, rows->n);
+        if (!gs_decode_columns(d, c, &rows->c, rows->n))
             return false;
-        struct gs_row_range r = gs_decoded_range(d, at->lo, at->last);
-        GS_RESERVE(rows->at, rows->n + (r.end - r.from), rows->cap);
-        size_t n = gs_decoded_rows(d, r.from, r.end, rows->at + rows->n);
-        bool meets = rows->n && n && rows->at[rows->n].seq <= rows->at[rows->n - 1].seq;
+        size_t n = keep_own(rows, c->hdr.n_rows, at);
+        bool meets = rows->n && n && rows->c.seq[rows->n] <= rows->c.seq[rows->n - 1];
         if (!meets)
             rows->n += n;
         else if (!in_order || !merge_meeting(rows, n))
@@ -102,9 +126,9 @@ static bool load_ascending(const struct gs_windows *w, const struct gs_window *a
  * chunk of 200 bytes can hold 4096 of them: they must not take memory until then. */
 static bool is_said(const struct gs_window_rows *rows, const struct gs_slice *s)
 {
-    if (rows->n == 0)
+    if (rows->n_at == 0)
         return false;
-    const struct gs_slice *last = &rows->at[rows->n - 1];
+    const struct gs_slice *last = &rows->at[rows->n_at - 1];
     return last->seq == s->seq && (s->flags & ~last->flags & HALVES) == 0 && s->ds <= last->ds &&
            s->a_ns <= last->a_ns;
 }
@@ -113,8 +137,8 @@ static void append(struct gs_window_rows *rows, const struct gs_slice *s)
 {
     if (is_said(rows, s))
         return;
-    GS_RESERVE(rows->at, rows->n + 1, rows->cap);
-    rows->at[rows->n++] = *s;
+    GS_RESERVE(rows->at, rows->n_at + 1, rows->cap_at);
+    rows->at[rows->n_at++] = *s;
 }
 
 static void place(struct gs_window_rows *rows, uint64_t lo, const struct gs_slice *s)
@@ -162,7 +186,7 @@ static void load_dense(const struct gs_windows *w, const struct gs_window *at, s
                        struct gs_window_rows *rows, size_t span)
 {
     size_t kept = 0;
-    GS_RESERVE(rows->at, span, rows->cap);
+    GS_RESERVE(rows->at, span, rows->cap_at);
     memset(rows->at, 0, span * sizeof(*rows->at));
     load_own(w, at, d, rows, true);
     for (size_t i = 0; i < span; i++)
@@ -171,7 +195,7 @@ static void load_dense(const struct gs_windows *w, const struct gs_window *at, s
                 rows->at[kept] = rows->at[i];
             kept++;
         }
-    rows->n = kept;
+    rows->n_at = kept;
 }
 
 static bool is_sorted(const struct gs_slice *rows, size_t n)
@@ -184,22 +208,22 @@ static bool is_sorted(const struct gs_slice *rows, size_t n)
 
 static void sort_rows(struct gs_window_rows *rows)
 {
-    if (is_sorted(rows->at, rows->n))
+    if (is_sorted(rows->at, rows->n_at))
         return;
-    rows->at = gs_radix_sort(rows->at, rows->n, sizeof(*rows->at));
-    rows->cap = rows->n;
+    rows->at = gs_radix_sort(rows->at, rows->n_at, sizeof(*rows->at));
+    rows->cap_at = rows->n_at;
 }
 
 static void merge_neighbours(struct gs_window_rows *rows)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < rows->n; i++) {
+    for (size_t i = 0; i < rows->n_at; i++) {
         if (kept > 0 && rows->at[kept - 1].seq == rows->at[i].seq)
             gs_merge_halves(&rows->at[kept - 1], &rows->at[i]);
         else if (kept++ != i)
             rows->at[kept - 1] = rows->at[i];
     }
-    rows->n = kept;
+    rows->n_at = kept;
 }
 
 /* ---- waits of later windows ---- */
@@ -263,13 +287,32 @@ static void load_scattered(const struct gs_windows *w, const struct gs_window *a
                            struct gs_decoder *d, struct gs_window_rows *rows)
 {
     uint64_t span = last_seq(w, at) - at->first_seq;
-    rows->n = 0;
+    rows->n_at = 0;
     if (span < DENSE_SPAN * at->n_rows) {
         load_dense(w, at, d, rows, (size_t)span + 1);
     } else {
         load_own(w, at, d, rows, false);
         sort_rows(rows);
         merge_neighbours(rows);
+    }
+    rows->n = rows->n_at;
+    gs_row_columns_reserve(&rows->c, rows->n, 0);
+    for (size_t i = 0; i < rows->n; i++)
+        gs_row_columns_put(&rows->c, i, &rows->at[i]);
+}
+
+static bool is_monotone(const struct gs_row_columns *c, size_t n, uint64_t high_ns)
+{
+    return c->a_ns[0] >= high_ns && gs_column_rises(c->a_ns, n) &&
+           gs_column_within(c->begin_ns, c->a_ns, n);
+}
+
+static void make_monotone(struct gs_row_columns *c, size_t n, uint64_t high_ns)
+{
+    for (size_t i = 0; i < n; i++) {
+        high_ns = c->a_ns[i] > high_ns ? c->a_ns[i] : high_ns;
+        c->a_ns[i] = high_ns;
+        c->begin_ns[i] = c->begin_ns[i] < high_ns ? c->begin_ns[i] : high_ns;
     }
 }
 
@@ -284,7 +327,8 @@ void gs_window_load(const struct gs_windows *w, size_t window, struct gs_decoder
         return;
     if (!load_ascending(w, at, d, rows))
         load_scattered(w, at, d, rows);
-    gs_make_monotone(rows->at, rows->n, at->before_ns);
+    if (!is_monotone(&rows->c, rows->n, at->before_ns))
+        make_monotone(&rows->c, rows->n, at->before_ns);
     load_reaching(w, at, d, rows);
 }
 
@@ -292,7 +336,7 @@ void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
                          struct gs_window_rows *rows)
 {
     struct gs_slice row;
-    rows->n = rows->n_reaching = d->n_samples = 0;
+    rows->n_at = rows->n_reaching = d->n_samples = 0;
     for (size_t i = 0; i < w->slices->n; i++) {
         if (!gs_plain_decode(d, w->slices->at[i]))
             continue;
@@ -309,6 +353,7 @@ void gs_windows_load_raw(const struct gs_windows *w, struct gs_decoder *d,
 
 void gs_window_rows_free(struct gs_window_rows *rows)
 {
+    gs_row_columns_free(&rows->c);
     free(rows->at);
     free(rows->reaching);
     free(rows->parts);

@@ -20,9 +20,8 @@ struct worker {
     struct gs_decoder d;
     struct gs_summap sampled; /* see gs_typicals_learn() */
     struct gs_chain_weights weights;
-    struct gs_slice *rows; /* of a weighed chunk */
-    size_t cap_rows;
-    struct gs_slice *turns; /* those of the window in hand that were sampled */
+    struct gs_row_columns weighed; /* rows of a chunk */
+    struct gs_slice *turns;        /* those of the window in hand that were sampled */
     size_t n_turns, cap_turns;
     struct gs_segment *segments;
     size_t cap_segments;
@@ -79,14 +78,15 @@ static size_t samples_of(const struct gs_decoder *d, uint64_t seq, size_t *from)
     return end - *from;
 }
 
-static void keep_if_sampled(struct worker *me, const struct gs_slice *row)
+static void keep_if_sampled(struct worker *me, const struct gs_row_columns *c, size_t i)
 {
     size_t from;
-    uint64_t bit = row->seq % MAYBE_BITS;
-    if (!(me->maybe[bit / 64] >> bit % 64 & 1) || !samples_of(&me->d, row->seq, &from))
+    uint64_t bit = c->seq[i] % MAYBE_BITS;
+    if (!(me->maybe[bit / 64] >> bit % 64 & 1) || !samples_of(&me->d, c->seq[i], &from))
         return;
-    GS_PUSH(me->turns, me->n_turns, me->cap_turns, *row);
-    me->turns[me->n_turns - 1].order = (uint32_t)me->n_turns;
+    struct gs_slice row = gs_row_columns_get(c, i);
+    row.order = (uint32_t)me->n_turns + 1;
+    GS_PUSH(me->turns, me->n_turns, me->cap_turns, row);
 }
 
 static int by_seq_and_file(const void *pa, const void *pb)
@@ -157,9 +157,9 @@ static void max_into(uint64_t *into, uint64_t v)
         *into = v;
 }
 
-static void saw_row(struct worker *me, size_t i, uint64_t flags, uint64_t acq_ns)
+static void saw_row(struct worker *me, uint64_t thread, uint64_t flags, uint64_t acq_ns)
 {
-    struct gs_thread_last *last = my_last_of(me, gs_decoded_column(&me->d, GS_SLICE_THREAD)[i]);
+    struct gs_thread_last *last = my_last_of(me, thread);
     max_into(&last->acq_ns, acq_ns);
     if (flags & GS_SLICE_TURN) {
         max_into(&last->turn_acq_ns, acq_ns);
@@ -194,7 +194,7 @@ static void survey_row(struct worker *me, struct gs_window *at, struct gs_window
         uint64_t reach = seq - gs_decoded_column(d, GS_SLICE_WAIT_DS)[i];
         part->reach = reach < part->reach ? reach : part->reach;
     }
-    saw_row(me, i, flags, acq_ns);
+    saw_row(me, gs_decoded_column(d, GS_SLICE_THREAD)[i], flags, acq_ns);
 }
 
 static void survey_rows(struct worker *me, struct gs_window *at, struct gs_window_part *part)
@@ -211,80 +211,98 @@ static uint64_t to_ns(const struct gs_decoder *d, uint64_t ticks)
     return gs_clock_ns(&d->r->clock, d->chunk->hdr.clock_epoch, ticks);
 }
 
-/* Where times rise, the last row of a thread says all. Threads above 62 are not told apart: then
- * each row counts. */
-static void saw_threads(struct worker *me, struct gs_row_range r)
+static void saw_tick_row(struct worker *me, const struct gs_tick_columns *t, size_t i)
 {
-    const uint64_t *flags = gs_decoded_column(&me->d, GS_SLICE_FLAGS) + r.from;
-    const uint64_t *threads = gs_decoded_column(&me->d, GS_SLICE_THREAD) + r.from;
-    const uint64_t *acq = gs_decoded_column(&me->d, GS_SLICE_ACQ_NS) + r.from;
+    saw_row(me, t->thread[i], t->flags[i], to_ns(&me->d, t->acq[i]));
+}
+
+/* Where times rise, the last row of a thread says all, and the last with a TURN. */
+static void saw_threads(struct worker *me, const struct gs_tick_columns *t, struct gs_row_range r)
+{
+    struct gs_last_rows last;
     size_t n = r.end - r.from;
-    struct gs_thread_sets sets = {UINT64_MAX, UINT64_MAX};
-    if (gs_column_rises(acq, n))
-        sets = gs_column_threads(flags, threads, n);
-    for (size_t i = n; i-- > 0 && (sets.any | sets.with_turn);) {
-        saw_row(me, r.from + i, flags[i], to_ns(&me->d, acq[i]));
-        if (sets.any == UINT64_MAX)
-            continue;
-        sets.any &= ~(UINT64_C(1) << threads[i]);
-        if (flags[i] & GS_SLICE_TURN)
-            sets.with_turn &= ~(UINT64_C(1) << threads[i]);
+    if (!gs_column_rises(t->acq + r.from, n) ||
+        !gs_narrow_last_rows(t->flags + r.from, t->thread + r.from, n, &last)) {
+        for (size_t i = r.from; i < r.end; i++)
+            saw_tick_row(me, t, i);
+        return;
+    }
+    for (size_t k = 0; k < 2 * GS_LAST_THREADS; k++) {
+        uint16_t at = last.at[k / GS_LAST_THREADS][k % GS_LAST_THREADS];
+        if (at != UINT16_MAX)
+            saw_tick_row(me, t, r.from + at);
     }
 }
 
-/* The same of a chunk decoded as ticks, which ascends and whose rows all have a half. A clock does
- * not run back within a chunk: of its times only the extremes are converted. */
-static void survey_ascending(struct worker *me, struct gs_window *at, struct gs_window_part *part)
+/* The same by columns. A clock does not run back within a chunk: of its times only the extremes are
+ * converted. */
+static void survey_columns(struct worker *me, struct gs_window *at, struct gs_window_part *part,
+                           const struct gs_tick_columns *t)
 {
     const struct gs_decoder *d = &me->d;
-    struct gs_row_range r = gs_decoded_range(d, at->lo, at->last);
+    struct gs_row_range r = gs_range_of(t->seq, t->n, at->lo, at->last);
     size_t n = r.end - r.from;
     if (n == 0)
         return;
-    const uint64_t *seq = gs_decoded_column(d, GS_SLICE_SEQ) + r.from;
-    const uint64_t *flags = gs_decoded_column(d, GS_SLICE_FLAGS) + r.from;
-    const uint64_t *acq = gs_decoded_column(d, GS_SLICE_ACQ_NS) + r.from;
-    const uint64_t *ds = gs_decoded_column(d, GS_SLICE_WAIT_DS) + r.from;
-    struct gs_range rel =
-        gs_column_releases(flags, acq, gs_decoded_column(d, GS_SLICE_REL_NS) + r.from, n);
-    uint64_t reach = gs_column_reach(flags, seq, ds, n), min_ns = to_ns(d, rel.min);
+    const uint32_t *flags = t->flags + r.from;
+    const uint64_t *seq = t->seq + r.from, *acq = t->acq + r.from;
+    struct gs_range rel = gs_narrow_releases(flags, acq, t->hold + r.from, n);
+    uint64_t reach = gs_narrow_reach(flags, seq, t->ds + r.from, n), min_ns = to_ns(d, rel.min);
     saw_first(at, seq[0], to_ns(d, acq[0]));
     at->n_rows += n;
     max_into(&at->max_acq_ns, to_ns(d, gs_column_range(acq, n).max));
     max_into(&me->max_ns, to_ns(d, rel.max));
     me->min_ns = min_ns < me->min_ns ? min_ns : me->min_ns;
     part->reach = reach < part->reach ? reach : part->reach;
-    saw_threads(me, r);
+    saw_threads(me, t, r);
+}
+
+static void weigh(struct worker *me, struct gs_row_range r)
+{
+    const struct gs_row_columns *c = &me->weighed;
+    gs_chain_weigh(&me->weights, me->d.actors.n, c, r.from, r.end);
+    for (size_t i = r.from; i < r.end && me->d.n_samples; i++)
+        keep_if_sampled(me, c, i);
+}
+
+static bool weigh_columns(struct worker *me, const struct gs_window *at,
+                          const struct gs_chunk_ref *c)
+{
+    size_t n = c->hdr.n_rows;
+    gs_row_columns_reserve(&me->weighed, n, 0);
+    if (!gs_decode_columns(&me->d, c, &me->weighed, 0))
+        return false;
+    weigh(me, gs_range_of(me->weighed.seq, n, at->lo, at->last));
+    return true;
 }
 
 static void weigh_rows(struct worker *me, const struct gs_window *at)
 {
-    GS_RESERVE(me->rows, me->d.n, me->cap_rows);
-    size_t n = gs_decoded_rows(&me->d, 0, me->d.n, me->rows);
-    for (size_t i = 0; i < n; i++)
-        if (me->rows[i].seq >= at->lo && me->rows[i].seq <= at->last) {
-            gs_chain_weigh(&me->weights, &me->rows[i]);
-            keep_if_sampled(me, &me->rows[i]);
-        }
+    struct gs_slice row;
+    size_t n = 0;
+    gs_row_columns_reserve(&me->weighed, me->d.n, 0);
+    for (size_t i = 0; i < me->d.n; i++)
+        if (gs_decoded_slice(&me->d, i, &row) && row.seq >= at->lo && row.seq <= at->last)
+            gs_row_columns_put(&me->weighed, n++, &row);
+    weigh(me, (struct gs_row_range){0, n});
 }
 
 static void survey_part(struct survey *s, struct worker *me, struct gs_window *at,
                         struct gs_window_part *part)
 {
     const struct gs_chunk_ref *c = s->w->slices->at[part->chunk];
-    if (!gs_decode_ticks(&me->d, c)) {
+    struct gs_tick_columns t;
+    bool by_columns = gs_decode_ticks(&me->d, c, &t);
+    if (by_columns)
+        survey_columns(me, at, part, &t);
+    if (by_columns && (!is_weighed(s->w, part) || weigh_columns(me, at, c)))
+        return;
+    if (!gs_decode_slices(&me->d, c)) {
         part->damaged = true;
         me->damaged_chunks += part->first;
         me->damaged_rows += part->first ? gs_chunk_rows(c) : 0;
         return;
     }
-    bool by_columns = me->d.ascends && gs_column_all_have(gs_decoded_column(&me->d, GS_SLICE_FLAGS),
-                                                          me->d.n, HALVES);
-    if (by_columns)
-        survey_ascending(me, at, part);
-    if (by_columns && !is_weighed(s->w, part))
-        return;
-    gs_decode_slices(&me->d, c);
     if (!by_columns)
         survey_rows(me, at, part);
     if (is_weighed(s->w, part))
@@ -342,7 +360,7 @@ static void close_worker(struct worker *me)
     gs_decoder_close(&me->d);
     gs_summap_free(&me->sampled);
     gs_chain_weights_free(&me->weights);
-    free(me->rows);
+    gs_row_columns_free(&me->weighed);
     free(me->turns);
     free(me->segments);
     gs_idmap_free(&me->threads);

@@ -27,16 +27,16 @@ static bool is_full(struct gs_evidence *e)
 static void add_turns(struct collector *x, const struct gs_window_rows *rows)
 {
     struct gs_evidence *e = x->e;
+    const struct gs_row_columns *c = &rows->c;
     for (size_t i = 0; i < rows->n && !is_full(e); i++) {
-        const struct gs_slice *s = &rows->at[i];
-        if (!(s->flags & GS_SLICE_TURN))
+        if (!(c->flags[i] & GS_SLICE_TURN))
             continue;
         struct gs_turn_row t = {
-            .asked_ns = s->flags & GS_SLICE_WAIT ? s->begin_ns : s->acq_ns,
-            .acq_ns = s->acq_ns,
-            .rel_ns = s->rel_ns,
-            .thread = gs_recording_thread(x->r, s->thread),
-            .forced = s->flags & GS_SLICE_FORCED,
+            .asked_ns = c->flags[i] & GS_SLICE_WAIT ? c->begin_ns[i] : c->acq_ns[i],
+            .acq_ns = c->acq_ns[i],
+            .rel_ns = c->rel_ns[i],
+            .thread = gs_recording_thread(x->r, c->thread[i]),
+            .forced = c->flags[i] & GS_SLICE_FORCED,
         };
         uint64_t free_ns = t.asked_ns > x->last_rel_ns ? t.asked_ns : x->last_rel_ns;
         if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
@@ -81,11 +81,13 @@ static uint64_t before(uint64_t t, uint64_t span)
 static bool decode(struct collector *x)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(x->c->hdr.stream);
-    if (x->c->state != GS_CHUNK_SOUND || x->c->hdr.n_rows > GS_CHUNK_MAX_ROWS)
+    struct gs_chunk_hdr h;
+    if (x->c->state != GS_CHUNK_SOUND || x->c->hdr.n_rows > GS_CHUNK_MAX_ROWS ||
+        !gs_chunk_header(x->c, &h))
         return false;
     for (unsigned k = 0; k < desc->n_cols; k++)
-        if (gs_chunk_decode_column(x->c->data, &x->c->hdr, k,
-                                   x->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) != GS_OK)
+        if (gs_chunk_decode_column(x->c->data, &h, k, x->scratch + (size_t)k * GS_CHUNK_MAX_ROWS) !=
+            GS_OK)
             return false;
     return true;
 }
@@ -150,6 +152,7 @@ static void collect_chunk(struct collector *x)
         collect_edges(x);
     else
         collect_syncs(x);
+    gs_chunk_forget(x->c);
 }
 
 /* ---- in order ---- */

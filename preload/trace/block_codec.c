@@ -98,6 +98,14 @@ void gs__block_decode(const struct gs__block *b, uint64_t *out)
         gs__block_unpack_for(b->words, hdr->n, hdr->base, hdr->width, out);
 }
 
+bool gs__block_decode_narrow(const struct gs__block *b, uint32_t *out)
+{
+    if (!gs__block_is_below(b, UINT32_MAX))
+        return false;
+    gs__block_unpack_narrow(b->words, b->hdr.n, (uint32_t)b->hdr.base, b->hdr.width, out);
+    return true;
+}
+
 /* By its header alone: no "yes" that is wrong. */
 bool gs__block_is_below(const struct gs__block *b, uint32_t limit)
 {

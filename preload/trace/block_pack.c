@@ -206,6 +206,19 @@ ALWAYS_INLINE uint64_t block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz)
     return any;
 }
 
+/* Values that are known to fit: nothing is widened. */
+ALWAYS_INLINE void block_unpack_narrow(const word_t *in, unsigned n, uint32_t base, unsigned width,
+                                       uint32_t *out)
+{
+    if (width && n == GS_BLOCK_ROWS)
+        for (unsigned r = 0; r < ROWS; r++)
+            lanes_row(in, width, r, out + r * LANES);
+    else if (width)
+        run_unpack(in, n, width, out);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = base + (width ? out[i] : 0);
+}
+
 /* ---- the choice of instruction set ---- */
 
 #if defined(__x86_64__)
@@ -280,6 +293,12 @@ AVX2 static void block_unpack_steps_avx2(const word_t *in, unsigned n, unsigned 
     block_unpack_steps(in, n, width, out);
 }
 
+AVX2 static void block_unpack_narrow_avx2(const word_t *in, unsigned n, uint32_t base,
+                                          unsigned width, uint32_t *out)
+{
+    block_unpack_narrow(in, n, base, width, out);
+}
+
 #define TRY_AVX2(call)                                                                             \
     do {                                                                                           \
         if (gs__cpu_has_avx2())                                                                    \
@@ -317,6 +336,13 @@ void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned wi
     block_unpack(in, n, base, width, out);
 }
 
+void gs__block_unpack_narrow(const void *in, unsigned n, uint32_t base, unsigned width,
+                             uint32_t *out)
+{
+    TRY_AVX2(block_unpack_narrow_avx2(in, n, base, width, out));
+    block_unpack_narrow(in, n, base, width, out);
+}
+
 static void unpack_steps(const void *in, unsigned n, unsigned width, uint64_t *out)
 {
     TRY_AVX2(block_unpack_steps_avx2(in, n, width, out));
@@ -327,6 +353,7 @@ void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned 
                             uint64_t *out)
 {
     unpack_steps(in, n, width, out);
+#pragma GCC unroll 8
     for (unsigned i = 0; i < n; i++)
         out[i] = base += out[i];
 }

@@ -78,6 +78,18 @@ static bool all_below(const uint64_t *v, size_t n, uint32_t n_dict)
     return n_dict && high <= UINT32_MAX && !(borrow >> 63);
 }
 
+/* The same of values that fit 32 bits; n_dict is below 2^31. */
+static bool all_below_narrow(const uint32_t *v, size_t n, uint32_t n_dict)
+{
+    uint32_t high = 0, borrow = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        high |= v[i];
+        borrow |= n_dict - 1 - v[i];
+    }
+    return n_dict && !((high | borrow) >> 31);
+}
+
 static uint32_t dict_offset(const struct gs_chunk_hdr *hdr)
 {
     return hdr->total_len - GS_CHUNK_TAIL_LEN - 4 * hdr->n_dict;
@@ -128,6 +140,25 @@ static void fill_absent(const struct column *c, const struct gs_chunk_hdr *hdr, 
         out[i] = c->is_stack ? hdr->n_dict : 0;
 }
 
+static bool check_indexes(const struct gs__block *b, uint32_t n_dict, uint64_t *scratch)
+{
+    uint32_t narrow[GS_BLOCK_ROWS];
+
+    if (gs__block_is_below(b, n_dict))
+        return true;
+    if (gs__block_decode_narrow(b, narrow))
+        return all_below_narrow(narrow, b->hdr.n, n_dict);
+    gs__block_decode(b, scratch);
+    return all_below(scratch, b->hdr.n, n_dict);
+}
+
+static bool decode_block(const struct gs__block *b, const struct column *c, uint32_t n_dict,
+                         uint64_t *out)
+{
+    gs__block_decode(b, out);
+    return !c->is_stack || gs__block_is_below(b, n_dict) || all_below(out, b->hdr.n, n_dict);
+}
+
 /* only_check: blocks that are sound by their headers are not decoded. */
 static enum gs_status decode_blocks(struct column *c, const struct gs_chunk_hdr *hdr,
                                     bool only_check, uint64_t *out)
@@ -137,14 +168,15 @@ static enum gs_status decode_blocks(struct column *c, const struct gs_chunk_hdr 
     for (size_t i = 0; i < hdr->n_rows; i += GS_BLOCK_ROWS) {
         size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
         enum gs_status status = gs__block_open(&c->in, c->end, (unsigned)n, &block);
-        bool is_below;
+        bool ok;
 
         if (status)
             return status;
-        is_below = !c->is_stack || gs__block_is_below(&block, hdr->n_dict);
-        if (!only_check || !is_below)
-            gs__block_decode(&block, out + i);
-        if (!is_below && !all_below(out + i, n, hdr->n_dict))
+        if (only_check)
+            ok = !c->is_stack || check_indexes(&block, hdr->n_dict, out);
+        else
+            ok = decode_block(&block, c, hdr->n_dict, out + i);
+        if (!ok)
             return GS_ERR_CORRUPT;
     }
     return GS_OK;
@@ -161,6 +193,36 @@ enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_
     if (c.in)
         return decode_blocks(&c, hdr, false, out);
     fill_absent(&c, hdr, out);
+    return GS_OK;
+}
+
+static bool decode_block_narrow(const struct gs__block *b, const struct column *c, uint32_t n_dict,
+                                uint32_t *out)
+{
+    return gs__block_decode_narrow(b, out) && (!c->is_stack || gs__block_is_below(b, n_dict) ||
+                                               all_below_narrow(out, b->hdr.n, n_dict));
+}
+
+enum gs_status gs_chunk_decode_narrow(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                      unsigned col, uint32_t *out)
+{
+    struct column c;
+    struct gs__block block;
+    enum gs_status status = open_column(chunk, hdr, col, &c);
+
+    if (status)
+        return status;
+    if (!c.in)
+        return GS_ERR_LIMIT;
+    for (size_t i = 0; i < hdr->n_rows; i += GS_BLOCK_ROWS) {
+        size_t left = hdr->n_rows - i, n = left < GS_BLOCK_ROWS ? left : GS_BLOCK_ROWS;
+
+        status = gs__block_open(&c.in, c.end, (unsigned)n, &block);
+        if (status)
+            return status;
+        if (!decode_block_narrow(&block, &c, hdr->n_dict, out + i))
+            return GS_ERR_LIMIT;
+    }
     return GS_OK;
 }
 

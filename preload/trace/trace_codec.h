@@ -73,6 +73,10 @@ enum gs_status gs_chunk_decode_column(const void *chunk, const struct gs_chunk_h
  * for GS_STACK_NONE where the column is absent. */
 enum gs_status gs_chunk_decode_indexes(const void *chunk, const struct gs_chunk_hdr *hdr,
                                        unsigned col, uint64_t *out);
+/* The same where its blocks' headers say that all is below 2^32 - 1, and stacks in the dictionary:
+ * GS_ERR_LIMIT where one does not, and where the column is absent. */
+enum gs_status gs_chunk_decode_narrow(const void *chunk, const struct gs_chunk_hdr *hdr,
+                                      unsigned col, uint32_t *out);
 /* Whether the column decodes, which costs less. scratch: room for hdr->n_rows values. */
 enum gs_status gs_chunk_check_column(const void *chunk, const struct gs_chunk_hdr *hdr,
                                      unsigned col, uint64_t *scratch);

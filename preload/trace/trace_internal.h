@@ -34,6 +34,9 @@ uint64_t gs__block_zigzag(const uint64_t *v, unsigned n, uint64_t *zz);
 void gs__block_pack(const uint64_t *v, unsigned n, uint64_t base, unsigned width, void *out);
 /* out[i] = base + packed value; width 0..64. Reads exactly gs__packed_words() words. */
 void gs__block_unpack_for(const void *in, unsigned n, uint64_t base, unsigned width, uint64_t *out);
+/* The same of up to 32 bits, whose values all fit 32. */
+void gs__block_unpack_narrow(const void *in, unsigned n, uint32_t base, unsigned width,
+                             uint32_t *out);
 /* The same words as zig-zag differences, summed from base. */
 void gs__block_unpack_delta(const void *in, unsigned n, uint64_t base, unsigned width,
                             uint64_t *out);
@@ -51,6 +54,8 @@ struct gs__block {
 enum gs_status gs__block_open(const uint8_t **in, const uint8_t *end, unsigned n,
                               struct gs__block *out);
 void gs__block_decode(const struct gs__block *b, uint64_t *out);
+/* false: its header does not say that all values fit 32 bits; nothing is decoded. */
+bool gs__block_decode_narrow(const struct gs__block *b, uint32_t *out);
 /* Whether its header says already that all values are below the limit. */
 bool gs__block_is_below(const struct gs__block *b, uint32_t limit);
 

@@ -23,7 +23,8 @@
 struct worker {
     struct gs_decoder d;
     struct gs_window_rows rows;
-    struct stage_sum *sums; /* by stack id */
+    struct gs_row_columns c; /* the chunk in hand */
+    struct stage_sum *sums;  /* by stack id */
     size_t cap_sums;
     uint32_t ids[2 * GS_CHUNK_MAX_ROWS + 1]; /* of the dictionary in hand */
     uint64_t hold_hist[GS_HIST_BUCKETS], wait_hist[GS_HIST_BUCKETS];
@@ -51,6 +52,7 @@ static void close_crew(struct crew *c)
     for (unsigned i = 0; i < c->n; i++) {
         gs_decoder_close(&c->workers[i].d);
         gs_window_rows_free(&c->workers[i].rows);
+        gs_row_columns_free(&c->workers[i].c);
         free(c->workers[i].sums);
     }
     free(c->workers);
@@ -82,9 +84,11 @@ static void run_read(struct stages *s)
 
 static void decode_chunk(void *ctx, unsigned worker, size_t i)
 {
-    struct crew *c = ctx;
-    if (!gs_decode_slices(&c->workers[worker].d, c->chunks->at[i]))
-        one_gil_fail("decode", "a chunk is damaged");
+    struct worker *w = &((struct crew *)ctx)->workers[worker];
+    const struct gs_chunk_ref *chunk = ((struct crew *)ctx)->chunks->at[i];
+    gs_row_columns_reserve(&w->c, chunk->hdr.n_rows, 0);
+    if (!gs_decode_indexes(&w->d, chunk, &w->c, 0))
+        one_gil_fail("decode", "a chunk is damaged, or not as agents write them");
 }
 
 static void run_decode(struct stages *s)
@@ -116,18 +120,14 @@ static void group_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     decode_chunk(ctx, worker, chunk);
-    const uint64_t *flags = gs_decoded_column(&w->d, GS_SLICE_FLAGS);
-    const uint64_t *acq = gs_decoded_column(&w->d, GS_SLICE_ACQ_NS);
-    const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
-    const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
-    const uint64_t *stacks = gs_decoded_column(&w->d, GS_SLICE_HOLD_STACK);
     reserve_sums(w);
+    struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
         struct stage_sum *to =
-            &w->sums[flags[i] & GS_SLICE_TURN ? w->ids[stacks[i]] : GS_STACK_NONE];
-        to->hold_ns += rel[i] - acq[i];
-        to->wait_ns += acq[i] - begin[i];
-        to->count += (flags[i] & (GS_SLICE_TURN | GS_SLICE_WAIT)) != 0;
+            &w->sums[c.flags[i] & GS_SLICE_TURN ? w->ids[c.hold_actor[i]] : GS_STACK_NONE];
+        to->hold_ns += c.rel_ns[i] - c.acq_ns[i];
+        to->wait_ns += c.acq_ns[i] - c.begin_ns[i];
+        to->count++;
     }
 }
 
@@ -135,13 +135,12 @@ static void count_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
     group_chunk(ctx, worker, chunk);
-    const uint64_t *flags = gs_decoded_column(&w->d, GS_SLICE_FLAGS);
-    const uint64_t *acq = gs_decoded_column(&w->d, GS_SLICE_ACQ_NS);
-    const uint64_t *rel = gs_decoded_column(&w->d, GS_SLICE_REL_NS);
-    const uint64_t *begin = gs_decoded_column(&w->d, GS_SLICE_BEGIN_NS);
+    struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
-        w->hold_hist[gs_hist_bucket_of(rel[i] - acq[i])] += (flags[i] & GS_SLICE_TURN) != 0;
-        w->wait_hist[gs_hist_bucket_of(acq[i] - begin[i])] += (flags[i] & GS_SLICE_WAIT) != 0;
+        w->hold_hist[gs_hist_bucket_of(c.rel_ns[i] - c.acq_ns[i])] +=
+            (c.flags[i] & GS_SLICE_TURN) != 0;
+        w->wait_hist[gs_hist_bucket_of(c.acq_ns[i] - c.begin_ns[i])] +=
+            (c.flags[i] & GS_SLICE_WAIT) != 0;
     }
 }
 
@@ -200,10 +199,10 @@ static void run_survey(struct stages *s)
 static void check_order(struct worker *w, const struct gs_window *at)
 {
     for (size_t i = 0; i < w->rows.n; i++) {
-        const struct gs_slice *row = &w->rows.at[i];
-        if (row->seq < at->lo || row->seq > at->last || (i && row->seq <= row[-1].seq))
+        uint64_t seq = w->rows.c.seq[i];
+        if (seq < at->lo || seq > at->last || (i && seq <= w->rows.c.seq[i - 1]))
             one_gil_fail("order", "rows are out of order");
-        w->hash += row->acq_ns * (2 * row->seq + 1);
+        w->hash += w->rows.c.acq_ns[i] * (2 * seq + 1);
     }
 }
 
