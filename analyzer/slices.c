@@ -49,10 +49,7 @@ static uint32_t to_u32(uint64_t v)
 static bool is_where_it_says(struct gs_decoder *d, const struct gs_chunk_ref *c,
                              const uint64_t *seq)
 {
-    struct gs_range r = {seq[0], seq[d->n - 1]};
-    d->ascends = gs_column_ascends(seq, d->n);
-    if (!d->ascends)
-        r = gs_column_range(seq, d->n);
+    struct gs_range r = gs_column_range(seq, d->n);
     return r.min == c->hdr.seq0 && r.max == c->hdr.seq1;
 }
 

@@ -63,7 +63,6 @@ struct gs_decoder {
     uint32_t *places; /* of the dictionary's stacks */
     bool knows_places;
     bool by_holder;
-    bool ascends;                     /* seq does, each of them once */
     struct gs_holder_sample *samples; /* see gs_decoder_samples() */
     size_t n_samples, cap_samples;
 };
