@@ -76,9 +76,9 @@ static int measure(const struct gs_args *args, char *python, char *python_t)
     struct gs_calibration check;
     const char *why;
     char **argv = gs_xcalloc((size_t)args->n_rest + 8, sizeof(*argv));
-    char *const begin[] = {python, "-c", (char *)gs_calibrate_py, "measure", python_t};
+    char *const begin[] = {python, "-I", "-c", (char *)gs_calibrate_py, "measure", python_t};
     memcpy(argv, begin, sizeof(begin));
-    memcpy(argv + 5, args->rest, (size_t)args->n_rest * sizeof(*argv));
+    memcpy(argv + sizeof(begin) / sizeof(*begin), args->rest, (size_t)args->n_rest * sizeof(*argv));
     char *text = output_of(argv);
     free(argv);
     if (!text)

@@ -15,7 +15,7 @@ class Sync:
             for record in item.get("records", ()):
                 self.records.setdefault(record["tag"], []).append(record["fields"])
             if item.get("stream") == "sync":
-                self.rows += item["rows"]
+                self.rows += [dict(r, object=r["object"] & ~1, reentrant=r["object"] & 1) for r in item["rows"]]
             if item.get("stream") == "slice":
                 self.slices += item["rows"]
         for code, filename, name, *_ in self.records.get("CODE", ()):

@@ -61,12 +61,13 @@ uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const ch
 
 struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue)
 {
-    uint32_t at = gs_idmap_add(&f->things_map, s->object);
+    uint32_t at = gs_idmap_add(&f->things_map, s->object | (queue ? 2 : 0)); /* addresses: of 16 */
     if (at == f->n_things) {
         struct gs__thing t = {.object =
                                   gs__new_object(f, queue ? GS_OBJECT_CHANNEL : GS_OBJECT_LOCK,
                                                  queue ? "queue" : "lock", s->node),
-                              .channel = GS__NO_OBJECT};
+                              .channel = GS__NO_OBJECT,
+                              .taken_by = GS__NO_ACT};
         GS_PUSH(f->things, f->n_things, f->cap_things, t);
     }
     return &f->things[at];
@@ -85,15 +86,34 @@ void gs__wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge, 
 
 /* ---- queues ---- */
 
-void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
-                  uint32_t thread)
+/* An executor leaves an item in its queue; the next one's may lie in the same place. */
+static void renew_if_left(struct gs__finder *f, struct gs__thing *t, uint32_t *channel,
+                          const struct gs_sync_row *s)
 {
+    if (t->n_put == t->n_got || !t->reader || s->t_ns <= t->readers_end_ns)
+        return;
+    *channel = gs__new_object(f, GS_OBJECT_CHANNEL, "queue", s->node);
+    t->n_got = t->n_put;
+    t->reader = 0;
+    t->readers_end_ns = 0;
+}
+
+static uint64_t last_turn_ns(const struct gs_evidence *e, uint32_t thread)
+{
+    size_t end = e->turn_from[thread + 1];
+    return end > e->turn_from[thread] ? e->turns[end - 1].rel_ns : 0;
+}
+
+void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t *channel,
+                  const struct gs_sync_row *s, uint64_t t_ns)
+{
+    renew_if_left(f, t, channel, s);
     uint32_t task = gs_program_task(f->p);
     GS_RESERVE(t->items, (size_t)t->n_put + 1, t->cap_items);
     t->items[t->n_put++] = task;
     gs__add_act(
-        f, t_ns, thread,
-        (struct gs_op){.kind = GS_OP_PUT, .object = channel & (GS_OBJECTS - 1), .item = task});
+        f, t_ns, s->thread,
+        (struct gs_op){.kind = GS_OP_PUT, .object = *channel & (GS_OBJECTS - 1), .item = task});
 }
 
 bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
@@ -106,6 +126,8 @@ bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, u
     if (t->reader && t->reader != thread + 1)
         f->p->objects[channel].pool = true;
     t->reader = thread + 1;
+    uint64_t end_ns = last_turn_ns(f->e, thread);
+    t->readers_end_ns = end_ns > t->readers_end_ns ? end_ns : t->readers_end_ns;
     struct gs_op op = {.kind = GS_OP_GET, .object = channel & (GS_OBJECTS - 1)};
     op.item = t->items[t->n_got++];
     gs__add_act(f, t_ns, thread, op);
@@ -123,7 +145,7 @@ static void on_got(struct gs__finder *f, size_t i)
 static void on_put(struct gs__finder *f, const struct gs_sync_row *s)
 {
     struct gs__thing *t = gs__thing_at(f, s, true);
-    gs__put_item(f, t, t->object, s->t_ns, s->thread);
+    gs__put_item(f, t, &t->object, s, s->t_ns);
 }
 
 /* ---- all of it, in order of time ---- */
@@ -289,6 +311,9 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     for (uint32_t t = 0; t < e->n_threads; t++)
         mark_blocked(&f, t);
     walk_syncs(&f);
+    for (size_t i = 0; i < f.n_things; i++)
+        if (f.things[i].held)
+            gs__forget_hold(&f, &f.things[i]);
     walk_edges(&f);
     sort_covers(&f);
     find_starts(&f);

@@ -24,6 +24,13 @@ static void on_wait(struct gs__finder *f, size_t i)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
     struct gs__visit *v = &f->visits[s->thread];
+    if (s->op == GS_SYNC_REFUSED && v->waits) { /* it timed out */
+        struct gs__thing *t = mutex_of(f, s->thread);
+        t->arrived -= t->arrived > 0 && t->barrier == v->barrier;
+        v->waits = false;
+        if (f->blocked[i])
+            gs__add_cover(f, s->thread, gs__call_began(s), s->t_ns, true);
+    }
     if (s->op != GS_SYNC_ACQUIRED)
         return;
     if (!v->waits) {

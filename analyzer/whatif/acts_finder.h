@@ -9,6 +9,7 @@
 #include "analyzer/whatif/acts.h"
 
 #define GS__NO_OBJECT UINT32_MAX
+#define GS__NO_ACT    UINT32_MAX
 
 /* A lock or queue, as far as the walk through time has come. Addresses are used again: a lock that
  * is taken although nobody let it go is a new one. */
@@ -16,14 +17,16 @@ struct gs__thing {
     uint32_t object;  /* of the program */
     uint32_t channel; /* of the queue whose mutex it is; GS__NO_OBJECT */
     uint32_t owner, depth;
-    uint32_t taken_by; /* act */
+    uint32_t taken_by; /* act, or GS__NO_ACT */
+    uint32_t pending;  /* signals: wake-ups that nobody waited for yet */
     bool held;
     bool signals;              /* `object` is a channel: whoever waits is woken by another thread */
     uint32_t barrier, arrived; /* of the Condition whose mutex it is: object; of its generation */
     uint32_t n_put, n_got;     /* of its items, which are tasks in the order of `items` */
     uint32_t *items;
     size_t cap_items;
-    uint32_t reader; /* +1; of those that got items from it */
+    uint32_t reader;         /* +1; of those that got items from it */
+    uint64_t readers_end_ns; /* when the last of them held the GIL for the last time */
 };
 
 /* A call of Queue.put or Queue.get that a thread is in. */
@@ -46,6 +49,7 @@ enum gs__place {
     GS__IN_PUT, /* of queue.Queue */
     GS__IN_GET,
     GS__WAITS_IN_QUEUE,
+    GS__WAKES_IN_QUEUE,   /* in Condition.notify itself */
     GS__WAITS_AT_BARRIER, /* in Condition.wait itself */
     GS__OPENS_BARRIER,    /* in Condition.notify itself */
 };
@@ -78,8 +82,9 @@ uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const ch
 char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node);
 struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s, bool queue);
 uint64_t gs__call_began(const struct gs_sync_row *s);
-void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
-                  uint32_t thread);
+/* channel: of the thing; it is a new one where this is another queue in the same place. */
+void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t *channel,
+                  const struct gs_sync_row *s, uint64_t t_ns);
 /* false: there is none */
 bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
                   uint32_t thread);
@@ -91,6 +96,7 @@ enum gs__place gs__place_of(struct gs__finder *f, uint32_t node);
 bool gs__queue_row(struct gs__finder *f, size_t i);
 bool gs__barrier_row(struct gs__finder *f, size_t i);
 void gs__lock_row(struct gs__finder *f, size_t i);
+void gs__forget_hold(struct gs__finder *f, struct gs__thing *t);
 /* And then, if it was a lock's. */
 void gs__barrier_after(struct gs__finder *f, const struct gs_sync_row *s);
 

@@ -36,10 +36,19 @@ static uint32_t *saved_of(struct gs__finder *f, const struct gs__thing *t, uint3
     return &f->saved[at];
 }
 
+/* Nobody let go what was taken, as far as we know: it keeps nobody out. */
+void gs__forget_hold(struct gs__finder *f, struct gs__thing *t)
+{
+    if (t->taken_by != GS__NO_ACT && f->a->acts[t->taken_by].op.kind == GS_OP_ACQUIRE)
+        f->a->acts[t->taken_by].op = (struct gs_op){.kind = GS_OP_PY};
+    t->taken_by = GS__NO_ACT;
+}
+
 /* Held, as far as we know: let go where nobody saw it, or another lock in the same place. */
 static void take_as_new(struct gs__finder *f, size_t i, struct gs__thing *t)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
+    gs__forget_hold(f, t);
     const struct gs_edge_row *edge = f->blocked[i] ? edge_within(f, s) : NULL;
     if (edge)
         gs__wake_as_recorded(f, edge, gs__call_began(s));
@@ -59,9 +68,10 @@ static uint32_t add(struct gs__finder *f, const struct gs__thing *t, uint64_t t_
 /* Whoever took it took nothing: there is nothing to wait for before it is let go. */
 static void make_signal(struct gs__finder *f, struct gs__thing *t, uint32_t node)
 {
-    f->a->acts[t->taken_by].op = (struct gs_op){.kind = GS_OP_PY};
+    gs__forget_hold(f, t);
     t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal", node);
     t->signals = true;
+    t->pending = 0;
 }
 
 static void on_acquired(struct gs__finder *f, size_t i)
@@ -72,8 +82,10 @@ static void on_acquired(struct gs__finder *f, size_t i)
         t->depth++;
         return;
     }
-    if (t->held)
+    bool is_fresh = t->signals && t->pending == 0 && !f->blocked[i];
+    if (t->held || is_fresh)
         take_as_new(f, i, t);
+    t->pending -= t->signals && t->pending > 0;
     uint32_t *saved = saved_of(f, t, s->thread);
     t->held = true;
     t->owner = s->thread;
@@ -100,6 +112,7 @@ static void on_released(struct gs__finder *f, const struct gs_sync_row *s)
     t->held = false;
     if (t->owner != s->thread && !t->signals)
         make_signal(f, t, s->node);
+    t->pending += t->signals;
     add(f, t, s->t_ns, s->thread, t->signals ? GS_OP_PUT : GS_OP_RELEASE);
 }
 

@@ -60,10 +60,12 @@ static enum gs__place look_at(const struct gs_stacks *s, uint32_t node)
     bool itself_wakes = node && is_function(s, node, "threading.py", "notify");
     for (unsigned up = 0; node && up < FRAMES_UP; up++, node = s->nodes[node].parent) {
         waits |= is_function(s, node, "threading.py", "wait");
-        if (is_function(s, node, "queue.py", "put"))
-            return waits ? GS__WAITS_IN_QUEUE : GS__IN_PUT;
-        if (is_function(s, node, "queue.py", "get"))
-            return waits ? GS__WAITS_IN_QUEUE : GS__IN_GET;
+        bool puts = is_function(s, node, "queue.py", "put");
+        if (puts || is_function(s, node, "queue.py", "get"))
+            return waits          ? GS__WAITS_IN_QUEUE
+                   : itself_wakes ? GS__WAKES_IN_QUEUE
+                   : puts         ? GS__IN_PUT
+                                  : GS__IN_GET;
         if (itself_waits && is_function(s, node, "threading.py", "_wait"))
             return GS__WAITS_AT_BARRIER;
         if (itself_wakes && is_function(s, node, "threading.py", "_release"))

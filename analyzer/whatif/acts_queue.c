@@ -67,7 +67,7 @@ static void end_call(struct gs__finder *f, size_t i)
     if (call.done && call.gets)
         call.done = gs__get_item(f, t, t->channel, t_ns, s->thread);
     else if (call.done)
-        gs__put_item(f, t, t->channel, t_ns, s->thread);
+        gs__put_item(f, t, &t->channel, s, t_ns);
     if (call.waited)
         gs__add_cover(f, s->thread, call.wait_ns, s->t_ns, !call.done);
 }
@@ -81,6 +81,7 @@ static void follow_mutex(struct gs__finder *f, const struct gs_sync_row *s)
     t->held = s->op == GS_SYNC_ACQUIRED;
     t->owner = s->thread;
     t->depth = 1;
+    t->taken_by = GS__NO_ACT;
 }
 
 bool gs__queue_row(struct gs__finder *f, size_t i)
@@ -95,6 +96,8 @@ bool gs__queue_row(struct gs__finder *f, size_t i)
     if (!call->active)
         return begin_call(f, i, place);
     bool is_mutex = s->object == call->mutex, waits = place == GS__WAITS_IN_QUEUE;
+    if (!is_mutex && !waits && place != GS__WAKES_IN_QUEUE)
+        return false; /* a lock of what the program made of Queue */
     if (waits && !call->waited)
         begin_wait(f, call, s);
     if (is_mutex && waits)

@@ -140,7 +140,7 @@ def least_time(kernel, seconds):
 
 
 def rate(kernel, k):
-    begin = time.monotonic() + 0.1
+    begin = time.monotonic() + 0.1 + 0.03 * k
     processes = [ask(sys.executable, "count", kernel.__name__, begin, COUNT_SECONDS) for _ in range(k)]
     return sum(map(answer, processes))
 
@@ -198,19 +198,22 @@ def s_of_kernels(python_t):
     return quantile(ratios, 0.1), geomean(ratios), quantile(ratios, 0.9)
 
 
-def run_seconds(argv):
-    begin = time.perf_counter()
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    if done.returncode:
-        raise SystemExit("%s ended with %d" % (" ".join(argv), done.returncode))
-    return time.perf_counter() - begin
+def cpu_seconds(argv):
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status
+    if status:
+        raise SystemExit("%s ended with status %d" % (" ".join(argv), status))
+    return usage.ru_utime + usage.ru_stime
 
 
 def s_of_program(python_t, program):
+    """Of CPU time on one core: threads that it has after all must not look like speed."""
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     times = {sys.executable: [], python_t: []}
     for i in range(APP_ROUNDS):
         for python in list(times)[:: -1 if i % 2 else 1]:
-            times[python].append(run_seconds([python, *program]) - run_seconds([python, "-c", ""]))
+            times[python].append(cpu_seconds([python, *program]) - cpu_seconds([python, "-c", ""]))
     if min(map(min, times.values())) < LEAST_SECONDS:
         raise SystemExit("the program takes no time beside the interpreter's start: give it more to do")
     s = min(times[python_t]) / min(times[sys.executable])
@@ -218,7 +221,15 @@ def s_of_program(python_t, program):
     return s / (1 + doubt), s, s * (1 + doubt)
 
 
+def check_free_threaded(python_t):
+    code = "import sysconfig; print(sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    if subprocess.check_output([python_t, "-I", "-c", code]).strip() != b"1":
+        raise SystemExit("%s is not free-threaded" % python_t)
+
+
 def measure(python_t, *program):
+    if python_t:
+        check_free_threaded(python_t)
     print("gilscope calibration 1")
     print("python %s" % sys.version.split()[0])
     print("cap " + " ".join("%.4f" % c for c in measure_cap(len(os.sched_getaffinity(0)))))

@@ -43,8 +43,8 @@ static const char *read_cap(struct gs_calibration *c, const char *rest)
 static const char *read_s(struct gs_calibration *c, const char *rest)
 {
     double v[3];
-    if (read_numbers(rest, v, 3, 0.05, 20) != 3 || !never_falls(v, 3))
-        return "its line 's' is not three numbers that never fall";
+    if (read_numbers(rest, v, 3, 0.3, 20) != 3 || !never_falls(v, 3) || v[2] > 4 * v[0])
+        return "its line 's' is not three numbers from 0.3 to 20 that never fall, and not far";
     c->s = (struct gs_range_of){v[0], v[1], v[2]};
     c->has_s = true;
     return NULL;

@@ -9,12 +9,14 @@
 
 /* ---- the median replay ---- */
 
+/* What is told otherwise than it was, and how much of the recording was waiting for cores. */
 static double share_of_doubt(const struct gs_capture_program *c, const struct gs_replay_result *r)
 {
+    double stood = (double)c->no_core_ns / (double)(c->wall_ns + c->no_core_ns + 1);
     uint64_t ops = 0;
     for (size_t i = 0; i < c->program.n_ops; i++)
         ops += c->program.ops[i].kind > GS_OP_LATENCY;
-    return ops ? (double)(r->flips + c->recorded_edges) / (double)ops : 0;
+    return stood + (ops ? (double)(r->flips + c->doubtful) / (double)ops : 0);
 }
 
 static void sum_waits(const struct gs_program *p, const struct gs_replay_result *r,

@@ -8,7 +8,7 @@
 #include "analyzer/parallel.h"
 #include "analyzer/xalloc.h"
 
-const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "blocked", "insufficient"};
+const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient"};
 
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
@@ -94,13 +94,12 @@ static char *name_limit(const struct gs_capture_program *c, const struct gs_boun
 
 /* ---- one number of cores ---- */
 
-static size_t drop_failed(double *log_s, size_t n)
+static bool all_ended(const double *log_s, size_t n)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < n; i++)
-        if (!isnan(log_s[i]))
-            log_s[kept++] = log_s[i];
-    return kept;
+        if (isnan(log_s[i]))
+            return false;
+    return true;
 }
 
 /* The interval is wider where the replay went another way than the recording. */
@@ -113,8 +112,6 @@ static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double
     at->p50 = exp(fmin(mid, top));
     at->p10 = exp(fmin(lo, top));
     at->p90 = exp(fmin(hi, top));
-    if (!isnan(at->s_cond_min) && at->p10 < at->s_cond_min)
-        at->p10 = fmin(at->s_cond_min, at->p50);
 }
 
 /* Share of what the draws differ by that goes with one coordinate alone. */
@@ -143,13 +140,13 @@ static bool replay_at(const struct gs_capture_program *c, const struct gs__model
 {
     struct study s = {.c = c, .model = m, .cores = at->cores};
     replay_all(&s, n, jobs);
-    if (shares)
+    bool ended = all_ended(s.log_s, n);
+    if (ended && shares)
         find_drivers(s.log_s, n, shares);
-    size_t ended = drop_failed(s.log_s, n);
-    if (ended == n)
+    if (ended)
         set_quantiles(at, s.log_s, n, doubt);
     free(s.log_s);
-    return ended == n;
+    return ended;
 }
 
 static void bound_at(const struct gs_capture_program *c, const struct gs__model *m,

@@ -15,13 +15,7 @@
 #define GS_CORES_MOST  1024u
 
 enum gs_grade { GS_GRADE_A, GS_GRADE_B, GS_GRADE_C };
-enum gs_verdict {
-    GS_VERDICT_GAIN,
-    GS_VERDICT_NEUTRAL,
-    GS_VERDICT_LOSS,
-    GS_VERDICT_BLOCKED,
-    GS_VERDICT_INSUFFICIENT
-};
+enum gs_verdict { GS_VERDICT_GAIN, GS_VERDICT_NEUTRAL, GS_VERDICT_LOSS, GS_VERDICT_INSUFFICIENT };
 
 struct gs_whatif_options {
     const struct gs_target *target;

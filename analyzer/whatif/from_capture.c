@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "analyzer/whatif/acts.h"
+#include "analyzer/whatif/bounds.h"
 #include "analyzer/xalloc.h"
 
-#define LOOK_AFTER_NS 50000u /* the agent looks at the CPU clock after longer stretches */
+#define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
+#define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
 
@@ -145,6 +147,7 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
     }
     uint64_t cpu_ns = look && look->value > l->cpu_ns ? look->value - l->cpu_ns : 0;
     bool knows = look && l->has_look;
+    l->out->unknown_ns += look && !knows && !cover && ns > LONG_FIRST_NS ? ns : 0;
     if (knows && cpu_ns < l->since_ns)
         shorten(l, cpu_ns);
     add_off(l, cover, ns, knows && cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0);
@@ -242,6 +245,17 @@ static uint64_t find_wall(const struct gs_evidence *e)
     return last_ns > first_ns ? last_ns - first_ns : 0;
 }
 
+/* Not below what the program takes at least: others may have gone on meanwhile. */
+static void shorten_wall(struct gs_capture_program *out)
+{
+    struct gs_relaxed relaxed;
+    gs_relaxed_run(&out->program, 1u << 16, &relaxed);
+    uint64_t least_ns = relaxed.makespan_ns < out->wall_ns ? relaxed.makespan_ns : out->wall_ns;
+    bool fits = out->no_core_ns < out->wall_ns - least_ns;
+    out->no_core_ns = fits ? out->no_core_ns : out->wall_ns - least_ns;
+    out->wall_ns -= out->no_core_ns;
+}
+
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
                                      const struct gs_stacks *stacks, struct gs_capture_program *out)
 {
@@ -256,13 +270,13 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     }
     out->wall_ns = find_wall(e);
     out->no_core_ns += e->late_ns;
-    out->wall_ns -= out->no_core_ns < out->wall_ns ? out->no_core_ns : 0;
-    out->recorded_edges = acts.recorded_edges;
-    out->unmatched = acts.unmatched;
+    out->doubtful = acts.recorded_edges + acts.unmatched;
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
     if (why)
         gs_program_free(&out->program);
+    else
+        shorten_wall(out);
     return why;
 }
 

@@ -38,6 +38,10 @@ static char *against_number(const struct gs_recording *r, const struct gs_eviden
                             "gilscope run --locks");
     if (e->lost_rows || !gs_recording_is_whole(r))
         return gs_xasprintf("%s rows of it were lost or are damaged", gs_fmt_count(e->lost_rows).s);
+    if (c->no_core_ns > 3 * c->wall_ns)
+        return gs_xasprintf("the machine was busy: for %s of the recording the GIL stood still, as "
+                            "who was to run had no core",
+                            gs_fmt_percent(c->no_core_ns, c->wall_ns + c->no_core_ns).s);
     if (c->unknown_ns > c->thread_ns / UNKNOWN_PART)
         return gs_xasprintf("for %s of its threads' time off the GIL it is not known whether they "
                             "computed or waited",

@@ -10,8 +10,8 @@ static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
 static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
 static const struct gs_range_of wake_ns = {1000, 2500, 5000};
 static const struct gs_range_of latency = {0.95, 1.0, 1.15};
-#define BARGES                                                                                     \
-    0.75 /* share of the draws in which a running thread may take a lock that is let go */
+/* Share of the draws in which a running thread may take a lock that is let go. */
+#define BARGES 0.75
 
 struct gs__model gs__model_of(const struct gs_whatif_options *o)
 {

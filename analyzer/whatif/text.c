@@ -22,9 +22,11 @@ static void put_header(const struct gs_whatif_process *p, FILE *out)
 static void put_ceiling(const struct gs_whatif *w, FILE *out)
 {
     char *limit = gs_fmt_safe(w->limited_by, 80);
-    fprintf(out,
-            "  ceiling   S_max %.2f (%.2f if Python is not faster per thread), limited by: %s\n",
-            w->at.s_max, w->s_max_if_not_faster, limit);
+    fprintf(
+        out,
+        "  %u cores   at most %.2f (S_max), %.2f if Python is not faster per thread; limited by: "
+        "%s\n",
+        w->at.cores, w->at.s_max, w->s_max_if_not_faster, limit);
     free(limit);
     if (!isnan(w->at.s_cond_min))
         fprintf(out, "  floor     %.2f, as long as nothing is slower than assumed\n",
@@ -115,13 +117,9 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out)
 {
-    uint32_t cores = 0;
-    for (size_t i = 0; i < job->n_processes && !cores; i++)
-        cores = job->processes[i].prediction.at.cores;
-    fprintf(out,
-            "Free-threaded Python %s on %u cores, threads as recorded; nothing of it measured "
-            "here (mode: prior)\n\n",
-            options->target->name, cores);
+    fprintf(out, "Free-threaded Python %s, threads as recorded; mode: %s\n\n",
+            options->target->name,
+            gs_whatif_is_calibrated(options) ? "calibrated" : "prior (s was not measured)");
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
     fputs(

@@ -49,6 +49,7 @@ def test_rows_say_who_and_when(python, gilscope, record, targets):
                       key=lambda r: r["t"])
 
     # One thread lets go what another takes, and that one ends with it.
+    assert {r["reentrant"] for r in rows_of("rlock")} == {1} and {r["reentrant"] for r in rows_of("with")} == {0}
     rows = rows_of("handed over")
     assert [r["op"] for r in rows] == [1, 2, 1, 2]
     first, let_go, second, end = rows
