@@ -69,6 +69,8 @@ struct gs_recording {
     uint64_t failed_execs;
     char **cmdline, **settings;
     size_t n_cmdline, n_settings;
+    uint32_t locks, no_locks; /* enum gs_sync_type: recorded from some moment on; not, or no more */
+    char *no_locks_why;
     char **modules; /* paths of extension modules, each once */
     size_t n_modules, cap_modules;
     struct gs_clock clock;

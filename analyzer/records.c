@@ -329,6 +329,17 @@ static const char *const event_names[] = {
 #undef X
 };
 
+static void note_locks(struct gs_recording *r, uint64_t kind, uint64_t types, const char *why)
+{
+    if (kind == GS_EVENT_LOCKS)
+        r->locks |= (uint32_t)types;
+    if (kind != GS_EVENT_NO_LOCKS)
+        return;
+    r->no_locks |= (uint32_t)types;
+    if (!r->no_locks_why)
+        r->no_locks_why = gs_xstrndup(why, strlen(why));
+}
+
 static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
 {
     uint64_t ns = gs__record_seen_ns(ctx, rec), kind = gs_record_get_u(rec);
@@ -336,6 +347,7 @@ static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
     char *text = gs__record_string(rec);
     bool known = kind > 0 && kind < sizeof(event_names) / sizeof(*event_names);
     (void)ns;
+    note_locks(ctx->r, kind, value, text);
     if (kind == GS_EVENT_EXEC)
         ctx->r->ended = true;
     else if (kind == GS_EVENT_EXEC_FAILED)
@@ -349,7 +361,6 @@ static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
     else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK &&
              kind != GS_EVENT_ONLY_TASK && kind != GS_EVENT_LOCKS)
         gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
-    (void)value;
     free(text);
 }
 

@@ -136,7 +136,6 @@ static void collect_syncs(struct collector *x)
             .op = (uint8_t)op,
         };
         GS_PUSH(e->syncs, e->n_syncs, e->cap_syncs, row);
-        e->has_locks |= op != GS_SYNC_CPU;
     }
 }
 

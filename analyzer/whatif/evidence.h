@@ -42,7 +42,7 @@ struct gs_evidence {
     uint64_t folded_turns; /* of which there is no row */
     uint64_t lost_rows;    /* of any kind */
     uint64_t late_ns;      /* that the GIL was free although somebody had waited for it before */
-    bool too_long, has_locks;
+    bool too_long;
 };
 
 /* The recording was read. */

@@ -33,7 +33,12 @@ static char *against_number(const struct gs_recording *r, const struct gs_eviden
         return gs_xasprintf("%s turns that nobody waited for have no row; record it with "
                             "gilscope run --locks",
                             gs_fmt_count(e->folded_turns).s);
-    if (!e->has_locks)
+    if (r->no_locks & (GS_SYNC_LOCK | GS_SYNC_RLOCK))
+        return gs_xasprintf(
+            "not all that its threads did with locks was recorded: %s; --budget 100 "
+            "lets recording cost what it costs",
+            r->no_locks_why);
+    if (!(r->locks & GS_SYNC_LOCK))
         return gs_xasprintf("what its threads do with locks was not recorded; record it with "
                             "gilscope run --locks");
     if (e->lost_rows || !gs_recording_is_whole(r))

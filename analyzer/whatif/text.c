@@ -101,6 +101,14 @@ static void put_extensions(const struct gs_whatif_process *p, FILE *out)
     fputs(p->n_extensions > MOST_EXTENSIONS ? " ...\n" : "\n", out);
 }
 
+/* It may hold text of the capture. */
+static void put_why(const char *why, FILE *out)
+{
+    char *safe = gs_fmt_safe(why, 0);
+    fprintf(out, "  no estimate, grade C: %s\n", safe);
+    free(safe);
+}
+
 static void put_process(const struct gs_whatif_process *p, FILE *out)
 {
     const struct gs_whatif *w = &p->prediction;
@@ -108,7 +116,7 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
     if (p->has_program)
         put_ceiling(w, out);
     if (w->why_not || p->why_not)
-        fprintf(out, "  no estimate, grade C: %s\n", w->why_not ? w->why_not : p->why_not);
+        put_why(w->why_not ? w->why_not : p->why_not, out);
     else
         put_estimate(w, out);
     put_extensions(p, out);
