@@ -72,7 +72,7 @@ const struct gs_cmd gs_cmds[] = {
     {"calibrate",
      "look",
      "measure what whatif has to assume otherwise",
-     "-o FILE [--python EXE] [--python-t EXE] [-- PROGRAM ARGS...]",
+     "-o FILE [--python EXE] [--python-t EXE] [--base FILE] [-- PROGRAM ARGS...]",
      "Measures what several cores of this machine do together and, where a free-threaded Python is "
      "named, how long it takes for the same work in one thread: of eleven small loops, or of "
      "PROGRAM (a script and its arguments, with one thread and the load of one), which tells "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What gilscope calibrate runs: measures a machine, and a free-threaded Python beside one with the GIL.
 
-usage: python -c TEXT measure PYTHON_T|'' [PROGRAM ARGS...]    prints the calibration
+usage: python -c TEXT measure PYTHON_T|'' CAP|'' [PROGRAM ARGS...]    prints it; CAP: numbers measured before
        python -c TEXT count KERNEL BEGIN SECONDS               loops a second of one kernel, from BEGIN on
        python -c TEXT time KERNEL SECONDS                      least seconds that a loop takes
 
@@ -227,12 +227,12 @@ def check_free_threaded(python_t):
         raise SystemExit("%s is not free-threaded" % python_t)
 
 
-def measure(python_t, *program):
+def measure(python_t, cap, *program):
     if python_t:
         check_free_threaded(python_t)
     print("gilscope calibration 1")
     print("python %s" % sys.version.split()[0])
-    print("cap " + " ".join("%.4f" % c for c in measure_cap(len(os.sched_getaffinity(0)))))
+    print("cap " + (cap or " ".join("%.4f" % c for c in measure_cap(len(os.sched_getaffinity(0))))))
     if python_t:
         version = subprocess.check_output([python_t, "-c", "import sys; print('%d.%dt' % sys.version_info[:2])"])
         print("target " + version.decode().strip())

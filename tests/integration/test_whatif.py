@@ -147,6 +147,8 @@ def test_calibrate_measures(gilscope, python, free_threaded_python, tmp_path):
     p10, p50, p90 = map(float, lines["s"].split())
     assert cap[0] == 1 and cap == sorted(cap) and 0 < p10 <= p50 <= p90
     assert out.stat().st_mode & 0o777 == 0o600
+    gilscope("calibrate", "--python", python.path, "--base", out, "-o", tmp_path / "z.cal", timeout=60)
+    assert (tmp_path / "z.cal").read_text().splitlines()[2] == "cap " + lines["cap"]
     assert "exists" in gilscope("calibrate", "-o", out, expect_rc=1, timeout=300).stderr
     failed = gilscope("calibrate", "--python", python.path, "--python-t", free_threaded_python.path, "-o",
                       tmp_path / "y.cal", "--", "/nonexistent.py", expect_rc=1, timeout=300, env=clean_env())
