@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The agent's own memcpy() and its like, hidden: the process's may be another preload's.
- * ThreadSanitizer's checks each copy, knows nothing of our atomics, and reports races that are
- * none. Only for what is rare; where it matters the compiler copies inline. Compiled as
- * freestanding, or the compiler would make of each loop here a call of the function it is in.
+ * The agent's own memcpy(), strlen() and their like, hidden: the process's may be another
+ * preload's. ThreadSanitizer's checks each byte, knows nothing of our atomics or of the loader's
+ * lock, and reports races that are none. Only for what is rare; where it matters the compiler
+ * copies inline. Compiled as freestanding, or the compiler would make of each loop here a call of
+ * the function it is in.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,14 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n);
 void *memmove(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+size_t strnlen(const char *s, size_t most);
+char *strchr(const char *s, int c);
+char *strrchr(const char *s, int c);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+size_t strcspn(const char *s, const char *reject);
+char *strstr(const char *s, const char *word);
 
 static void copy_word(char *to, const char *from)
 {
@@ -65,4 +74,64 @@ int memcmp(const void *a, const void *b, size_t n)
     while (n && *p == *q)
         n--, p++, q++;
     return n ? *p - *q : 0;
+}
+
+size_t strlen(const char *s)
+{
+    size_t n = 0;
+    while (s[n])
+        n++;
+    return n;
+}
+
+size_t strnlen(const char *s, size_t most)
+{
+    size_t n = 0;
+    while (n < most && s[n])
+        n++;
+    return n;
+}
+
+char *strchr(const char *s, int c)
+{
+    while (*s && *s != (char)c)
+        s++;
+    return *s == (char)c ? (char *)s : NULL;
+}
+
+char *strrchr(const char *s, int c)
+{
+    const char *last = NULL;
+    for (; *s; s++)
+        last = *s == (char)c ? s : last;
+    return (char *)((char)c ? last : s);
+}
+
+int strncmp(const char *a, const char *b, size_t n)
+{
+    for (; n && *a && *a == *b; n--)
+        a++, b++;
+    return n ? (unsigned char)*a - (unsigned char)*b : 0;
+}
+
+int strcmp(const char *a, const char *b)
+{
+    return strncmp(a, b, SIZE_MAX);
+}
+
+size_t strcspn(const char *s, const char *reject)
+{
+    size_t n = 0;
+    while (s[n] && !strchr(reject, s[n]))
+        n++;
+    return n;
+}
+
+char *strstr(const char *s, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *s || !n; s++)
+        if (strncmp(s, word, n) == 0)
+            return (char *)s;
+    return NULL;
 }
