@@ -130,9 +130,10 @@ void gs__find_changes(const struct gs_capture_program *c, const struct gs__model
     open_median(&d, c, m, out->at.cores);
     run_median(&d, c);
     change_locks(c, &d, out);
+    uint32_t s_q16 = d.draw.params.s_q16;
     d.draw.params.s_q16 = GS_Q16(1);
     add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c));
-    d.draw.params.s_q16 = GS_Q16(m->s->p50);
+    d.draw.params.s_q16 = s_q16;
     if (c->n_threads > out->at.cores) {
         gs__draw_machine(&d.draw, m, (uint32_t)c->n_threads, 0.5);
         add_change(out, gs_xasprintf("with a core for each thread"), run_median(&d, c));

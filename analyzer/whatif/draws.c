@@ -31,10 +31,7 @@ static const struct {
     unsigned degree, coefficients;
     uint32_t m[4];
 } polynomials[GS_N_UNKNOWNS - 1] = {
-    {1, 0, {1}},
-    {2, 1, {1, 3}},
-    {3, 1, {1, 3, 1}},
-    {3, 2, {1, 1, 1}},
+    {1, 0, {1}}, {2, 1, {1, 3}}, {3, 1, {1, 3, 1}}, {3, 2, {1, 1, 1}}, {4, 1, {1, 1, 3, 3}},
 };
 
 static uint32_t direction(unsigned dimension, unsigned bit)

@@ -156,7 +156,7 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
     find_bounds(c, m, at->cores, m->s_lowest, 1, &b);
     at->s_max = ratio(c->wall_ns, b.lo_ns);
     free(b.serial_ns);
-    find_bounds(c, m, at->cores, m->s->p90, 0.1, &b);
+    find_bounds(c, m, at->cores, gs__s_worst(m, at->cores), 0.1, &b);
     at->s_cond_min = ratio(c->wall_ns, b.hi_ns);
     free(b.serial_ns);
     at->p10 = at->p50 = at->p90 = NAN;

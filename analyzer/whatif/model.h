@@ -14,6 +14,9 @@ struct gs__model {
 };
 struct gs__model gs__model_of(const struct gs_whatif_options *o);
 
+/* What nine of ten draws are below. */
+double gs__s_worst(const struct gs__model *m, uint32_t cores);
+
 struct gs__draw {
     struct gs_replay_params params;
     uint32_t *cap_q16; /* the caller's: room for the cores */

@@ -87,6 +87,9 @@ static struct gs_whatif_job predict(const struct cap *c, uint32_t cores)
     return job;
 }
 
+/* Of the interpreter's work on two cores, whatever s: model.c. */
+#define TOGETHER 1.06
+
 static void near(double got, double wanted)
 {
     if (!(got > wanted * 0.995 && got < wanted * 1.005))
@@ -109,7 +112,9 @@ static void threads_that_share_nothing(void **state)
     assert_int_equal(p->prediction.grade, GS_GRADE_A);
     assert_int_equal(p->prediction.verdict, GS_VERDICT_GAIN);
     near(p->prediction.s_max_if_not_faster, 20.0 / 10.5); /* the second one began half a ms later */
-    near(p->prediction.at.p50, 20.0 / 10.5);
+    /* The draws of what two cores do together are cut off at two. */
+    assert_true(p->prediction.at.p50 > 0.97 * 20 / 10.5 / TOGETHER);
+    assert_true(p->prediction.at.p50 < 1.005 * 20 / 10.5 / TOGETHER);
     near(p->prediction.curve[0].p50, 1);
     gs_whatif_job_free(&job);
     cap_close(&c);
@@ -134,9 +139,9 @@ static void a_lock_that_the_gil_kept_free(void **state)
     struct gs_whatif *w = &job.processes[0].prediction;
     near(w->s_max_if_not_faster, 20.0 / 16);
     assert_string_equal(w->limited_by, "lock at app.py:10 run");
-    assert_true(w->at.p50 > 1.15 && w->at.p50 <= 20.0 / 16 + 0.01);
+    assert_true(w->at.p50 > 1.1 && w->at.p50 <= 20.0 / 16 / TOGETHER + 0.01);
     assert_string_equal(w->changes[0].what, "without waiting for lock at app.py:10 run");
-    near(w->changes[0].s, 20.0 / 10.5);
+    near(w->changes[0].s, 20.0 / 10.5 / TOGETHER);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
