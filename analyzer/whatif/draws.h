@@ -16,7 +16,7 @@ struct gs_range_of {
 /* id, what it is */
 #define GS_UNKNOWNS(X)                                                                             \
     X(S, "s: time of free-threaded Python for the same work")                                      \
-    X(THREADS, "threads of free-threaded Python slowing each other")                               \
+    X(THREADS, "s of several threads, when one was measured")                                      \
     X(CAP, "cap: what several busy cores do together")                                             \
     X(WAKE, "time to wake a thread")                                                               \
     X(POLICY, "who gets a lock that is let go")                                                    \

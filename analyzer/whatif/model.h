@@ -11,6 +11,7 @@ struct gs__model {
     const struct gs_calibration *calibration;
     const struct gs_range_of *s;
     double s_lowest;
+    bool s_is_of_one; /* thread */
 };
 struct gs__model gs__model_of(const struct gs_whatif_options *o);
 

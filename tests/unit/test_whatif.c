@@ -88,7 +88,7 @@ static struct gs_whatif_job predict(const struct cap *c, uint32_t cores)
 }
 
 /* Of the interpreter's work on two cores, whatever s: model.c. */
-#define TOGETHER 1.06
+#define TOGETHER 1.04
 
 static void near(double got, double wanted)
 {
