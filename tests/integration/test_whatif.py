@@ -75,6 +75,7 @@ def bare(record, python, script, *numbers):
     return record(python, argv, options=["--budget", "100", "--locks"])
 
 
+@pytest.mark.serial
 @pytest.mark.pythons(min=(3, 13), max=(3, 13))
 def test_threads_that_share_nothing_gain_what_the_cores_give(record, script, python, whatif, tmp_path):
     """Three equal threads of computing: three times as fast on four cores, less s and less what cores lose."""
@@ -91,6 +92,7 @@ def test_threads_that_share_nothing_gain_what_the_cores_give(record, script, pyt
     assert 2.3 < got["s_p50"] / alone["s_p50"] < 2.8  # cap(3) is 2.7
 
 
+@pytest.mark.serial
 @pytest.mark.pythons(min=(3, 13), max=(3, 13))
 def test_one_lock_around_everything_is_the_ceiling(record, script, python, whatif):
     """Half of the work is in one lock: twice as fast, whatever the cores."""
