@@ -77,10 +77,10 @@ struct gs__thing *gs__thing_at(struct gs__finder *f, const struct gs_sync_row *s
 
 void gs__wake_as_recorded(struct gs__finder *f, const struct gs_edge_row *edge, uint64_t began_ns)
 {
-    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up", 0) & (GS_OBJECTS - 1);
+    uint32_t event = gs__new_object(f, GS_OBJECT_EVENT, "wake-up", 0);
     f->p->objects[event].recorded = true;
-    gs__add_act(f, edge->post_ns, edge->waker, (struct gs_op){.kind = GS_OP_SET, .object = event});
-    gs__add_act(f, began_ns, edge->thread, (struct gs_op){.kind = GS_OP_WAIT, .object = event});
+    gs__add_act(f, edge->post_ns, edge->waker, gs_op_on(GS_OP_SET, event));
+    gs__add_act(f, began_ns, edge->thread, gs_op_on(GS_OP_WAIT, event));
     f->a->recorded_edges++;
 }
 
@@ -111,9 +111,9 @@ void gs__put_item(struct gs__finder *f, struct gs__thing *t, uint32_t *channel,
     uint32_t task = gs_program_task(f->p);
     GS_RESERVE(t->items, (size_t)t->n_put + 1, t->cap_items);
     t->items[t->n_put++] = task;
-    gs__add_act(
-        f, t_ns, s->thread,
-        (struct gs_op){.kind = GS_OP_PUT, .object = *channel & (GS_OBJECTS - 1), .item = task});
+    struct gs_op op = gs_op_on(GS_OP_PUT, *channel);
+    op.item = task;
+    gs__add_act(f, t_ns, s->thread, op);
 }
 
 bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, uint64_t t_ns,
@@ -128,7 +128,7 @@ bool gs__get_item(struct gs__finder *f, struct gs__thing *t, uint32_t channel, u
     t->reader = thread + 1;
     uint64_t end_ns = last_turn_ns(f->e, thread);
     t->readers_end_ns = end_ns > t->readers_end_ns ? end_ns : t->readers_end_ns;
-    struct gs_op op = {.kind = GS_OP_GET, .object = channel & (GS_OBJECTS - 1)};
+    struct gs_op op = gs_op_on(GS_OP_GET, channel);
     op.item = t->items[t->n_got++];
     gs__add_act(f, t_ns, thread, op);
     return true;
@@ -282,8 +282,7 @@ static void find_starts(struct gs__finder *f)
         f->p->threads[t].late = true;
         uint64_t t_ns = first_ns < by->rel_ns ? first_ns : by->rel_ns;
         gs__add_act(f, before_it_waited(f, by, t_ns), by->thread,
-                    (struct gs_op){.kind = GS_OP_START,
-                                   .object = f->p->threads[t].object & (GS_OBJECTS - 1)});
+                    gs_op_on(GS_OP_START, f->p->threads[t].object));
     }
     free(turns);
 }

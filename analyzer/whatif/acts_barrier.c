@@ -8,8 +8,7 @@
 
 static void arrive(struct gs__finder *f, uint64_t t_ns, uint32_t thread, uint32_t barrier)
 {
-    gs__add_act(f, t_ns, thread,
-                (struct gs_op){.kind = GS_OP_ARRIVE, .object = barrier & (GS_OBJECTS - 1)});
+    gs__add_act(f, t_ns, thread, gs_op_on(GS_OP_ARRIVE, barrier));
 }
 
 /* The Condition's mutex, which the thread took last. */

@@ -59,9 +59,7 @@ static void take_as_new(struct gs__finder *f, size_t i, struct gs__thing *t)
 static uint32_t add(struct gs__finder *f, const struct gs__thing *t, uint64_t t_ns, uint32_t thread,
                     enum gs_op_kind kind)
 {
-    gs__add_act(
-        f, t_ns, thread,
-        (struct gs_op){.kind = kind, .object = t->object & (GS_OBJECTS - 1), .item = GS_NO_TASK});
+    gs__add_act(f, t_ns, thread, gs_op_on(kind, t->object));
     return (uint32_t)f->a->n_acts - 1;
 }
 

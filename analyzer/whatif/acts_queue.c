@@ -47,8 +47,7 @@ static void begin_wait(struct gs__finder *f, struct gs__queue_call *call,
     struct gs__thing *t = gs__thing_at(f, &mutex, false);
     call->waited = true;
     call->wait_ns = gs__call_began(s);
-    gs__add_act(f, call->wait_ns, s->thread,
-                (struct gs_op){.kind = GS_OP_RELEASE, .object = t->object & (GS_OBJECTS - 1)});
+    gs__add_act(f, call->wait_ns, s->thread, gs_op_on(GS_OP_RELEASE, t->object));
     if (!call->gets)
         note_capacity(f, t);
 }

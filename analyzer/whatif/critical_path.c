@@ -61,11 +61,6 @@ struct relaxed {
 
 /* ---- before it runs ---- */
 
-static bool is_pool_get(const struct gs_program *p, const struct gs_op *op)
-{
-    return op->kind == GS_OP_GET && p->objects[op->object].pool;
-}
-
 /* An item's worker reads on its own, so that its counts begin at the item. */
 static void number_visits(struct relaxed *x)
 {
@@ -74,7 +69,7 @@ static void number_visits(struct relaxed *x)
     uint32_t *reader = gs_xcalloc(p->n_objects + 1, sizeof(*reader)), n = 1;
     for (size_t i = 0; i < p->n_ops; i++) {
         const struct gs_op *op = &p->ops[i];
-        n += op->kind == GS_OP_END || is_pool_get(p, op);
+        n += op->kind == GS_OP_END || gs_is_pool_get(p, op);
         if (op->kind != GS_OP_GET && op->kind != GS_OP_ARRIVE)
             continue;
         if (reader[op->object] != n)
@@ -105,7 +100,7 @@ static void find_workers(struct relaxed *x)
     for (uint32_t t = 0; t < x->p->n_threads; t++) {
         const struct gs_op *op = &x->p->ops[x->p->threads[t].first_op];
         x->runners[t].pool = GS_NO_OBJECT;
-        while (op->kind != GS_OP_END && !is_pool_get(x->p, op))
+        while (op->kind != GS_OP_END && !gs_is_pool_get(x->p, op))
             op++;
         if (op->kind == GS_OP_END)
             continue;
@@ -376,7 +371,7 @@ static void step(struct relaxed *x, uint32_t who)
 {
     struct runner *me = &x->runners[who];
     const struct gs_op *op = &x->p->ops[me->op];
-    while (op->kind != GS_OP_END && !is_pool_get(x->p, op)) {
+    while (op->kind != GS_OP_END && !gs_is_pool_get(x->p, op)) {
         if (!do_op(x, who, op))
             return;
         op = &x->p->ops[me->op];

@@ -89,7 +89,6 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
                      const struct gs_capture_program *c)
 {
     p->pid = r->pid;
-    p->python_hex = r->python_hex;
     p->command = join_words(r->cmdline, r->n_cmdline);
     list_extensions(p, r);
     p->wall_ns = c->wall_ns;

@@ -8,7 +8,7 @@
 #include "analyzer/whatif/estimate.h"
 
 struct gs_whatif_process {
-    uint32_t pid, python_hex;
+    uint32_t pid;
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
     uint64_t py_ns, native_ns, latency_ns, blocked_ns;

@@ -19,11 +19,6 @@ struct look {
     bool plain;
 };
 
-static bool is_pool_get(const struct gs_program *p, const struct gs_op *op)
-{
-    return op->kind == GS_OP_GET && p->objects[op->object].pool;
-}
-
 /* Waits, or may wait, for something that is no lock. */
 static bool can_park(const struct gs_program *p, const struct gs_op *op)
 {
@@ -46,7 +41,7 @@ static void find_ends(struct look *l)
     const struct gs_program *p = l->p;
     for (size_t i = 0; i < p->n_tasks; i++) {
         uint32_t op = p->tasks[i].first_op;
-        while (op != GS_NO_OP && p->ops[op].kind != GS_OP_END && !is_pool_get(p, &p->ops[op]))
+        while (op != GS_NO_OP && p->ops[op].kind != GS_OP_END && !gs_is_pool_get(p, &p->ops[op]))
             op++;
         l->ends[i] = op == GS_NO_OP || p->ops[op].kind == GS_OP_END;
     }
@@ -76,7 +71,7 @@ static void on_use(struct look *l, const struct gs_op *op)
 
 static void on_op(struct look *l, const struct gs_op *op)
 {
-    bool draws = is_pool_get(l->p, op);
+    bool draws = gs_is_pool_get(l->p, op);
     if (draws) {
         l->plain &= !l->first_pool || l->first_pool == op->object + 1u;
         l->first_pool = op->object + 1u;

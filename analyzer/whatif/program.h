@@ -88,6 +88,18 @@ struct gs_program {
     size_t cap_ops, cap_objects, cap_tasks, cap_threads;
 };
 
+/* An operation on an object, without an item. */
+static inline struct gs_op gs_op_on(enum gs_op_kind kind, uint32_t object)
+{
+    return (struct gs_op){.kind = kind, .object = object & (GS_OBJECTS - 1), .item = GS_NO_TASK};
+}
+
+/* Where a worker goes on with another item. */
+static inline bool gs_is_pool_get(const struct gs_program *p, const struct gs_op *op)
+{
+    return op->kind == GS_OP_GET && p->objects[op->object].pool;
+}
+
 /* Each appends; what they return is an index. Operations go to the list begun last: of each thread
  * there is one at most. */
 uint32_t gs_program_object(struct gs_program *p, enum gs_object_kind kind, const char *name);

@@ -93,12 +93,12 @@ static const char *read_op(struct reader *r, const char *word)
         return "no such operation";
     if (r->p->n_threads == 0)
         return "an operation before the first thread";
-    struct gs_op op = {.kind = forms[i].kind, .item = GS_NO_TASK};
+    struct gs_op op = gs_op_on(forms[i].kind, 0);
     if (forms[i].object != GS_OBJECT_NONE) {
         const char *name = next_word(r);
         if (!name)
             return "a name is expected";
-        op.object = object_named(r, forms[i].object, name) & (GS_OBJECTS - 1);
+        op = gs_op_on(forms[i].kind, object_named(r, forms[i].object, name));
     }
     const char *why = read_rest(r, forms[i].rest, &op);
     if (!why)
