@@ -13,7 +13,7 @@
 struct mapping {
     uintptr_t lo, hi;
     enum gs_map_kind kind;
-    bool is_file;
+    bool is_file, has_no_rights;
     uint64_t rss, anonymous;
 };
 
@@ -66,9 +66,17 @@ static uint64_t kib_of(const char *p)
 
 /* ---- mappings ---- */
 
-static bool is_thread_heap(const struct mapping *m)
+static bool may_be_thread_heap(const struct mapping *m)
 {
     return m->lo % GLIBC_HEAP_MAX == 0 && m->hi - m->lo <= GLIBC_HEAP_MAX;
+}
+
+/* What such a heap does not use yet is reserved behind it, without rights. Kernels align other
+ * large mappings, too (to 2 MiB): one in 32 of these begins where a heap could. */
+static bool is_thread_heap(const struct mapping *m, const struct mapping *next)
+{
+    uintptr_t end = m->lo + GLIBC_HEAP_MAX;
+    return m->hi == end || (next->lo == m->hi && next->hi >= end && next->has_no_rights);
 }
 
 static enum gs_map_kind kind_of(const struct parse *p, const struct mapping *m, const char *name)
@@ -81,7 +89,7 @@ static enum gs_map_kind kind_of(const struct parse *p, const struct mapping *m, 
         return GS_MAP_STACK;
     if (m->lo == p->last_file_hi)
         return GS_MAP_FILE_PRIVATE;
-    return is_thread_heap(m) ? GS_MAP_THREAD_HEAPS : GS_MAP_OTHER;
+    return may_be_thread_heap(m) ? GS_MAP_THREAD_HEAPS : GS_MAP_OTHER;
 }
 
 static uint64_t at_most(uint64_t a, uint64_t b)
@@ -120,10 +128,13 @@ static bool open_mapping(struct parse *p, const char *line)
     const char *at = line;
     if (!parse_hex(&at, &m.lo) || *at++ != '-' || !parse_hex(&at, &m.hi) || *at != ' ')
         return false;
+    m.has_no_rights = begins_with(at, " ---");
     for (int i = 0; i < 4; i++) /* rights, offset, device, inode */
         at = skip_word(at);
     while (*at == ' ')
         at++;
+    if (p->at.kind == GS_MAP_THREAD_HEAPS && !is_thread_heap(&p->at, &m))
+        p->at.kind = GS_MAP_OTHER;
     close_mapping(p);
     m.is_file = *at == '/';
     m.kind = kind_of(p, &m, at);

@@ -54,7 +54,9 @@ static uint64_t arenas_rss(uintptr_t lo, uintptr_t hi)
 
 static void assert_near(uint64_t a, uint64_t b, uint64_t slack)
 {
-    assert_true((a > b ? a - b : b - a) <= slack);
+    if ((a > b ? a - b : b - a) > slack)
+        fail_msg("%llu is not %llu, give or take %llu", (unsigned long long)a,
+                 (unsigned long long)b, (unsigned long long)slack);
 }
 
 static void kinds_add_up_to_what_the_kernel_says(void **state)
@@ -96,6 +98,39 @@ static void each_kind_is_told_from_the_others(void **state)
     munmap(anonymous, bytes);
     assert_true(gs_maps_read(&after, arenas_rss));
     assert_near(after.rss_of[GS_MAP_AGENT], before.rss_of[GS_MAP_AGENT], 64 << 10);
+}
+
+#define THREAD_HEAP_BYTES ((size_t)64 << 20)
+
+/* Where glibc could have put a thread's heap: 64 MiB of address space, aligned to as much. */
+static char *reserve_thread_heap(void)
+{
+    char *all = mmap(NULL, 2 * THREAD_HEAP_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(all != MAP_FAILED);
+    size_t before = -(uintptr_t)all % THREAD_HEAP_BYTES;
+    if (before)
+        munmap(all, before);
+    if (before < THREAD_HEAP_BYTES)
+        munmap(all + before + THREAD_HEAP_BYTES, THREAD_HEAP_BYTES - before);
+    return all + before;
+}
+
+static void a_threads_heap_is_told_by_what_it_reserves(void **state)
+{
+    struct gs_maps before, heap, block;
+    const size_t bytes = 6 << 20;
+    (void)state;
+    assert_true(gs_maps_read(&before, arenas_rss));
+    char *p = reserve_thread_heap();
+    mprotect(p, bytes, PROT_READ | PROT_WRITE);
+    memset(p, 1, bytes);
+    assert_true(gs_maps_read(&heap, arenas_rss));
+    assert_int_equal(heap.rss_of[GS_MAP_THREAD_HEAPS] - before.rss_of[GS_MAP_THREAD_HEAPS], bytes);
+    munmap(p + bytes, THREAD_HEAP_BYTES - bytes);
+    assert_true(gs_maps_read(&block, arenas_rss));
+    assert_int_equal(block.rss_of[GS_MAP_THREAD_HEAPS], before.rss_of[GS_MAP_THREAD_HEAPS]);
+    assert_near(block.rss_of[GS_MAP_OTHER] - before.rss_of[GS_MAP_OTHER], bytes, 256 << 10);
+    munmap(p, bytes);
 }
 
 /* ---- the heap ---- */
@@ -200,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_add_up_to_what_the_kernel_says),
         cmocka_unit_test(each_kind_is_told_from_the_others),
+        cmocka_unit_test(a_threads_heap_is_told_by_what_it_reserves),
         cmocka_unit_test(used_and_free_blocks_are_summed),
         cmocka_unit_test(what_does_not_fit_together_is_refused),
         cmocka_unit_test(no_bytes_make_it_read_outside),
