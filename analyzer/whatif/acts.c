@@ -252,38 +252,73 @@ static uint64_t before_it_waited(const struct gs__finder *f, const struct gs_tur
     return waited ? covers[lo].from_ns : t_ns;
 }
 
-/* A new thread asks for the GIL at once: whoever holds it then, or held it last, made the thread.
- */
+struct start {
+    uint32_t by; /* thread; GS__NO_OBJECT: nobody knows */
+    uint64_t t_ns;
+};
+
+/* Thread.start waits for the new thread to say that it runs: who waited for that made it. */
+static void start_by_waiter(const struct gs__finder *f, struct start *starts)
+{
+    uint32_t *who =
+        gs_xcalloc(f->p->n_objects, sizeof(*who)); /* +1: by what it says that it runs */
+    for (uint32_t t = 0; t < f->e->n_threads; t++)
+        if (f->runs[t] != GS__NO_OBJECT)
+            who[f->runs[t]] = t + 1;
+    for (size_t i = 0; i < f->a->n_acts; i++) {
+        const struct gs_act *act = &f->a->acts[i];
+        if (act->op.kind == GS_OP_GET && who[act->op.object] &&
+            act->thread + 1 != who[act->op.object])
+            starts[who[act->op.object] - 1] = (struct start){act->thread, act->t_ns};
+    }
+    free(who);
+}
+
+/* Else: a new thread asks for the GIL at once, and whoever holds it then, or held it last, made the
+ * thread. `turns`: all, by when they began. */
+static struct start start_by_turn(const struct gs__finder *f, const struct gs_turn_row **turns,
+                                  uint32_t t)
+{
+    const struct gs_evidence *e = f->e;
+    uint64_t first_ns = e->turns[e->turn_from[t]].asked_ns;
+    size_t lo = 0, hi = e->n_turns;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (turns[mid]->acq_ns <= first_ns)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    while (lo > 0 && turns[lo - 1]->thread == t)
+        lo--;
+    if (lo == 0)
+        return (struct start){.by = GS__NO_OBJECT};
+    const struct gs_turn_row *by = turns[lo - 1];
+    uint64_t t_ns = first_ns < by->rel_ns ? first_ns : by->rel_ns;
+    return (struct start){by->thread, before_it_waited(f, by, t_ns)};
+}
+
 static void find_starts(struct gs__finder *f)
 {
     const struct gs_evidence *e = f->e;
     const struct gs_turn_row **turns = gs_xmalloc(e->n_turns + 1, sizeof(*turns));
+    struct start *starts = gs_xmalloc(e->n_threads + 1, sizeof(*starts));
     for (size_t i = 0; i < e->n_turns; i++)
         turns[i] = &e->turns[i];
     if (e->n_turns)
         qsort(turns, e->n_turns, sizeof(*turns), by_acquire);
+    for (uint32_t t = 0; t < e->n_threads; t++)
+        starts[t] = e->turn_from[t] < e->turn_from[t + 1] ? start_by_turn(f, turns, t)
+                                                          : (struct start){.by = GS__NO_OBJECT};
+    start_by_waiter(f, starts);
     for (uint32_t t = 0; t < e->n_threads; t++) {
-        if (e->turn_from[t] == e->turn_from[t + 1])
+        if (starts[t].by == GS__NO_OBJECT)
             continue;
-        uint64_t first_ns = e->turns[e->turn_from[t]].asked_ns;
-        size_t lo = 0, hi = e->n_turns;
-        while (lo < hi) {
-            size_t mid = lo + (hi - lo) / 2;
-            if (turns[mid]->acq_ns <= first_ns)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        while (lo > 0 && turns[lo - 1]->thread == t)
-            lo--;
-        if (lo == 0)
-            continue;
-        const struct gs_turn_row *by = turns[lo - 1];
         f->p->threads[t].late = true;
-        uint64_t t_ns = first_ns < by->rel_ns ? first_ns : by->rel_ns;
-        gs__add_act(f, before_it_waited(f, by, t_ns), by->thread,
+        gs__add_act(f, starts[t].t_ns, starts[t].by,
                     gs_op_on(GS_OP_START, f->p->threads[t].object));
     }
+    free(starts);
     free(turns);
 }
 
@@ -307,6 +342,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     f.calls = gs_xcalloc(e->n_threads + 1, sizeof(*f.calls));
     f.visits = gs_xcalloc(e->n_threads + 1, sizeof(*f.visits));
     f.places = gs_xcalloc(stacks->n_nodes + 1, 1);
+    f.runs = gs_xmalloc(e->n_threads + 1, sizeof(*f.runs));
+    memset(f.runs, 0xff, (e->n_threads + 1) * sizeof(*f.runs));
     for (uint32_t t = 0; t < e->n_threads; t++)
         mark_blocked(&f, t);
     walk_syncs(&f);
@@ -330,6 +367,7 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
     free(f.cover_from);
     free(f.visits);
     free(f.places);
+    free(f.runs);
 }
 
 void gs_acts_free(struct gs_acts *a)

@@ -52,6 +52,7 @@ enum gs__place {
     GS__WAKES_IN_QUEUE,   /* in Condition.notify itself */
     GS__WAITS_AT_BARRIER, /* in Condition.wait itself */
     GS__OPENS_BARRIER,    /* in Condition.notify itself */
+    GS__SAYS_IT_RUNS,     /* a new thread, in Condition.notify itself: Thread.start waits for it */
 };
 
 struct gs__finder {
@@ -69,6 +70,7 @@ struct gs__finder {
     uint8_t *explained;           /* by edge row: inside such a call */
     struct gs__queue_call *calls; /* by thread */
     struct gs__visit *visits;     /* by thread */
+    uint32_t *runs;               /* by thread: the signal by which it said so; GS__NO_OBJECT */
     size_t *cover_from;           /* of each thread; when all are found */
     uint8_t *places;              /* by stack node */
 };

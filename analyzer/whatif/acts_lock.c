@@ -64,12 +64,14 @@ static uint32_t add(struct gs__finder *f, const struct gs__thing *t, uint64_t t_
 }
 
 /* Whoever took it took nothing: there is nothing to wait for before it is let go. */
-static void make_signal(struct gs__finder *f, struct gs__thing *t, uint32_t node)
+static void make_signal(struct gs__finder *f, struct gs__thing *t, const struct gs_sync_row *s)
 {
     gs__forget_hold(f, t);
-    t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal", node);
+    t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal", s->node);
     t->signals = true;
     t->pending = 0;
+    if (gs__place_of(f, s->node) == GS__SAYS_IT_RUNS)
+        f->runs[s->thread] = t->object;
 }
 
 static void on_acquired(struct gs__finder *f, size_t i)
@@ -109,7 +111,7 @@ static void on_released(struct gs__finder *f, const struct gs_sync_row *s)
         return;
     t->held = false;
     if (t->owner != s->thread && !t->signals)
-        make_signal(f, t, s->node);
+        make_signal(f, t, s);
     t->pending += t->signals;
     add(f, t, s->t_ns, s->thread, t->signals ? GS_OP_PUT : GS_OP_RELEASE);
 }

@@ -70,6 +70,8 @@ static enum gs__place look_at(const struct gs_stacks *s, uint32_t node)
             return GS__WAITS_AT_BARRIER;
         if (itself_wakes && is_function(s, node, "threading.py", "_release"))
             return GS__OPENS_BARRIER;
+        if (itself_wakes && is_function(s, node, "threading.py", "_bootstrap_inner"))
+            return GS__SAYS_IT_RUNS;
     }
     return GS__ELSEWHERE;
 }

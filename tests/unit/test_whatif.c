@@ -175,6 +175,39 @@ static void what_another_thread_lets_go_is_a_signal(void **state)
     cap_close(&c);
 }
 
+/* Thread 0 makes thread 2, which gets no core before thread 1 has run for 9 ms, so that thread 1
+ * has the GIL as thread 2 first asks for it. Who waits for thread 2 to say that it runs has made
+ * it. */
+static void who_waits_for_a_thread_to_run_has_made_it(void **state)
+{
+    (void)state;
+    static const struct cap_row turns[] = {
+        {1, 1000, 0, GS_SLICE_TURN, MS, 1, 0, 0, 0},
+        {2, 1000 + MS, 1, GS_SLICE_TURN, 10 * MS, 1, 0, 0, 0},
+        {3, 1000 + 11 * MS, 2, GS_SLICE_TURN | GS_SLICE_WAIT, MS, 1, MS, 0, 1},
+        {4, 1000 + 12 * MS, 0, GS_SLICE_TURN, 10 * MS, 1, 0, 0, 0},
+    };
+    const struct cap_sync rows[] = {
+        {1000 + MS / 2, 0, GS_SYNC_ACQUIRED, LOCK, 100, 1},
+        {1000 + 12 * MS - 1000, 2, GS_SYNC_RELEASED, LOCK, 0, 2},
+        {1000 + 12 * MS + 1000, 0, GS_SYNC_ACQUIRED, LOCK, 11 * MS + 2000, 1},
+    };
+    struct cap c;
+    begin(&c, true);
+    cap_thread(&c, 2, "late");
+    cap_code(&c, 2, "threading.py", "Condition.notify", 370);
+    cap_code(&c, 3, "threading.py", "_bootstrap_inner", 1000);
+    cap_stack2(&c, 2, 2, 3);
+    cap_end_records(&c);
+    cap_slices(&c, turns, 4);
+    put_syncs(&c, rows, 3);
+    struct gs_whatif_job job = predict(&c, 3);
+    assert_null(job.processes[0].why_not);
+    near(job.processes[0].prediction.s_max_if_not_faster, 22.0 / 12);
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+}
+
 static void says(const struct cap *c, const char *why)
 {
     struct gs_whatif_job job = predict(c, 2);
@@ -220,6 +253,7 @@ int main(void)
         cmocka_unit_test(threads_that_share_nothing),
         cmocka_unit_test(a_lock_that_the_gil_kept_free),
         cmocka_unit_test(what_another_thread_lets_go_is_a_signal),
+        cmocka_unit_test(who_waits_for_a_thread_to_run_has_made_it),
         cmocka_unit_test(no_number_where_something_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
