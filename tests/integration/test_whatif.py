@@ -12,6 +12,8 @@ WORKLOADS = ROOT / "tests" / "whatif" / "workloads.py"
 sys.path.insert(0, str(WORKLOADS.parent))
 
 PRIMITIVES = ["V2-20", "V3-queue", "V3-simple", "V5-50", "V6", "V7", "V10", "V10-pool"]
+# Reasons against a number that a busy machine gives: of these few milliseconds a core was away for too long.
+BUSY = ["the machine was busy", "whether they computed or waited"]
 CALIBRATION = "gilscope calibration 1\npython 3.13.5\ncap 1 1.9 2.7 3.4\ntarget 3.13t\ns 1.1 1.2 1.3\n"
 
 
@@ -40,7 +42,10 @@ def check_order(p):
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_a_range_for_each_primitive(recorded, whatif, name):
     """None of them comes to a standstill when it is replayed, and more cores are no loss."""
-    got = whatif("--cores", 4, recorded(name, "--locks"))
+    for _ in range(6):
+        got = whatif("--cores", 4, recorded(name, "--locks"))
+        if not any(busy in got["why_not"] for busy in BUSY):
+            break
     assert (got["grade"], got["why_not"], got["mode"], got["cores"]) == ("B", "", "prior", 4)
     check_order(got)
     assert got["verdict"] in ("gain", "neutral", "loss")
