@@ -14,13 +14,13 @@ int gs_cmd_fail_error(const struct gs_error *err)
     return err->status == GS_ERR_USAGE ? GS_EXIT_USAGE : GS_EXIT_FAILED;
 }
 
-/* Who asked for an engine is told that another one counted. */
-static void say_why_not(const struct gs_profile *p, const char *asked_for, bool verbose)
+void gs_cmd_load_say_engine(const char *engine, const char *why_not, const char *asked_for,
+                            bool verbose)
 {
     bool is_asked_for = asked_for && strcmp(asked_for, "auto") != 0;
-    if (p->engine_why_not && (is_asked_for || verbose))
-        gs_cmd_say("engine %s counted, not cuda%s: %s", p->engine,
-                   strcmp(p->engine, "cpu") == 0 ? "" : " alone", p->engine_why_not);
+    if (why_not && (is_asked_for || verbose))
+        gs_cmd_say("engine %s counted, not cuda%s: %s", engine,
+                   strcmp(engine, "cpu") == 0 ? "" : " alone", why_not);
 }
 
 static void say_devices(const char *lines)
@@ -43,7 +43,7 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
                            cmd);
     if (gs_profile_load((const char *const *)captures, (size_t)n, &options, out, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
-    say_why_not(out, engine, verbose);
+    gs_cmd_load_say_engine(out->engine, out->engine_why_not, engine, verbose);
     if (verbose)
         say_devices(out->engine_devices);
     return GS_EXIT_OK;

@@ -13,6 +13,9 @@
  * say what each device counted, and if engine auto took another one than it could have, why. */
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
                 struct gs_profile *out);
+/* Who asked for an engine is told that another one counted. */
+void gs_cmd_load_say_engine(const char *engine, const char *why_not, const char *asked_for,
+                            bool verbose);
 /* The exit code after a result was written: GS_EXIT_DAMAGED, with a message, if a part of the
  * captures could not be read. */
 int gs_cmd_load_verdict(const struct gs_profile *p);

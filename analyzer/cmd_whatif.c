@@ -26,6 +26,7 @@ static int read_options(const struct gs_args *args, struct gs_calibration *calib
                            calibration->target, target);
     options->target = gs_target_find(target);
     options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
+    options->engine = args->value[GS_OPT_whatif_engine];
     return GS_EXIT_OK;
 }
 
@@ -36,6 +37,8 @@ static int predict(const struct gs_args *args, const struct gs_whatif_options *o
     if (gs_whatif_load((const char *const *)args->rest, (size_t)args->n_rest, options, &job,
                        &err) != GS_OK)
         return gs_cmd_fail_error(&err);
+    gs_cmd_load_say_engine(job.engine, job.engine_why_not, options->engine,
+                           args->value[GS_OPT_whatif_verbose] != NULL);
     bool written = args->value[GS_OPT_whatif_json] ? gs_whatif_json(&job, options, stdout)
                                                    : gs_whatif_text(&job, options, stdout);
     int code = gs_cmd_flush_stdout(written ? GS_EXIT_OK : GS_EXIT_FAILED);

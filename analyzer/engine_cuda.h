@@ -7,6 +7,9 @@
  * while the one before is counted. Sums are whole only if every call was GS_CUDA_OK; after any
  * other answer why() says in words what is wrong, and only close() may follow. One thread at a
  * time for each device that is open; several devices are open side by side.
+ *
+ * Replays: sweep(), alone. What they do is in headers of analyzer/whatif that both compile; both
+ * must have the same GS_REPLAY_VERSION.
  */
 #ifndef GS_ENGINE_CUDA_H
 #define GS_ENGINE_CUDA_H
@@ -19,7 +22,7 @@
 #include "preload/trace/trace_format.h"
 
 #define GS_CUDA_SYMBOL  "gs_cuda_engine_table"
-#define GS_CUDA_ABI     2u /* +1 with every change of this file */
+#define GS_CUDA_ABI     3u /* +1 with every change of this file */
 #define GS_CUDA_SHARES  4u
 #define GS_CUDA_BUCKETS 976u
 
@@ -138,9 +141,20 @@ struct gs_cuda_sums {
     uint32_t n_windows;
 };
 
+/* Many replays of one program: analyzer/whatif/replay.h. All of it is read, and the results are
+ * whole, when sweep() returns GS_CUDA_OK; after anything else none of them is. */
+struct gs_cuda_sweep {
+    const struct gs_program *program; /* that is finished */
+    const struct gs_replay_params *params;
+    size_t n;
+    struct gs_replay_result *results; /* as many */
+    struct gs_replay_object *objects; /* n times the program's, for the results; NULL: not wanted */
+};
+
 struct gs_cuda;
 struct gs_cuda_engine {
     uint32_t abi, size; /* GS_CUDA_ABI, sizeof(struct gs_cuda_engine) */
+    uint32_t replay_version;
     /* *out is to be closed whatever comes of it; NULL when there is no memory. Devices are
      * numbered from 0, as CUDA_VISIBLE_DEVICES says; n_devices() says how many there are, also of
      * one that could not be opened (0: not known). */
@@ -151,6 +165,7 @@ struct gs_cuda_engine {
     enum gs_cuda_status (*stage)(struct gs_cuda *c, const struct gs_cuda_window *window);
     enum gs_cuda_status (*count)(struct gs_cuda *c); /* the oldest one that is staged */
     enum gs_cuda_status (*finish)(struct gs_cuda *c, struct gs_cuda_sums *out);
+    enum gs_cuda_status (*sweep)(struct gs_cuda *c, const struct gs_cuda_sweep *sweep);
     void (*close)(struct gs_cuda *c);
     const char *(*why)(const struct gs_cuda *c);
     const char *(*device)(const struct gs_cuda *c); /* its name */

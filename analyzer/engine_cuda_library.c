@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "analyzer/engine_cuda_run.h"
+#include "analyzer/whatif/replay.h"
 
 #define NAME "libgilscope_cuda.so"
 
@@ -44,7 +45,8 @@ static enum gs_status open_file(struct gs_cuda_library *l, const char *path, str
     gs_cuda_engine_fn fn;
     memcpy(&fn, &table, sizeof(fn)); /* ISO C knows no way from data to code */
     l->at = table ? fn() : NULL;
-    if (l->at && l->at->abi == GS_CUDA_ABI && l->at->size == sizeof(*l->at))
+    if (l->at && l->at->abi == GS_CUDA_ABI && l->at->size == sizeof(*l->at) &&
+        l->at->replay_version == GS_REPLAY_VERSION)
         return GS_OK;
     l->at = NULL;
     dlclose(library);

@@ -17,6 +17,8 @@
  */
 #define ASSUMED_OPEN_NS      350e6
 #define ASSUMED_BYTES_PER_NS 5.0
+/* What one thread of a device takes for an operation of a replay: cuda/README.md. */
+#define ASSUMED_STEP_NS      2000.0
 
 double gs_rates_open_ns(const struct gs_rates *r)
 {
@@ -35,6 +37,13 @@ double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *jo
 {
     double cpu_ns = r->cpu_ns > 0 ? (double)job->rows * r->cpu_ns : (double)job->survey_ns;
     return cpu_ns - gs_rates_cuda_ns(r, job);
+}
+
+double gs_rates_sweep_saved_ns(const struct gs_rates *r, const struct gs_rates_sweep *sweep)
+{
+    size_t rounds = (sweep->n + sweep->workers - 1) / sweep->workers;
+    double step_ns = r->cuda_step_ns > 0 ? r->cuda_step_ns : ASSUMED_STEP_NS;
+    return (double)rounds * (double)sweep->one_ns - (double)sweep->one_steps * step_ns;
 }
 
 /* ---- the file ---- */
@@ -64,7 +73,7 @@ static bool is_rate(long long v)
 void gs_rates_load(struct gs_rates *r)
 {
     char path[PATH_MAX], line[128], want[128];
-    long long cpu_ps, cuda_ps, open_us;
+    long long cpu_ps, cuda_ps, open_us, step_ps = 0;
     *r = (struct gs_rates){0};
     if (!folder_of_cache(path))
         return;
@@ -76,9 +85,11 @@ void gs_rates_load(struct gs_rates *r)
     bool ours = fgets(line, sizeof(line), f) && strncmp(line, want, strlen(want)) == 0 &&
                 line[strlen(want)] == '\n';
     if (ours &&
-        fscanf(f, "cpu_ps %lld cuda_ps %lld cuda_open_us %lld", &cpu_ps, &cuda_ps, &open_us) == 3 &&
-        is_rate(cpu_ps) && is_rate(cuda_ps) && is_rate(open_us))
-        *r = (struct gs_rates){(double)cpu_ps / 1e3, (double)cuda_ps / 1e3, (double)open_us * 1e3};
+        fscanf(f, "cpu_ps %lld cuda_ps %lld cuda_open_us %lld cuda_step_ps %lld", &cpu_ps, &cuda_ps,
+               &open_us, &step_ps) >= 3 &&
+        is_rate(cpu_ps) && is_rate(cuda_ps) && is_rate(open_us) && is_rate(step_ps))
+        *r = (struct gs_rates){(double)cpu_ps / 1e3, (double)cuda_ps / 1e3, (double)open_us * 1e3,
+                               (double)step_ps / 1e3};
     fclose(f);
 }
 
@@ -94,8 +105,8 @@ void gs_rates_save(const struct gs_rates *r)
     if (!f)
         return;
     title(head, sizeof(head));
-    fprintf(f, "%s\ncpu_ps %.0f cuda_ps %.0f cuda_open_us %.0f\n", head, r->cpu_ns * 1e3,
-            r->cuda_ns * 1e3, r->cuda_open_ns / 1e3);
+    fprintf(f, "%s\ncpu_ps %.0f cuda_ps %.0f cuda_open_us %.0f cuda_step_ps %.0f\n", head,
+            r->cpu_ns * 1e3, r->cuda_ns * 1e3, r->cuda_open_ns / 1e3, r->cuda_step_ns * 1e3);
     if (fclose(f) != 0 || rename(fresh, path) != 0)
         unlink(fresh);
 }

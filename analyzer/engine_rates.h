@@ -7,6 +7,7 @@
 #define GS_ENGINE_RATES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Wall clock; 0: not known. */
@@ -14,9 +15,11 @@ struct gs_rates {
     double cpu_ns;       /* per row, by the CPU engine */
     double cuda_ns;      /* per row, from the file into the sums */
     double cuda_open_ns; /* until the device can be used */
+    double cuda_step_ns; /* per operation of a replay, while all of a sweep's run side by side */
 };
-/* Fewer rows say nothing of a rate. */
-#define GS_RATES_ROWS_MIN 1000000u
+/* Fewer rows, or operations of a replay, say nothing of a rate. */
+#define GS_RATES_ROWS_MIN  1000000u
+#define GS_RATES_STEPS_MIN 100000u
 
 /* All 0 where nothing is kept. */
 void gs_rates_load(struct gs_rates *r);
@@ -32,5 +35,13 @@ double gs_rates_saved_ns(const struct gs_rates *r, const struct gs_rates_job *jo
 /* What that engine is expected to take. */
 double gs_rates_cuda_ns(const struct gs_rates *r, const struct gs_rates_job *job);
 double gs_rates_open_ns(const struct gs_rates *r);
+
+struct gs_rates_sweep { /* whatif/sweep.h */
+    size_t n;
+    unsigned workers;           /* of the CPU */
+    uint64_t one_ns, one_steps; /* of one replay, on the CPU */
+};
+/* What an open device is expected to save of a sweep; negative: to cost. */
+double gs_rates_sweep_saved_ns(const struct gs_rates *r, const struct gs_rates_sweep *sweep);
 
 #endif

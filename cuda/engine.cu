@@ -7,6 +7,7 @@
 #include <new>
 
 #include "cuda/engine_results.cuh"
+#include "cuda/engine_sweep.cuh"
 
 struct gs_cuda {
     char why[256], device[256];
@@ -153,15 +154,6 @@ const char *engine_device(const gs_cuda *c)
 
 /* ---- a GIL ---- */
 
-/* An eighth stays free: other programs have a share in the device, and memory comes in pages. */
-cudaError_t free_bytes(size_t *out)
-{
-    size_t available = 0, total = 0;
-    GS_TRY(cudaMemGetInfo(&available, &total));
-    *out = available - available / 8;
-    return cudaSuccess;
-}
-
 size_t bytes_per_row(bool has_shares)
 {
     const uint32_t n = 1u << 20;
@@ -175,7 +167,7 @@ cudaError_t share_memory(gs_cuda *c, const gs_cuda_gil *gil, gs_cuda_room *room)
     size_t free = 0, all = gs_chunk_store_bytes(gil->n_chunks, gil->encoded_bytes);
     gs_buffer_free(&c->store.memory);
     gs_buffer_free(&c->counter.rows);
-    GS_TRY(free_bytes(&free));
+    GS_TRY(gs_free_bytes(&free));
     size_t slot = all <= free / 2 ? 0 : free / 8 / 256 * 256, store = slot ? 2 * slot : all;
     if (store > free)
         return cudaErrorMemoryAllocation;
@@ -253,10 +245,22 @@ gs_cuda_status engine_finish(gs_cuda *c, gs_cuda_sums *out)
     });
 }
 
-const gs_cuda_engine table = {GS_CUDA_ABI,      sizeof(gs_cuda_engine), engine_open,
-                              engine_n_devices, engine_begin,           engine_stage,
-                              engine_count,     engine_finish,          engine_close,
-                              engine_why,       engine_device};
+/* ---- replays ---- */
+
+gs_cuda_status engine_sweep(gs_cuda *c, const gs_cuda_sweep *sweep)
+{
+    return guarded(c, [=]() {
+        if (!gs_sweep_is_small_enough(sweep->program))
+            return say(c, GS_CUDA_LIMIT, "a program has more threads or objects than fit a launch");
+        return check(c, gs_sweep_run(sweep, &c->up, c->compute));
+    });
+}
+
+const gs_cuda_engine table = {GS_CUDA_ABI,  sizeof(gs_cuda_engine), GS_REPLAY_VERSION,
+                              engine_open,  engine_n_devices,       engine_begin,
+                              engine_stage, engine_count,           engine_finish,
+                              engine_sweep, engine_close,           engine_why,
+                              engine_device};
 } // namespace
 
 extern "C" __attribute__((visibility("default"))) const gs_cuda_engine *gs_cuda_engine_table(void);

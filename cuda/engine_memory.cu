@@ -21,6 +21,14 @@ void gs_buffer_free(gs_buffer *b)
     *b = {NULL, 0};
 }
 
+cudaError_t gs_free_bytes(size_t *out)
+{
+    size_t available = 0, total = 0;
+    GS_TRY(cudaMemGetInfo(&available, &total));
+    *out = available - available / 8;
+    return cudaSuccess;
+}
+
 cudaError_t gs_uploader_open(gs_uploader *u)
 {
     GS_TRY(cudaStreamCreateWithFlags(&u->stream, cudaStreamNonBlocking));

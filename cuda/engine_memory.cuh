@@ -14,6 +14,9 @@ struct gs_buffer {
 /* What was in it is lost, unless there was room already. */
 cudaError_t gs_buffer_reserve(gs_buffer *b, size_t bytes);
 void gs_buffer_free(gs_buffer *b);
+/* What may be taken. An eighth stays free: other programs have a share in the device, and memory
+ * comes in pages. */
+cudaError_t gs_free_bytes(size_t *out);
 /* To give out pieces of it. */
 inline gs_carver gs_carve(const gs_buffer &b)
 {

@@ -7,8 +7,6 @@
 #include "analyzer/whatif/replay_state.h"
 #include "analyzer/xalloc.h"
 
-typedef unsigned __int128 u128;
-
 #define MOST_HELD 64u /* locks by one thread; what more it takes counts for nothing */
 
 /* Walks all lists: what is done while locks are held, and in the items of pools. */

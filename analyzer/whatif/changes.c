@@ -3,8 +3,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 
 /* ---- the median replay ---- */
@@ -30,55 +30,38 @@ static void sum_waits(const struct gs_program *p, const struct gs_replay_result 
     }
 }
 
-struct median {
-    struct gs_replay *replay;
-    struct gs__draw draw;
-    struct gs_replay_result result;
-};
-
-static void open_median(struct median *d, const struct gs_capture_program *c,
-                        const struct gs__model *m, uint32_t cores)
+double gs__median_open(struct gs__median *d, const struct gs_capture_program *c,
+                       const struct gs__model *m, struct gs_whatif *out)
 {
-    uint32_t room = cores > c->n_threads ? cores : (uint32_t)c->n_threads;
+    uint32_t cores = out->at.cores;
     d->replay = gs_replay_open(&c->program);
-    d->draw.cap_q16 = gs_xmalloc(room, sizeof(uint32_t));
+    d->draw.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t));
     gs__draw_median(&d->draw, m, cores);
+    uint64_t begin_ns = gs_now_ns();
+    gs_replay_run(d->replay, &d->draw.params, &d->result);
+    d->took_ns = gs_now_ns() - begin_ns;
+    out->s_median = exp(gs__log_speedup(c, &d->result));
+    sum_waits(&c->program, &d->result, out);
+    uint64_t cpu_ns = d->result.py_ns + d->result.native_ns;
+    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + 1);
+    return d->result.deadlock ? -1 : share_of_doubt(c, &d->result);
 }
 
-static void close_median(struct median *d)
+void gs__median_close(struct gs__median *d)
 {
     gs_replay_close(d->replay);
     free(d->draw.cap_q16);
-}
-
-static double run_median(struct median *d, const struct gs_capture_program *c)
-{
-    gs_replay_run(d->replay, &d->draw.params, &d->result);
-    return exp(gs__log_speedup(c, &d->result));
-}
-
-/* Returns how far to doubt it; less than 0: nobody could go on. */
-double gs__replay_median(const struct gs_capture_program *c, const struct gs__model *m,
-                         struct gs_whatif *out)
-{
-    struct median d;
-    open_median(&d, c, m, out->at.cores);
-    out->s_median = run_median(&d, c);
-    sum_waits(&c->program, &d.result, out);
-    uint64_t cpu_ns = d.result.py_ns + d.result.native_ns;
-    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + 1);
-    double doubt = d.result.deadlock ? -1 : share_of_doubt(c, &d.result);
-    close_median(&d);
-    return doubt;
 }
 
 /* ---- with one thing changed ---- */
 
 #define MOST_LOCKS (GS_CHANGES_MOST - 2)
 
-static void add_change(struct gs_whatif *out, char *what, double s)
+static void add_change(struct gs_whatif *out, char *what, struct gs__scenarios *scenarios,
+                       const struct gs__draw *d)
 {
-    out->changes[out->n_changes++] = (struct gs_change){what, s};
+    out->changes[out->n_changes++] = (struct gs_change){what, NAN};
+    gs__scenarios_add(scenarios, d);
 }
 
 /* The lock that threads wait for most, of those after `last` in that order; GS_NO_OBJECT: none. */
@@ -97,24 +80,40 @@ static uint32_t next_lock(const struct gs_program *p, const struct gs_replay_obj
     return best;
 }
 
-static void change_locks(const struct gs_capture_program *c, struct median *d,
-                         struct gs_whatif *out)
+static void change_locks(const struct gs_capture_program *c, const struct gs__median *d,
+                         struct gs_whatif *out, struct gs__scenarios *scenarios)
 {
     const struct gs_program *p = &c->program;
-    struct gs_replay_object *before = gs_xmalloc(p->n_objects + 1, sizeof(*before));
-    memcpy(before, d->result.objects, p->n_objects * sizeof(*before));
+    struct gs__draw changed = d->draw;
     uint32_t lock = GS_NO_OBJECT;
     for (unsigned i = 0; i < MOST_LOCKS; i++) {
-        lock = next_lock(p, before, lock);
+        lock = next_lock(p, d->result.objects, lock);
         if (lock == GS_NO_OBJECT)
             break;
-        d->draw.params.free_lock = lock + 1;
-        add_change(out, gs_xasprintf("without waiting for %s", p->objects[lock].name),
-                   run_median(d, c));
+        changed.params.free_lock = lock + 1;
+        add_change(out, gs_xasprintf("without waiting for %s", p->objects[lock].name), scenarios,
+                   &changed);
     }
-    d->draw.params.free_lock = 0;
-    free(before);
 }
+
+void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                      const struct gs__median *d, struct gs_whatif *out,
+                      struct gs__scenarios *scenarios)
+{
+    struct gs__draw changed = d->draw;
+    change_locks(c, d, out, scenarios);
+    changed.params.s_q16 = GS_Q16(1);
+    add_change(out, gs_xasprintf("with Python no slower per thread"), scenarios, &changed);
+    if (c->n_threads <= out->at.cores)
+        return;
+    changed.params.s_q16 = d->draw.params.s_q16;
+    changed.cap_q16 = gs_xmalloc(c->n_threads, sizeof(uint32_t));
+    gs__draw_machine(&changed, m, (uint32_t)c->n_threads, 0.5);
+    add_change(out, gs_xasprintf("with a core for each thread"), scenarios, &changed);
+    free(changed.cap_q16);
+}
+
+/* ---- what came of it ---- */
 
 static int by_gain(const void *pa, const void *pb)
 {
@@ -123,21 +122,20 @@ static int by_gain(const void *pa, const void *pb)
     return x > y ? -1 : x < y;
 }
 
-void gs__find_changes(const struct gs_capture_program *c, const struct gs__model *m,
+static void drop_changes(struct gs_whatif *out)
+{
+    while (out->n_changes > 0)
+        free(out->changes[--out->n_changes].what);
+}
+
+void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay_result *results,
                       struct gs_whatif *out)
 {
-    struct median d;
-    open_median(&d, c, m, out->at.cores);
-    run_median(&d, c);
-    change_locks(c, &d, out);
-    uint32_t s_q16 = d.draw.params.s_q16;
-    d.draw.params.s_q16 = GS_Q16(1);
-    add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c));
-    d.draw.params.s_q16 = s_q16;
-    if (c->n_threads > out->at.cores) {
-        gs__draw_machine(&d.draw, m, (uint32_t)c->n_threads, 0.5);
-        add_change(out, gs_xasprintf("with a core for each thread"), run_median(&d, c));
+    if (!results) {
+        drop_changes(out);
+        return;
     }
-    close_median(&d);
+    for (size_t i = 0; i < out->n_changes; i++)
+        out->changes[i].s = exp(gs__log_speedup(c, &results[i]));
     qsort(out->changes, out->n_changes, sizeof(*out->changes), by_gain);
 }

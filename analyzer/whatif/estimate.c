@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/parallel.h"
 #include "analyzer/xalloc.h"
 
 const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient"};
@@ -13,46 +12,7 @@ const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
 
-/* ---- many ---- */
-
-struct worker {
-    struct gs_replay *replay;
-    struct gs__draw draw;
-};
-struct study {
-    const struct gs_capture_program *c;
-    const struct gs__model *model;
-    uint32_t cores;
-    struct worker *workers;
-    double *log_s; /* by draw; NAN: nobody could go on */
-};
-
-static void replay_draw(void *ctx, unsigned worker, size_t i)
-{
-    struct study *s = ctx;
-    struct worker *w = &s->workers[worker];
-    struct gs_replay_result r;
-    gs__draw_make(&w->draw, s->model, s->cores, (uint32_t)i + 1);
-    gs_replay_run(w->replay, &w->draw.params, &r);
-    s->log_s[i] = gs__log_speedup(s->c, &r);
-}
-
-static void replay_all(struct study *s, size_t n, unsigned jobs)
-{
-    unsigned n_workers = gs_parallel_workers(jobs, n);
-    s->log_s = gs_xmalloc(n, sizeof(*s->log_s));
-    s->workers = gs_xcalloc(n_workers, sizeof(*s->workers));
-    for (unsigned w = 0; w < n_workers; w++) {
-        s->workers[w].replay = gs_replay_open(&s->c->program);
-        s->workers[w].draw.cap_q16 = gs_xmalloc(s->cores, sizeof(uint32_t));
-    }
-    gs_parallel(n_workers, n, replay_draw, s);
-    for (unsigned w = 0; w < n_workers; w++) {
-        gs_replay_close(s->workers[w].replay);
-        free(s->workers[w].draw.cap_q16);
-    }
-    free(s->workers);
-}
+/* ---- quantiles ---- */
 
 static int by_value(const void *pa, const void *pb)
 {
@@ -135,17 +95,19 @@ static void find_drivers(const double *log_s, size_t n, double *shares)
         shares[d] = sum > 0 ? shares[d] / sum : 0;
 }
 
-static bool replay_at(const struct gs_capture_program *c, const struct gs__model *m, unsigned jobs,
-                      struct gs_speedup *at, size_t n, double doubt, double *shares)
+/* Some results of the sweep, all of one number of cores. False: not all came to an end. */
+static bool sum_draws(const struct gs_capture_program *c, const struct gs_replay_result *results,
+                      size_t n, double doubt, struct gs_speedup *at, double *shares)
 {
-    struct study s = {.c = c, .model = m, .cores = at->cores};
-    replay_all(&s, n, jobs);
-    bool ended = all_ended(s.log_s, n);
+    double *log_s = gs_xmalloc(n, sizeof(*log_s));
+    for (size_t i = 0; i < n; i++)
+        log_s[i] = gs__log_speedup(c, &results[i]);
+    bool ended = all_ended(log_s, n);
     if (ended && shares)
-        find_drivers(s.log_s, n, shares);
+        find_drivers(log_s, n, shares);
     if (ended)
-        set_quantiles(at, s.log_s, n, doubt);
-    free(s.log_s);
+        set_quantiles(at, log_s, n, doubt);
+    free(log_s);
     return ended;
 }
 
@@ -162,7 +124,7 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
     at->p10 = at->p50 = at->p90 = NAN;
 }
 
-/* ---- all of it ---- */
+/* ---- what is asked ---- */
 
 /* Of long programs fewer: they are no less even. */
 static size_t draws_for(const struct gs_capture_program *c, size_t n)
@@ -188,23 +150,6 @@ static void list_curve(struct gs_whatif *out)
     GS_PUSH(out->curve, out->n_curve, cap, out->at);
 }
 
-static void find_curve(const struct gs_capture_program *c, const struct gs__model *m, unsigned jobs,
-                       double doubt, struct gs_whatif *out)
-{
-    list_curve(out);
-    for (size_t i = 0; i < out->n_curve; i++) {
-        struct gs_speedup *at = &out->curve[i];
-        if (at->cores == out->at.cores)
-            continue;
-        bound_at(c, m, at);
-        if (out->grade != GS_GRADE_C)
-            replay_at(c, m, jobs, at, draws_for(c, GS_CURVE_DRAWS), doubt, NULL);
-    }
-    for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
-        if (out->curve[i].p10 > 1)
-            out->break_even_cores = out->curve[i].cores;
-}
-
 static void find_ceiling(const struct gs_capture_program *c, const struct gs__model *m,
                          struct gs_whatif *out)
 {
@@ -221,28 +166,114 @@ static enum gs_grade grade(const struct gs_whatif_options *options, double doubt
     return gs_whatif_is_calibrated(options) && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
 }
 
+/* ---- the sweep: all draws, the changes and the curve ---- */
+
+static void plan_draws(const struct gs__model *m, uint32_t cores, size_t n,
+                       struct gs__scenarios *scenarios)
+{
+    struct gs__draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
+    for (uint32_t i = 1; i <= n; i++) {
+        gs__draw_make(&d, m, cores, i);
+        gs__scenarios_add(scenarios, &d);
+    }
+    free(d.cap_q16);
+}
+
+static bool is_replayed_already(const struct gs_whatif *out, size_t i)
+{
+    return out->curve[i].cores == out->at.cores;
+}
+
+static void plan(const struct gs_capture_program *c, const struct gs__model *m,
+                 const struct gs__median *median, struct gs_whatif *out,
+                 struct gs__scenarios *scenarios)
+{
+    plan_draws(m, out->at.cores, draws_for(c, GS_DRAWS), scenarios);
+    gs__plan_changes(c, m, median, out, scenarios);
+    for (size_t i = 0; i < out->n_curve; i++)
+        if (!is_replayed_already(out, i))
+            plan_draws(m, out->curve[i].cores, draws_for(c, GS_CURVE_DRAWS), scenarios);
+}
+
+/* In the order of plan(). False: nothing is to be said of it. */
+static bool take(const struct gs_capture_program *c, const struct gs_replay_result *next,
+                 double doubt, struct gs_whatif *out)
+{
+    size_t n = draws_for(c, GS_DRAWS), n_curve = draws_for(c, GS_CURVE_DRAWS);
+    bool ended = sum_draws(c, next, n, doubt, &out->at, out->driven_by);
+    next += n;
+    size_t n_changes = out->n_changes;
+    gs__take_changes(c, ended ? next : NULL, out);
+    next += n_changes;
+    for (size_t i = 0; i < out->n_curve && ended; i++)
+        if (!is_replayed_already(out, i)) {
+            sum_draws(c, next, n_curve, doubt, &out->curve[i], NULL);
+            next += n_curve;
+        }
+    return ended;
+}
+
+static bool replay_all(const struct gs_capture_program *c, const struct gs__model *m,
+                       const struct gs__median *median, double doubt, struct gs_sweeper *sweeper,
+                       struct gs_whatif *out)
+{
+    struct gs__scenarios scenarios = {0};
+    plan(c, m, median, out, &scenarios);
+    struct gs_replay_result *results = gs_xmalloc(scenarios.n, sizeof(*results));
+    gs_sweeper_run(sweeper, &(struct gs_sweep){.program = &c->program,
+                                               .params = scenarios.params,
+                                               .n = scenarios.n,
+                                               .results = results,
+                                               .one_ns = median->took_ns,
+                                               .one_steps = median->result.steps});
+    bool ended = take(c, results, doubt, out);
+    free(results);
+    gs__scenarios_free(&scenarios);
+    return ended;
+}
+
+/* ---- all of it ---- */
+
+static void find_curve(const struct gs_capture_program *c, const struct gs__model *m,
+                       struct gs_whatif *out)
+{
+    list_curve(out);
+    for (size_t i = 0; i < out->n_curve; i++)
+        if (!is_replayed_already(out, i))
+            bound_at(c, m, &out->curve[i]);
+}
+
+static void close_curve(struct gs_whatif *out)
+{
+    out->curve[out->n_curve - 1] = out->at;
+    for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
+        if (out->curve[i].p10 > 1)
+            out->break_even_cores = out->curve[i].cores;
+}
+
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
-                        const struct gs_whatif_options *options, struct gs_whatif *out)
+                        const struct gs_whatif_options *options, struct gs_sweeper *sweeper,
+                        struct gs_whatif *out)
 {
     struct gs__model m = gs__model_of(options);
+    struct gs__median median;
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
     out->gil_wait_ns = c->gil_wait_ns;
     find_ceiling(c, &m, out);
-    double doubt = gs__replay_median(c, &m, out);
+    find_curve(c, &m, out);
+    double doubt = gs__median_open(&median, c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
-        ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,
-                          out->driven_by);
+        ended = replay_all(c, &m, &median, doubt, sweeper, out);
+    gs__median_close(&median);
     if (!why_not && !ended)
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
     out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
     out->verdict = judge(&out->at);
-    if (!why_not)
-        gs__find_changes(c, &m, out);
-    find_curve(c, &m, options->jobs, doubt, out);
+    close_curve(out);
 }
 
 void gs_whatif_free(struct gs_whatif *w)

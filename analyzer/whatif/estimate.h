@@ -9,6 +9,7 @@
 #include "analyzer/whatif/calibration.h"
 #include "analyzer/whatif/draws.h"
 #include "analyzer/whatif/from_capture.h"
+#include "analyzer/whatif/sweep.h"
 
 #define GS_DRAWS       200u
 #define GS_CURVE_DRAWS 32u /* of each other number of cores */
@@ -22,6 +23,7 @@ struct gs_whatif_options {
     const struct gs_calibration *calibration; /* NULL: what is usual is taken */
     uint32_t cores;                           /* 0: as many as the recorded machine had */
     unsigned jobs;                            /* threads to compute with; 0: all cores */
+    const char *engine;                       /* that replays: sweep.h; NULL: auto */
 };
 
 /* s was measured, of this target. */
@@ -62,7 +64,8 @@ struct gs_whatif {
 };
 
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
-                        const struct gs_whatif_options *options, struct gs_whatif *out);
+                        const struct gs_whatif_options *options, struct gs_sweeper *sweeper,
+                        struct gs_whatif *out);
 void gs_whatif_free(struct gs_whatif *w);
 
 extern const char *const gs_verdict_names[];

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzer/whatif/host_device.h"
+
 struct gs__ending {
     uint64_t at;
     uint32_t thread;
@@ -18,12 +20,18 @@ struct gs__heap {
     size_t n;
 };
 
-static inline bool gs__ends_before(struct gs__ending a, struct gs__ending b)
+GS__HD struct gs__ending gs__ending_at(uint64_t at, uint32_t thread)
+{
+    struct gs__ending e = {at, thread};
+    return e;
+}
+
+GS__HD bool gs__ends_before(struct gs__ending a, struct gs__ending b)
 {
     return a.at != b.at ? a.at < b.at : a.thread < b.thread;
 }
 
-static inline void gs__heap_put(struct gs__heap *h, struct gs__ending e)
+GS__HD void gs__heap_put(struct gs__heap *h, struct gs__ending e)
 {
     size_t i = h->n++;
     for (; i > 0 && gs__ends_before(e, h->at[(i - 1) / 2]); i = (i - 1) / 2)
@@ -31,7 +39,7 @@ static inline void gs__heap_put(struct gs__heap *h, struct gs__ending e)
     h->at[i] = e;
 }
 
-static inline struct gs__ending gs__heap_take(struct gs__heap *h)
+GS__HD struct gs__ending gs__heap_take(struct gs__heap *h)
 {
     struct gs__ending first = h->at[0], e = h->at[--h->n];
     size_t i = 0;

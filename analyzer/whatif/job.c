@@ -103,7 +103,7 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
 
 static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
                     struct gs_evidence *e, const struct gs_stacks *stacks,
-                    const struct gs_whatif_options *options)
+                    const struct gs_whatif_options *options, struct gs_sweeper *sweeper)
 {
     struct gs_capture_program c = {0};
     struct gs_whatif_options mine = *options;
@@ -118,12 +118,12 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     if (!mine.cores)
         mine.cores = machine_cores(r);
     p->why_not = against_number(r, e, &c);
-    gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
+    gs_whatif_estimate(&c, p->why_not, &mine, sweeper, &p->prediction);
     gs_capture_program_free(&c);
 }
 
 static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,
-                        const struct gs_whatif_options *options)
+                        const struct gs_whatif_options *options, struct gs_sweeper *sweeper)
 {
     struct gs_recording r;
     struct gs_stacks stacks;
@@ -134,7 +134,7 @@ static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *ch
     r.jobs = options->jobs;
     gs_recording_read(&r, &stacks, chunks, n);
     gs_evidence_collect(&e, &r, &stacks, chunks, n);
-    predict(&p, &r, &e, &stacks, options);
+    predict(&p, &r, &e, &stacks, options, sweeper);
     job->damaged_chunks += r.damaged_chunks + r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
     gs_evidence_free(&e);
@@ -152,9 +152,18 @@ static int by_thread_time(const void *pa, const void *pb)
     return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
+static void close_sweeper(struct gs_whatif_job *out, struct gs_sweeper *sweeper)
+{
+    const char *why_not;
+    out->engine = gs_sweeper_used(sweeper, &why_not);
+    out->engine_why_not = why_not ? gs_xasprintf("%s", why_not) : NULL;
+    gs_sweeper_close(sweeper);
+}
+
 void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
                      struct gs_whatif_job *out)
 {
+    struct gs_sweeper *sweeper = gs_sweeper_open(options->engine, options->jobs);
     memset(out, 0, sizeof(*out));
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
@@ -162,8 +171,9 @@ void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options
         for (end = i; end < c->n_chunks; end++)
             if (c->chunks[end].hdr.process_key != c->chunks[i].hdr.process_key)
                 break;
-        add_process(out, c->chunks + i, end - i, options);
+        add_process(out, c->chunks + i, end - i, options, sweeper);
     }
+    close_sweeper(out, sweeper);
     if (out->n_processes)
         qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
 }
@@ -193,5 +203,6 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
         gs_whatif_free(&job->processes[i].prediction);
     }
     free(job->processes);
+    free(job->engine_why_not);
     memset(job, 0, sizeof(*job));
 }

@@ -24,6 +24,8 @@ struct gs_whatif_job {
     struct gs_whatif_process *processes; /* those with the most thread time first */
     size_t n_processes, cap_processes;
     uint64_t damaged_chunks, skipped_bytes;
+    const char *engine;   /* that replayed */
+    char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
 };
 
 enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,

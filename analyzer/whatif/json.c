@@ -125,6 +125,7 @@ bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_opti
     gs_json_init(&j, out, true);
     gs_json_begin_object(&j);
     gs_json_kv_string(&j, "target", options->target->name);
+    gs_json_kv_string(&j, "engine", job->engine);
     if (job->n_processes)
         put_prediction(&j, options, &job->processes[0]);
     gs_json_key(&j, "processes");

@@ -2,6 +2,10 @@
 #include "analyzer/whatif/model.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/xalloc.h"
 
 /* ---- what is assumed ---- */
 
@@ -86,4 +90,23 @@ void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cor
                                           .wake_ns = (uint64_t)wake_ns.p50,
                                           .latency_q16 = GS_Q16(1)};
     gs__draw_machine(d, m, cores, 0.5);
+}
+
+/* ---- many ---- */
+
+void gs__scenarios_add(struct gs__scenarios *all, const struct gs__draw *d)
+{
+    struct gs_replay_params params = d->params;
+    uint32_t cores = params.machine.cores;
+    uint32_t *cap_q16 = gs_xmalloc(cores, sizeof(*cap_q16));
+    memcpy(cap_q16, d->cap_q16, cores * sizeof(*cap_q16));
+    params.machine.cap_q16 = cap_q16;
+    GS_PUSH(all->params, all->n, all->cap, params);
+}
+
+void gs__scenarios_free(struct gs__scenarios *all)
+{
+    for (size_t i = 0; i < all->n; i++)
+        free((void *)all->params[i].machine.cap_q16);
+    free(all->params);
 }

@@ -31,11 +31,30 @@ void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cor
 /* NAN: nobody could go on. */
 double gs__log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r);
 
-/* changes.c: the median replay; returns how far to doubt it, less than 0: nobody could go on. */
-double gs__replay_median(const struct gs_capture_program *c, const struct gs__model *m,
-                         struct gs_whatif *out);
-/* And with one thing changed. */
-void gs__find_changes(const struct gs_capture_program *c, const struct gs__model *m,
+/* Replays to be done, each on a machine of its own. */
+struct gs__scenarios {
+    struct gs_replay_params *params; /* what their machines can do is owned, too */
+    size_t n, cap;
+};
+void gs__scenarios_add(struct gs__scenarios *all, const struct gs__draw *d);
+void gs__scenarios_free(struct gs__scenarios *all);
+
+/* changes.c: the median replay. Returns how far to doubt it, less than 0: nobody could go on. */
+struct gs__median {
+    struct gs_replay *replay;
+    struct gs__draw draw;
+    struct gs_replay_result result;
+    uint64_t took_ns;
+};
+double gs__median_open(struct gs__median *d, const struct gs_capture_program *c,
+                       const struct gs__model *m, struct gs_whatif *out);
+void gs__median_close(struct gs__median *d);
+/* And with one thing changed each: what, into out, and how, to the scenarios. */
+void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                      const struct gs__median *d, struct gs_whatif *out,
+                      struct gs__scenarios *scenarios);
+/* What came of them, in the same order; results NULL: nothing that is to be said. */
+void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay_result *results,
                       struct gs_whatif *out);
 
 #endif

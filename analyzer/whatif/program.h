@@ -91,7 +91,12 @@ struct gs_program {
 /* An operation on an object, without an item. */
 static inline struct gs_op gs_op_on(enum gs_op_kind kind, uint32_t object)
 {
-    return (struct gs_op){.kind = kind, .object = object & (GS_OBJECTS - 1), .item = GS_NO_TASK};
+    struct gs_op op;
+    op.kind = (uint32_t)kind & 0xff;
+    op.object = object & (GS_OBJECTS - 1);
+    op.item = GS_NO_TASK;
+    op.ns = 0;
+    return op;
 }
 
 /* Where a worker goes on with another item. */

@@ -11,6 +11,10 @@
 
 #include "analyzer/whatif/program.h"
 
+/* +1 with every change of what a replay does, or of the structs here and in program.h: results of a
+ * library for GPUs that was built from other sources are none. */
+#define GS_REPLAY_VERSION 1u
+
 enum gs_lock_policy { GS_LOCK_BARGE, GS_LOCK_FIFO, GS_LOCK_NONE };
 
 #define GS_Q16(x) ((uint32_t)((x)*65536.0 + 0.5)) /* 2^-16ths */

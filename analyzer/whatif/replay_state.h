@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A replay that runs: replay.c has its clock, replay_steps.c what operations do. Private.
+ * A replay that runs: replay_clock.h has its clock, replay_steps.h what operations do,
+ * replay_memory.h where all of this lies. Private.
  */
 #ifndef GS_WHATIF_REPLAY_STATE_H
 #define GS_WHATIF_REPLAY_STATE_H
@@ -12,18 +13,20 @@
 #define GS__NEVER     UINT64_MAX
 #define GS__NOBODY    UINT32_MAX
 
-static inline uint64_t gs__ticks(uint64_t ns)
+typedef unsigned __int128 u128;
+
+GS__HD uint64_t gs__ticks(uint64_t ns)
 {
     return ns << GS__TICK_BITS;
 }
 
 /* Of what takes longer, or shorter, than it was recorded. */
-static inline uint64_t gs__scaled_ticks(uint32_t scale_q16, uint64_t ns)
+GS__HD uint64_t gs__scaled_ticks(uint32_t scale_q16, uint64_t ns)
 {
-    return (uint64_t)((unsigned __int128)ns * scale_q16 >> (16 - GS__TICK_BITS));
+    return (uint64_t)((u128)ns * scale_q16 >> (16 - GS__TICK_BITS));
 }
 
-static inline uint64_t gs__to_ns(uint64_t ticks)
+GS__HD uint64_t gs__to_ns(uint64_t ticks)
 {
     return (ticks + (1u << (GS__TICK_BITS - 1))) >> GS__TICK_BITS;
 }
@@ -57,8 +60,9 @@ struct gs_replay {
     const struct gs_replay_params *params;
     struct gs__thread *threads;
     struct gs__object *objects;
-    uint32_t *ring; /* tasks put into pools: each has room for all that are ever put */
-    uint8_t *taken; /* tasks that some worker has drawn */
+    const uint32_t *ring_at; /* by object: where its part of the ring begins */
+    uint32_t *ring;          /* tasks put into pools: each has room for all that are ever put */
+    uint8_t *taken;          /* tasks that some worker has drawn */
     struct gs__queue ready;
     struct gs__heap computing, sleeping; /* by work; by time */
     struct gs__ending *paused;           /* what is left for those that compute `py` */
@@ -72,9 +76,12 @@ struct gs_replay {
     uint64_t py, native, latency, gc;
     struct gs_replay_result out;
     struct gs_replay_object *totals;
+    /* Of a run in slices. */
+    uint64_t budget; /* operations and moments that are left to this one */
+    bool is_over;
 };
 
-static inline void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint32_t t)
+GS__HD void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint32_t t)
 {
     r->threads[t].next = GS__NOBODY;
     if (q->first == GS__NOBODY)
@@ -84,14 +91,19 @@ static inline void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint3
     q->last = t;
 }
 
-static inline uint32_t gs__queue_take(struct gs_replay *r, struct gs__queue *q)
+GS__HD void gs__queue_put_first(struct gs_replay *r, struct gs__queue *q, uint32_t t)
+{
+    if (q->first == GS__NOBODY)
+        q->last = t;
+    r->threads[t].next = q->first;
+    q->first = t;
+}
+
+GS__HD uint32_t gs__queue_take(struct gs_replay *r, struct gs__queue *q)
 {
     uint32_t t = q->first;
     q->first = r->threads[t].next;
     return t;
 }
-
-/* What thread t does until it computes, sleeps, parks or has ended. */
-void gs__replay_step(struct gs_replay *r, uint32_t t);
 
 #endif

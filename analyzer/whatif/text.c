@@ -125,9 +125,10 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out)
 {
-    fprintf(out, "Free-threaded Python %s, threads as recorded; mode: %s\n\n",
+    fprintf(out, "Free-threaded Python %s, threads as recorded; mode: %s; engine %s\n\n",
             options->target->name,
-            gs_whatif_is_calibrated(options) ? "calibrated" : "prior (s was not measured)");
+            gs_whatif_is_calibrated(options) ? "calibrated" : "prior (s was not measured)",
+            job->engine);
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
     fputs(

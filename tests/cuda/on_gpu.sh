@@ -6,9 +6,9 @@
 #        tests/cuda/on_gpu.sh --pack FOLDER
 #   build      programs and libgilscope_cuda.so, into GILSCOPE_BUILD (default: build); needs nvcc, zlib.h
 #   agent      tests/cuda/test_gpu.py: the agent beside the driver, the runtime, PyTorch and CuPy
-#   engine     tests/cuda/test_gpu_engine.py: the CUDA engine's bytes are the CPU engine's
+#   engine     tests/cuda/test_gpu_engine.py: the CUDA engine's bytes are the CPU engine's, also of replays
 #   sanitizer  compute-sanitizer over it: memcheck, racecheck, initcheck, synccheck
-#   bench      tests/bench/gpu_engine: goals B8 and B9
+#   bench      tests/bench/gpu_engine: goals B8 and B9; gs_sweep_ns: a sweep of replays beside one core and all
 # All of them but the last are run, with --bench that one, too; a step that fails stops no other but after
 # build. A table at the end says how each went. What is missing (PyTorch, CuPy, a CUDA runtime) is named
 # as skipped; --install puts them into a venv in the cache first.
@@ -17,7 +17,7 @@
 #              where it cannot be built; there: GILSCOPE_BUILD=FOLDER tests/cuda/on_gpu.sh --built
 # Environment: GILSCOPE_GPU_PYTHON (the interpreter that has PyTorch; with --install the venv's),
 # GILSCOPE_CUDART (folders with libcudart, ':' between), GILSCOPE_BUILD, GILSCOPE_CACHE,
-# GILSCOPE_BENCH (options of tests/bench/gpu_engine).
+# GILSCOPE_BENCH, GILSCOPE_BENCH_SWEEP (options of tests/bench/gpu_engine, of gs_sweep_ns).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -30,7 +30,7 @@ PATH=$PATH:/usr/local/cuda/bin # nvcc and compute-sanitizer, where nobody has sa
 pack() { # FOLDER
     mkdir -p "$1/tests"
     cp -r "$GILSCOPE_BUILD/bin" "$GILSCOPE_BUILD/lib" "$1/"
-    cp "$GILSCOPE_BUILD/tests/gs_cuda_count" "$1/tests/"
+    cp "$GILSCOPE_BUILD/tests/"{gs_cuda_count,gs_replay,gs_sweep_ns} "$1/tests/"
 }
 
 while [ $# -gt 0 ]; do
@@ -79,17 +79,20 @@ run_build() {
 }
 
 run_pytest() { "$python" -m pytest -p no:cacheprovider -rs -q "$@"; }
-sanitized=tests/cuda/test_gpu_engine.py::test_sanitizer_finds_nothing
+sanitized=(tests/cuda/test_gpu_engine.py::test_sanitizer_finds_nothing
+    tests/cuda/test_gpu_engine.py::test_sanitizer_finds_nothing_in_replays)
 run_agent() {
     bash tests/lint/check_cuda_abi.sh || [ $? = 77 ] || return 1
     run_pytest tests/cuda/test_gpu.py "$@"
 }
-run_engine() { run_pytest tests/cuda/test_gpu_engine.py --deselect "$sanitized" "$@"; }
-run_sanitizer() { run_pytest "$sanitized" "$@"; }
+run_engine() { run_pytest tests/cuda/test_gpu_engine.py "${sanitized[@]/#/--deselect=}" "$@"; }
+run_sanitizer() { run_pytest "${sanitized[@]}" "$@"; }
 run_bench() {
     local options
     read -ra options <<<"${GILSCOPE_BENCH:-}"
     python3 tests/bench/gpu_engine "${options[@]}"
+    read -ra options <<<"${GILSCOPE_BENCH_SWEEP:-}"
+    "$GILSCOPE_BUILD/tests/gs_sweep_ns" "${options[@]}"
 }
 
 if command -v nvidia-smi >/dev/null; then

@@ -15,9 +15,12 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "whatif"))
 
 from conftest import BUILD, ROOT, clean_env  # noqa: E402
 from test_gpu import why_no_gpu  # noqa: E402
+import program as programs  # noqa: E402
+import random_programs  # noqa: E402
 
 DRY = os.environ.get("GILSCOPE_GPU_DRY") == "1"
 SCALE = 1 if DRY else 500  # slices
@@ -63,7 +66,48 @@ def test_simulated_captures(gilscope, tmp_path, args):
     compare(gilscope, made(tmp_path, 20000 * SCALE, "--what", "gil", *args))
 
 
-@pytest.mark.parametrize("tool", ["memcheck", "racecheck", "initcheck", "synccheck"])
+def whatif(gilscope, path, engine):
+    result = gilscope("whatif", "--json", "--cores", 8, "--engine", engine, path, env=NAMED, expect_rc=None,
+                      timeout=600)
+    return result.returncode, result.stdout.replace('"engine": "%s"' % engine, '"engine": ""', 1), result.stderr
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_predictions(gilscope, path):
+    assert whatif(gilscope, path, "cuda") == whatif(gilscope, path, "cpu")
+
+
+def replays(folder, engine, sanitizer=()):
+    """What gs_replay says of random programs with locks that are barged for, wake-ups and collections."""
+    paths = []
+    for seed in range(20 if DRY else 300):
+        paths.append(folder / ("%d.txt" % seed))
+        paths[-1].write_text(programs.write(random_programs.random_program(seed)))
+    result = subprocess.run([*sanitizer, str(BUILD / "tests" / "gs_replay"), "--engine", engine, "--cores", "3", "--s",
+                             "1.25", "--lock", "barge", "--wake", "6000", "--gc-every", "90000", "--gc-pause", "7000",
+                             *map(str, paths)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            universal_newlines=True, env=clean_env(NAMED), timeout=300)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return [line for line in result.stdout.splitlines() if line.startswith("{")]
+
+
+def test_replays(tmp_path):
+    got = replays(tmp_path, "cuda")
+    assert got == replays(tmp_path, "cpu") and len(got) >= 20
+
+
+TOOLS = ["memcheck", "racecheck", "initcheck", "synccheck"]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_sanitizer_finds_nothing_in_replays(tmp_path, tool):
+    sanitizer = os.environ.get("GILSCOPE_COMPUTE_SANITIZER") or shutil.which("compute-sanitizer")
+    if not sanitizer:
+        pytest.skip("no compute-sanitizer")
+    assert replays(tmp_path, "cuda", (sanitizer, "--tool", tool, "--error-exitcode", "9")) == replays(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_sanitizer_finds_nothing(gilscope, tmp_path, tool):
     sanitizer = os.environ.get("GILSCOPE_COMPUTE_SANITIZER") or shutil.which("compute-sanitizer")
     if not sanitizer:

@@ -120,6 +120,49 @@ def test_auto_says_nothing_unless_asked(gilscope, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def whatif(gilscope, engine, path, **env):
+    """The document without the engine's name, and that."""
+    result = run(gilscope, engine, "whatif", "--json", "--cores", 4, path, **env)
+    name = json.loads(result.stdout)["engine"] if result.stdout else None
+    return result.stdout.replace('"engine": "%s"' % name, '"engine": ""', 1), result.returncode, name, result.stderr
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_predictions_of_golden_captures(gilscope, path):
+    got, want = (whatif(gilscope, engine, path) for engine in ("cuda", "cpu"))
+    assert got[:2] == want[:2] and got[3] == want[3]
+    assert (got[2], want[2]) in (("cuda", "cpu"), (None, None))
+
+
+def test_predictions_of_a_recording(gilscope, record, python, tmp_path):
+    """With all replays on the device, and with a device that fails on its way: whole, and said in a line."""
+    capture = record(python, [str(ROOT / "tests" / "whatif" / "workloads.py"), "V3-simple", "3", "0.03"],
+                     options=["--budget", "100", "--locks"])
+    want = whatif(gilscope, "cpu", capture)
+    assert json.loads(want[0])["grade"] == "B" and want[3] == ""
+    assert whatif(gilscope, "cuda", capture) == (*want[:2], "cuda", "")
+    for env, word in (({"GILSCOPE_SIMT_FAIL": "launch:2=719"}, "launch failure"),
+                      ({"GILSCOPE_SIMT_MEMORY": "1000"}, "out of memory"),
+                      ({"GILSCOPE_CUDA_ENGINE": "/nowhere.so"}, "/nowhere.so is not there")):
+        got = whatif(gilscope, "cuda", capture, **env)
+        assert got[:3] == (*want[:2], "cpu")
+        assert got[3].startswith("gilscope: engine cpu counted, not cuda: ") and word in got[3]
+        assert got[3].count("\n") == 1
+    cache = {"XDG_CACHE_HOME": str(tmp_path)}
+    assert whatif(gilscope, "auto", capture, **cache) == want
+    result = run(gilscope, "auto", "whatif", "-v", capture, expect_rc=0, **cache)
+    assert "would not pay" in result.stderr and "engine cpu\n" in result.stdout
+
+
+def test_the_benchmark_of_sweeps_runs():
+    """Its results are the same on the device, or it fails."""
+    done = subprocess.run([str(BUILD / "tests" / "gs_sweep_ns"), "--turns", "300", "--replays", "5", "--repeat", "2"],
+                          stdout=subprocess.PIPE, timeout=120, env=clean_env({"GILSCOPE_CUDA_ENGINE": str(EMULATOR)}),
+                          universal_newlines=True)
+    assert done.returncode == 0
+    assert [len(json.loads(done.stdout)[key]) for key in ("one_core_ns", "all_cores_ns", "cuda_ns")] == [2, 2, 2]
+
+
 def test_its_benchmark_runs(tmp_path):
     """What it measures is no matter of a test."""
     done = subprocess.run([str(ROOT / "tests" / "bench" / "gpu_engine"), "--quick", "--slices", "5k", "--build",
@@ -139,11 +182,12 @@ def test_what_is_run_on_a_gpu(tmp_path):
     """The script's steps with the emulator, from a folder that was packed for another machine."""
     assert on_gpu("--pack", tmp_path, GILSCOPE_BUILD=str(BUILD)).returncode == 0
     env = {"GILSCOPE_BUILD": str(tmp_path), "GILSCOPE_CUDA_ENGINE": str(EMULATOR), "GILSCOPE_GPU_DRY": "1",
-           "GILSCOPE_GPU_PYTHON": sys.executable, "GILSCOPE_BENCH": "--quick --slices 3k"}
-    done = on_gpu("--built", "--bench", "-k", "cuda or minimal or sanitizer or every_kind", **env)
+           "GILSCOPE_GPU_PYTHON": sys.executable, "GILSCOPE_BENCH": "--quick --slices 3k",
+           "GILSCOPE_BENCH_SWEEP": "--turns 300 --replays 5"}
+    done = on_gpu("--built", "--bench", "-k", "cuda or minimal or sanitizer or every_kind or replays", **env)
     words = [line.split()[1:3] for line in done.stdout.splitlines() if line.startswith("on_gpu: ") and " in " in line]
     assert words == [[step, "passed"] for step in ("agent", "engine", "sanitizer", "bench")], done.stdout
-    assert "| B9 |" in done.stdout and done.returncode == 0
+    assert "| B9 |" in done.stdout and "one_core_ns" in done.stdout and done.returncode == 0
     done = on_gpu("--built", "--only", "engine,agent", "-k", "minimal", **{**env, "GILSCOPE_CUDA_ENGINE": "/nowhere"})
     assert "engine    failed (1)" in done.stdout and "agent     passed" in done.stdout and done.returncode == 1
     assert on_gpu("--only", "everything").returncode == 2

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Dependencies point one way, and every header stands alone.
 
-preload/trace <- preload/pyabi <- {preload/ (agent) | analyzer/}; analyzer/engine_cuda.h <- cuda/;
-viz/ gives analyzer/ one header, the embedded page. Nobody includes Python.h. Quoted includes are
+preload/trace <- preload/pyabi <- {preload/ (agent) | analyzer/}; {analyzer/engine_cuda.h | analyzer/whatif/replay*} <-
+cuda/; viz/ gives analyzer/ one header, the embedded page. Nobody includes Python.h. Quoted includes are
 rooted at the repository.
 """
 
@@ -25,7 +25,7 @@ ALLOWED = {
     "agent": ("preload/",),
     "analyzer": ("preload/trace/", "preload/pyabi/pyabi.h", "preload/agent_config.def",
                  "preload/agent_config.h", "viz/viz_bundle.h"),
-    "cuda": ("analyzer/engine_cuda.h", "preload/trace/"),
+    "cuda": ("analyzer/engine_cuda.h", "analyzer/whatif/replay", "preload/trace/"),
     "viz": (),
     "samples": (),
 }

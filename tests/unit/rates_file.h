@@ -13,8 +13,8 @@
 
 #include "analyzer/parallel.h"
 
-static inline void write_rates(const char *version, unsigned cpu_ps, unsigned cuda_ps,
-                               unsigned open_us)
+static inline void write_all_rates(const char *version, unsigned cpu_ps, unsigned cuda_ps,
+                                   unsigned open_us, unsigned step_ps)
 {
     char folder[] = "/tmp/gilscope-cache-XXXXXX", path[64];
     assert_non_null(mkdtemp(folder));
@@ -24,9 +24,19 @@ static inline void write_rates(const char *version, unsigned cpu_ps, unsigned cu
     snprintf(path, sizeof(path), "%s/gilscope/engine-rates", folder);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "gilscope %s, %u cores\ncpu_ps %u cuda_ps %u cuda_open_us %u\n", version,
+    fprintf(f, "gilscope %s, %u cores\ncpu_ps %u cuda_ps %u cuda_open_us %u", version,
             gs_parallel_workers(0, UINT32_MAX), cpu_ps, cuda_ps, open_us);
+    if (step_ps)
+        fprintf(f, " cuda_step_ps %u", step_ps);
+    fputs("\n", f);
     fclose(f);
+}
+
+/* Without the rate of replays, as files of older gilscopes are. */
+static inline void write_rates(const char *version, unsigned cpu_ps, unsigned cuda_ps,
+                               unsigned open_us)
+{
+    write_all_rates(version, cpu_ps, cuda_ps, open_us, 0);
 }
 
 static inline void drop_rates(void)

@@ -35,14 +35,14 @@ static void write_file(const char *text)
 
 static void assert_nothing_known(void)
 {
-    struct gs_rates r = {1, 1, 1};
+    struct gs_rates r = {1, 1, 1, 1};
     gs_rates_load(&r);
-    assert_true(r.cpu_ns == 0 && r.cuda_ns == 0 && r.cuda_open_ns == 0);
+    assert_true(r.cpu_ns == 0 && r.cuda_ns == 0 && r.cuda_open_ns == 0 && r.cuda_step_ns == 0);
 }
 
 static void what_is_saved_is_loaded(void **state)
 {
-    const struct gs_rates saved = {12.5, 0.75, 350000000};
+    const struct gs_rates saved = {12.5, 0.75, 350000000, 1500};
     struct gs_rates loaded;
     char path[PATH_MAX];
     struct stat st;
@@ -51,7 +51,7 @@ static void what_is_saved_is_loaded(void **state)
     gs_rates_save(&saved);
     gs_rates_load(&loaded);
     assert_true(loaded.cpu_ns == 12.5 && loaded.cuda_ns == 0.75);
-    assert_true(loaded.cuda_open_ns == 350000000);
+    assert_true(loaded.cuda_open_ns == 350000000 && loaded.cuda_step_ns == 1500);
     path_of(path, "gilscope");
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0700);
@@ -82,7 +82,7 @@ static void what_is_not_ours_says_nothing(void **state)
 
 static void folders_that_cannot_be_written_to(void **state)
 {
-    const struct gs_rates r = {1, 1, 1};
+    const struct gs_rates r = {1, 1, 1, 1};
     (void)state;
     setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
     gs_rates_save(&r);
@@ -96,7 +96,7 @@ static void folders_that_cannot_be_written_to(void **state)
 
 static void what_a_device_saves(void **state)
 {
-    const struct gs_rates known = {10, 2, 5e6}, none = {0};
+    const struct gs_rates known = {10, 2, 5e6, 0}, none = {0};
     const struct gs_rates_job job = {1000000, 15000000, 40000000};
     (void)state;
     assert_true(gs_rates_saved_ns(&known, &job) == 8e6);

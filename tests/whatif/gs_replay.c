@@ -2,7 +2,7 @@
  * Replays programs: a line of JSON for each.
  *
  * usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock fifo|barge|none] [--wake NS]
- *                  [--gc-every NS --gc-pause NS] [--bounds] FILE...
+ *                  [--gc-every NS --gc-pause NS] [--bounds] [--engine cpu|cuda] FILE...
  * --cap: what 1, 2 ... busy cores do together; the default is as much as there are.
  */
 #include <getopt.h>
@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/sweep.h"
+#include "analyzer/xalloc.h"
 #include "tests/whatif/program_text.h"
 
 #define MOST_CORES 1024u
@@ -19,6 +21,8 @@ static uint32_t cap_q16[MOST_CORES];
 static struct gs_replay_params params = {
     .machine = {1, cap_q16}, .s_q16 = 1 << 16, .latency_q16 = 1 << 16, .lock_policy = GS_LOCK_FIFO};
 static bool with_bounds;
+static const char *engine = "cpu";
+static struct gs_sweeper *sweeper;
 
 static void read_cap(char *text)
 {
@@ -34,7 +38,7 @@ static enum gs_lock_policy policy_named(const char *name)
 
 static bool read_options(int argc, char **argv)
 {
-    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, BOUNDS };
+    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, BOUNDS, ENGINE };
     static const struct option names[] = {
         {"cores", 1, NULL, CORES},
         {"cap", 1, NULL, CAP},
@@ -44,6 +48,7 @@ static bool read_options(int argc, char **argv)
         {"gc-every", 1, NULL, GC_EVERY},
         {"gc-pause", 1, NULL, GC_PAUSE},
         {"bounds", 0, NULL, BOUNDS},
+        {"engine", 1, NULL, ENGINE},
         {NULL, 0, NULL, 0},
     };
     for (uint32_t k = 0; k < MOST_CORES; k++)
@@ -73,6 +78,9 @@ static bool read_options(int argc, char **argv)
             break;
         case BOUNDS:
             with_bounds = true;
+            break;
+        case ENGINE:
+            engine = optarg;
             break;
         default:
             return false;
@@ -111,8 +119,10 @@ static void print_bounds(const struct gs_program *p)
 static void print_run(const struct gs_program *p)
 {
     struct gs_replay_result r;
-    struct gs_replay *replay = gs_replay_open(p);
-    gs_replay_run(replay, &params, &r);
+    struct gs_replay_object *objects = gs_xcalloc(p->n_objects + 1, sizeof(*objects));
+    gs_sweeper_run(sweeper,
+                   &(struct gs_sweep){
+                       .program = p, .params = &params, .n = 1, .results = &r, .objects = objects});
     printf("{\"makespan_ns\": %" PRIu64 ", \"py_ns\": %" PRIu64 ", \"native_ns\": %" PRIu64
            ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"flips\": %" PRIu64
            ", \"deadlock\": %s, \"steps\": %" PRIu64,
@@ -123,7 +133,7 @@ static void print_run(const struct gs_program *p)
     if (with_bounds)
         print_bounds(p);
     puts("}");
-    gs_replay_close(replay);
+    free(objects);
 }
 
 static bool replay_file(const char *path)
@@ -142,15 +152,28 @@ static bool replay_file(const char *path)
     return !why;
 }
 
+static bool was_engine_used(void)
+{
+    const char *why_not;
+    gs_sweeper_used(sweeper, &why_not);
+    if (why_not)
+        fprintf(stderr, "gs_replay: %s did not replay: %s\n", engine, why_not);
+    return !why_not;
+}
+
 int main(int argc, char **argv)
 {
     if (!read_options(argc, argv)) {
         fprintf(stderr, "usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock POLICY] "
-                        "[--wake NS] [--gc-every NS --gc-pause NS] [--bounds] FILE...\n");
+                        "[--wake NS] [--gc-every NS --gc-pause NS] [--bounds] "
+                        "[--engine cpu|cuda] FILE...\n");
         return 2;
     }
-    for (int i = optind; i < argc; i++)
-        if (!replay_file(argv[i]))
-            return 1;
-    return 0;
+    bool replayed = true;
+    sweeper = gs_sweeper_open(engine, 1);
+    for (int i = optind; i < argc && replayed; i++)
+        replayed = replay_file(argv[i]);
+    replayed = was_engine_used() && replayed;
+    gs_sweeper_close(sweeper);
+    return replayed ? 0 : 1;
 }

@@ -29,6 +29,7 @@ from bounds import bounds  # noqa: E402
 from test_truth import LATE, LATENESS, NO_UPPER_BOUND, NOT_LATER  # noqa: E402
 
 REPLAY = BUILD / "tests" / "gs_replay"
+EMULATOR = BUILD / "tests" / "libgilscope_cuda_simt.so"
 PAIRS = [(2, 2), (4, 2), (4, 4), (8, 4), (16, 8), (32, 16)]  # threads, cores
 KINDS = [{"lock": lock, "s": truth.exactly(s), "wake_ns": wake_ns} for lock, (s, wake_ns) in itertools.product(
     ("fifo", "barge"), ((1, 0), ("1.35", 20_000), ("0.8", 0), ("1.35", 0)))]
@@ -59,7 +60,8 @@ def replay(tmp_path):
             paths.append(tmp_path / ("%d.txt" % next(number)))
             paths[-1].write_text(programs.write(program))
         result = subprocess.run([str(arg) for arg in (REPLAY, *options(machine), *more, *paths)], capture_output=True,
-                                timeout=300, env=clean_env(), check=False, text=True)
+                                timeout=300, env=clean_env({"GILSCOPE_CUDA_ENGINE": str(EMULATOR)}), check=False,
+                                text=True)
         assert result.returncode == 0, result.stderr
         found = [json.loads(line) for line in result.stdout.splitlines()]
         assert len(found) == len(some), result.stderr
@@ -163,6 +165,17 @@ def test_random_programs(part, replay, measured):
     assert n_close <= n / 10
     measured("whatif random programs, part %d: %d without a deadlock, all as the truth has it (%d: up to rounding)"
              % (part, n, n_close))
+
+
+@pytest.mark.skipif(not EMULATOR.exists(), reason="%s is not built" % EMULATOR)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_gpu_replays_the_same(part, replay):
+    """Random programs, and some of each shape, by the CUDA engine in the emulator."""
+    some = [program for _what, program, _machine in itertools.islice(drawn(sorted(shapes.SHAPES)[part]), 3)]
+    for i in range(part, N_MACHINES, 4 * PARTS):
+        machine = random_programs.random_machine(i)
+        some += [random_programs.random_program(seed) for seed in range(i, N_RANDOM, N_MACHINES)][:20]
+        assert replay(some, machine, "--engine", "cuda") == replay(some, machine)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT
  * What operations do. One that parks a thread is over for it when another wakes it, but that a lock
- * which was let go has to be asked for again.
+ * which was let go has to be asked for again. Private to replay_clock.h.
  */
+#ifndef GS_WHATIF_REPLAY_STEPS_H
+#define GS_WHATIF_REPLAY_STEPS_H
+
 #include "analyzer/whatif/replay_state.h"
 
 #define HAND_OFF_NS 1000000u /* PyMutex: who has waited longer gets the lock from hand to hand */
 
 /* ---- parking ---- */
 
-static void sleep_until(struct gs_replay *r, uint32_t t, uint64_t at)
+GS__HD void sleep_until(struct gs_replay *r, uint32_t t, uint64_t at)
 {
-    gs__heap_put(&r->sleeping, (struct gs__ending){at, t});
+    gs__heap_put(&r->sleeping, gs__ending_at(at, t));
 }
 
-static void make_ready(struct gs_replay *r, uint32_t t)
+GS__HD void make_ready(struct gs_replay *r, uint32_t t)
 {
     if (r->params->wake_ns)
         sleep_until(r, t, r->now + gs__ticks(r->params->wake_ns));
@@ -21,7 +24,7 @@ static void make_ready(struct gs_replay *r, uint32_t t)
         gs__queue_put(r, &r->ready, t);
 }
 
-static void park(struct gs_replay *r, uint32_t t, uint32_t object, struct gs__queue *q)
+GS__HD void park(struct gs_replay *r, uint32_t t, uint32_t object, struct gs__queue *q)
 {
     r->threads[t].parked_on = object;
     r->threads[t].parked_at = r->now;
@@ -29,12 +32,12 @@ static void park(struct gs_replay *r, uint32_t t, uint32_t object, struct gs__qu
 }
 
 /* A wait that is over, after all that it took. */
-static void count_flip(struct gs_replay *r, const struct gs_op *op, uint64_t since)
+GS__HD void count_flip(struct gs_replay *r, const struct gs_op *op, uint64_t since)
 {
     r->out.flips += op->ns > 0 && r->now - since > gs__ticks(op->ns);
 }
 
-static uint32_t wake_first(struct gs_replay *r, struct gs__queue *q)
+GS__HD uint32_t wake_first(struct gs_replay *r, struct gs__queue *q)
 {
     uint32_t t = gs__queue_take(r, q);
     struct gs__thread *w = &r->threads[t];
@@ -44,7 +47,7 @@ static uint32_t wake_first(struct gs_replay *r, struct gs__queue *q)
     return t;
 }
 
-static void wake_all(struct gs_replay *r, struct gs__queue *q)
+GS__HD void wake_all(struct gs_replay *r, struct gs__queue *q)
 {
     while (q->first != GS__NOBODY)
         wake_first(r, q);
@@ -52,13 +55,13 @@ static void wake_all(struct gs_replay *r, struct gs__queue *q)
 
 /* ---- locks ---- */
 
-static void own(struct gs_replay *r, struct gs__object *o)
+GS__HD void own(struct gs_replay *r, struct gs__object *o)
 {
     o->count = 1;
     o->held_since = r->now;
 }
 
-static bool acquire(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD bool acquire(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     struct gs__thread *me = &r->threads[t];
@@ -77,7 +80,7 @@ static bool acquire(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 }
 
 /* From hand to hand: its ACQUIRE is done. */
-static void hand_over(struct gs_replay *r, struct gs__object *o)
+GS__HD void hand_over(struct gs_replay *r, struct gs__object *o)
 {
     struct gs__thread *w = &r->threads[wake_first(r, &o->parked)];
     count_flip(r, &r->p->ops[w->op], w->asked_at);
@@ -86,7 +89,7 @@ static void hand_over(struct gs_replay *r, struct gs__object *o)
     own(r, o);
 }
 
-static void release(struct gs_replay *r, const struct gs_op *op)
+GS__HD void release(struct gs_replay *r, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     if (o->count)
@@ -103,7 +106,7 @@ static void release(struct gs_replay *r, const struct gs_op *op)
 
 /* ---- channels ---- */
 
-static void put_item(struct gs_replay *r, struct gs__object *o, const struct gs_object *what,
+GS__HD void put_item(struct gs_replay *r, struct gs__object *o, const struct gs_object *what,
                      uint32_t item)
 {
     o->count++;
@@ -112,7 +115,7 @@ static void put_item(struct gs_replay *r, struct gs__object *o, const struct gs_
 }
 
 /* Nameless ones were there first. */
-static uint32_t take_item(struct gs_replay *r, struct gs__object *o, const struct gs_object *what)
+GS__HD uint32_t take_item(struct gs_replay *r, struct gs__object *o, const struct gs_object *what)
 {
     bool named = o->head < o->tail;
     o->count--;
@@ -127,7 +130,7 @@ static uint32_t take_item(struct gs_replay *r, struct gs__object *o, const struc
     return r->ring[o->ring + o->head++];
 }
 
-static void end_thread(struct gs_replay *r, uint32_t t)
+GS__HD void end_thread(struct gs_replay *r, uint32_t t)
 {
     struct gs__thread *me = &r->threads[t];
     me->ended = true;
@@ -136,7 +139,7 @@ static void end_thread(struct gs_replay *r, uint32_t t)
 }
 
 /* A worker goes on where the item's work is; an item without any ends it. */
-static void go_on_with(struct gs_replay *r, uint32_t t, const struct gs_object *what, uint32_t item)
+GS__HD void go_on_with(struct gs_replay *r, uint32_t t, const struct gs_object *what, uint32_t item)
 {
     struct gs__thread *me = &r->threads[t];
     if (!what->pool) {
@@ -149,7 +152,7 @@ static void go_on_with(struct gs_replay *r, uint32_t t, const struct gs_object *
     me->op = first;
 }
 
-static bool put(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD bool put(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     const struct gs_object *what = &r->p->objects[op->object];
@@ -170,7 +173,7 @@ static bool put(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 }
 
 /* True: the thread goes on, at an operation that is set already. */
-static bool get(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD bool get(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     const struct gs_object *what = &r->p->objects[op->object];
@@ -190,7 +193,7 @@ static bool get(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 
 /* ---- the others ---- */
 
-static bool arrive(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD bool arrive(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     if (++o->count < r->p->objects[op->object].parties) {
@@ -203,7 +206,7 @@ static bool arrive(struct gs_replay *r, uint32_t t, const struct gs_op *op)
     return true;
 }
 
-static void set_event(struct gs_replay *r, const struct gs_op *op)
+GS__HD void set_event(struct gs_replay *r, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     o->count = 1;
@@ -213,7 +216,7 @@ static void set_event(struct gs_replay *r, const struct gs_op *op)
 }
 
 /* Whoever parks here is past the operation already. */
-static bool wait_for(struct gs_replay *r, uint32_t t, const struct gs_op *op, bool is_over)
+GS__HD bool wait_for(struct gs_replay *r, uint32_t t, const struct gs_op *op, bool is_over)
 {
     if (is_over)
         return true;
@@ -222,7 +225,7 @@ static bool wait_for(struct gs_replay *r, uint32_t t, const struct gs_op *op, bo
     return false;
 }
 
-static void start(struct gs_replay *r, const struct gs_op *op)
+GS__HD void start(struct gs_replay *r, const struct gs_op *op)
 {
     uint32_t t = r->p->objects[op->object].thread;
     if (!r->threads[t].started)
@@ -230,7 +233,7 @@ static void start(struct gs_replay *r, const struct gs_op *op)
     r->threads[t].started = true;
 }
 
-static void submit(struct gs_replay *r, const struct gs_op *op)
+GS__HD void submit(struct gs_replay *r, const struct gs_op *op)
 {
     struct gs__object *o = &r->objects[op->object];
     uint64_t from = o->free_at > r->now ? o->free_at : r->now;
@@ -238,18 +241,18 @@ static void submit(struct gs_replay *r, const struct gs_op *op)
 }
 
 /* Of both kinds: false where there is nothing to do. */
-static bool compute(struct gs_replay *r, uint32_t t, uint64_t work, bool py)
+GS__HD bool compute(struct gs_replay *r, uint32_t t, uint64_t work, bool py)
 {
     if (work == 0)
         return false;
     r->threads[t].computes_py = py;
     r->n_py += py;
     *(py ? &r->py : &r->native) += work;
-    gs__heap_put(&r->computing, (struct gs__ending){r->work + work, t});
+    gs__heap_put(&r->computing, gs__ending_at(r->work + work, t));
     return true;
 }
 
-static bool sleep_for(struct gs_replay *r, uint32_t t, uint64_t span)
+GS__HD bool sleep_for(struct gs_replay *r, uint32_t t, uint64_t span)
 {
     if (span == 0)
         return false;
@@ -258,7 +261,7 @@ static bool sleep_for(struct gs_replay *r, uint32_t t, uint64_t span)
     return true;
 }
 
-static bool sync(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD bool sync(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     const struct gs__object *o = &r->objects[op->object];
     if (o->free_at <= r->now)
@@ -269,7 +272,7 @@ static bool sync(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 }
 
 /* One operation. True: the thread goes on at once. */
-static bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
+GS__HD_INNER bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     struct gs__thread *me = &r->threads[t];
     switch ((enum gs_op_kind)op->kind) {
@@ -330,13 +333,23 @@ static bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
     return true;
 }
 
-void gs__replay_step(struct gs_replay *r, uint32_t t)
+/* What thread t does until it computes, sleeps, parks or has ended. False, of a run in slices: the
+ * budget is used up, and t has more to do before anybody else. */
+GS__HD_INNER bool gs__replay_step(struct gs_replay *r, uint32_t t, const bool sliced)
 {
     struct gs__thread *me = &r->threads[t];
     while (me->op != GS_NO_OP && r->p->ops[me->op].kind != GS_OP_END) {
+        if (sliced && r->budget == 0) {
+            gs__queue_put_first(r, &r->ready, t);
+            return false;
+        }
+        r->budget -= sliced;
         r->out.steps++;
         if (!do_op(r, t, &r->p->ops[me->op]))
-            return;
+            return true;
     }
     end_thread(r, t);
+    return true;
 }
+
+#endif

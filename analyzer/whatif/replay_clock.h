@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ * A run: how it begins, how time passes, and what comes out. On the CPU it goes on to its end, on a
+ * GPU in slices, as nobody may hold a device for as long as he likes. Private to who runs replays.
+ */
+#ifndef GS_WHATIF_REPLAY_CLOCK_H
+#define GS_WHATIF_REPLAY_CLOCK_H
+
+#include <string.h>
+
+#include "analyzer/whatif/replay_steps.h"
+
+/* ---- before it runs ---- */
+
+GS__HD void reset_objects(struct gs_replay *r)
+{
+    for (size_t i = 0; i < r->p->n_objects; i++) {
+        struct gs__object *o = &r->objects[i];
+        memset(o, 0, sizeof(*o));
+        o->parked.first = o->parked.last = GS__NOBODY;
+        o->putters = o->parked;
+        o->count = o->nameless = r->p->objects[i].initial;
+        o->ring = r->ring_at[i];
+    }
+}
+
+/* Whoever runs it has set its params, rate and inverse, and has zeroed taken. */
+GS__HD void gs__replay_reset(struct gs_replay *r)
+{
+    const struct gs_replay_params *params = r->params;
+    memset(&r->out, 0, sizeof(r->out));
+    r->out.objects = r->totals;
+    r->ready.first = GS__NOBODY;
+    r->computing.n = r->sleeping.n = r->n_paused = 0;
+    r->now = r->work = 0;
+    r->py = r->native = r->latency = r->gc = 0;
+    r->n_py = 0;
+    r->pause_end = GS__NEVER;
+    r->gc_left =
+        params->gc_every_ns ? gs__scaled_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
+    r->is_over = false;
+    reset_objects(r);
+    for (uint32_t t = 0; t < r->p->n_threads; t++) {
+        bool late = r->p->threads[t].late;
+        struct gs__thread *me = &r->threads[t];
+        memset(me, 0, sizeof(*me));
+        me->op = r->p->threads[t].first_op;
+        me->parked_on = GS__NOBODY;
+        me->asked_at = GS__NEVER;
+        me->started = !late;
+        if (!late)
+            gs__queue_put(r, &r->ready, t);
+    }
+}
+
+/* ---- the clocks ---- */
+
+GS__HD uint64_t time_of(const struct gs_replay *r, uint64_t work)
+{
+    u128 t = (u128)work * r->inverse[r->computing.n] + UINT32_MAX;
+    return (uint64_t)(t >> 32);
+}
+
+/* Of `py` work, given to all who do it. */
+GS__HD void count_towards_gc(struct gs_replay *r, uint64_t work)
+{
+    uint64_t all = work * r->n_py;
+    if (r->gc_left != GS__NEVER)
+        r->gc_left -= all < r->gc_left ? all : r->gc_left;
+}
+
+GS__HD void advance_work(struct gs_replay *r, uint64_t work)
+{
+    count_towards_gc(r, work);
+    r->work += work;
+}
+
+GS__HD uint64_t next_end(const struct gs__heap *h)
+{
+    return h->n ? h->at[0].at : GS__NEVER;
+}
+
+GS__HD void end_computing(struct gs_replay *r)
+{
+    while (r->computing.n && r->computing.at[0].at <= r->work) {
+        uint32_t t = gs__heap_take(&r->computing).thread;
+        r->n_py -= r->threads[t].computes_py;
+        gs__queue_put(r, &r->ready, t);
+    }
+}
+
+GS__HD void end_sleeping(struct gs_replay *r)
+{
+    while (r->sleeping.n && r->sleeping.at[0].at <= r->now)
+        gs__queue_put(r, &r->ready, gs__heap_take(&r->sleeping).thread);
+}
+
+/* Whoever computes `py` keeps what is left to do. */
+GS__HD void begin_pause(struct gs_replay *r)
+{
+    struct gs__heap all = r->computing;
+    r->computing.n = r->n_paused = r->n_py = 0;
+    for (size_t i = 0; i < all.n; i++) {
+        struct gs__ending e = all.at[i]; /* read before it could be written over: n <= i */
+        if (!r->threads[e.thread].computes_py)
+            gs__heap_put(&r->computing, e);
+        else
+            r->paused[r->n_paused++] = gs__ending_at(e.at - r->work, e.thread);
+    }
+    r->gc_left = gs__scaled_ticks(r->params->s_q16, r->params->gc_every_ns);
+    r->pause_end = r->now + gs__ticks(r->params->gc_pause_ns);
+    r->gc += gs__ticks(r->params->gc_pause_ns);
+}
+
+GS__HD void end_pause(struct gs_replay *r)
+{
+    r->pause_end = GS__NEVER;
+    r->n_py = (uint32_t)r->n_paused;
+    for (size_t i = 0; i < r->n_paused; i++)
+        gs__heap_put(&r->computing, gs__ending_at(r->work + r->paused[i].at, r->paused[i].thread));
+}
+
+/* ---- a run ---- */
+
+/* False, of a run in slices: the budget is used up. */
+GS__HD_INNER bool step_ready(struct gs_replay *r, const bool sliced)
+{
+    while (r->ready.first != GS__NOBODY && r->pause_end == GS__NEVER)
+        if (!gs__replay_step(r, gs__queue_take(r, &r->ready), sliced))
+            return false;
+    return true;
+}
+
+/* To the next moment at which something ends; false: there is none. */
+GS__HD bool go_on(struct gs_replay *r)
+{
+    uint64_t work = GS__NEVER, at = next_end(&r->sleeping);
+    bool collects = false;
+    if (r->computing.n)
+        work = next_end(&r->computing) - r->work;
+    if (r->n_py && r->gc_left != GS__NEVER) {
+        uint64_t to_gc = (r->gc_left + r->n_py - 1) / r->n_py;
+        collects = to_gc <= work;
+        work = to_gc < work ? to_gc : work;
+    }
+    uint64_t ends_at = work == GS__NEVER ? GS__NEVER : r->now + time_of(r, work);
+    at = r->pause_end < at ? r->pause_end : at;
+    if (at == GS__NEVER && ends_at == GS__NEVER)
+        return false;
+    if (ends_at <= at) {
+        advance_work(r, work);
+        r->now = ends_at;
+    } else {
+        if (r->computing.n)
+            advance_work(r, (uint64_t)((u128)(at - r->now) * r->rate[r->computing.n] >> 32));
+        r->now = at;
+    }
+    if (r->now == r->pause_end)
+        end_pause(r);
+    if (ends_at <= at && collects)
+        begin_pause(r);
+    end_computing(r);
+    end_sleeping(r);
+    return true;
+}
+
+GS__HD void sum_up(struct gs_replay *r)
+{
+    for (uint32_t t = 0; t < r->p->n_threads; t++) {
+        const struct gs__thread *me = &r->threads[t];
+        r->out.deadlock |= me->started && !me->ended;
+        if (me->parked_on != GS__NOBODY)
+            r->objects[me->parked_on].parked_ticks += r->now - me->parked_at;
+    }
+    for (size_t i = 0; i < r->p->n_objects; i++) {
+        r->totals[i].parked_ns = gs__to_ns(r->objects[i].parked_ticks);
+        r->totals[i].hold_ns = gs__to_ns(r->objects[i].hold_ticks);
+    }
+    r->out.makespan_ns = gs__to_ns(r->now);
+    r->out.py_ns = gs__to_ns(r->py);
+    r->out.native_ns = gs__to_ns(r->native);
+    r->out.latency_ns = gs__to_ns(r->latency);
+    r->out.gc_ns = gs__to_ns(r->gc);
+}
+
+/* All of it. */
+GS__HD void gs__replay_run_all(struct gs_replay *r)
+{
+    do
+        step_ready(r, false);
+    while (go_on(r));
+    sum_up(r);
+}
+
+/* A collection costs as much as there are threads that compute. */
+GS__HD void pay_for_moment(struct gs_replay *r)
+{
+    uint64_t price = r->pause_end == GS__NEVER ? 1 : 1 + r->n_paused + r->computing.n;
+    r->budget -= price < r->budget ? price : r->budget;
+}
+
+/* About as many operations and moments as the budget says. r->is_over: there are no more. */
+GS__HD void gs__replay_run_slice(struct gs_replay *r, uint64_t budget)
+{
+    r->budget = budget;
+    while (step_ready(r, true) && r->budget > 0) {
+        if (!go_on(r)) {
+            sum_up(r);
+            r->is_over = true;
+            return;
+        }
+        pay_for_moment(r);
+    }
+}
+
+#endif
