@@ -88,7 +88,7 @@ static void reset_objects(struct gs_replay *r)
     }
 }
 
-static void reset(struct gs_replay *r, const struct gs_replay_params *params)
+void gs__replay_reset(struct gs_replay *r, const struct gs_replay_params *params)
 {
     r->params = params;
     r->out = (struct gs_replay_result){.objects = r->totals};
@@ -116,10 +116,15 @@ static void reset(struct gs_replay *r, const struct gs_replay_params *params)
 
 /* ---- the clocks ---- */
 
-static uint64_t time_of(const struct gs_replay *r, uint64_t work)
+uint64_t gs__replay_time_of(const struct gs_replay *r, uint64_t work)
 {
     u128 t = (u128)work * r->inverse[r->computing.n] + UINT32_MAX;
     return (uint64_t)(t >> 32);
+}
+
+uint64_t gs__replay_work_in(const struct gs_replay *r, uint64_t time)
+{
+    return (uint64_t)((u128)time * r->rate[r->computing.n] >> 32);
 }
 
 /* Of `py` work, given to all who do it. */
@@ -150,7 +155,7 @@ static void end_computing(struct gs_replay *r)
     }
 }
 
-static void end_sleeping(struct gs_replay *r)
+void gs__replay_end_sleeping(struct gs_replay *r)
 {
     while (r->sleeping.n && r->sleeping.at[0].at <= r->now)
         gs__queue_put(r, &r->ready, gs__heap_take(&r->sleeping).thread);
@@ -202,7 +207,7 @@ static bool go_on(struct gs_replay *r)
         collects = to_gc <= work;
         work = to_gc < work ? to_gc : work;
     }
-    uint64_t ends_at = work == GS__NEVER ? GS__NEVER : r->now + time_of(r, work);
+    uint64_t ends_at = work == GS__NEVER ? GS__NEVER : r->now + gs__replay_time_of(r, work);
     at = r->pause_end < at ? r->pause_end : at;
     if (at == GS__NEVER && ends_at == GS__NEVER)
         return false;
@@ -211,7 +216,7 @@ static bool go_on(struct gs_replay *r)
         r->now = ends_at;
     } else {
         if (r->computing.n)
-            advance_work(r, (uint64_t)((u128)(at - r->now) * r->rate[r->computing.n] >> 32));
+            advance_work(r, gs__replay_work_in(r, at - r->now));
         r->now = at;
     }
     if (r->now == r->pause_end)
@@ -219,11 +224,11 @@ static bool go_on(struct gs_replay *r)
     if (ends_at <= at && collects)
         begin_pause(r);
     end_computing(r);
-    end_sleeping(r);
+    gs__replay_end_sleeping(r);
     return true;
 }
 
-static void sum_up(struct gs_replay *r)
+void gs__replay_sum_up(struct gs_replay *r)
 {
     for (uint32_t t = 0; t < r->p->n_threads; t++) {
         const struct gs__thread *me = &r->threads[t];
@@ -245,10 +250,10 @@ static void sum_up(struct gs_replay *r)
 void gs_replay_run(struct gs_replay *r, const struct gs_replay_params *params,
                    struct gs_replay_result *out)
 {
-    reset(r, params);
+    gs__replay_reset(r, params);
     step_ready(r);
     while (go_on(r))
         step_ready(r);
-    sum_up(r);
+    gs__replay_sum_up(r);
     *out = r->out;
 }

@@ -35,6 +35,8 @@ struct gs__thread {
     uint32_t item;      /* parked with it in PUT */
     uint64_t parked_at;
     uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
+    uint64_t ready_at; /* when it was put into a queue */
+    uint64_t left;     /* with a GIL: of the work that it was made to stop */
     bool started, ended, computes_py;
 };
 
@@ -77,6 +79,7 @@ struct gs_replay {
 static inline void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint32_t t)
 {
     r->threads[t].next = GS__NOBODY;
+    r->threads[t].ready_at = r->now;
     if (q->first == GS__NOBODY)
         q->first = t;
     else
@@ -90,6 +93,13 @@ static inline uint32_t gs__queue_take(struct gs_replay *r, struct gs__queue *q)
     q->first = r->threads[t].next;
     return t;
 }
+
+/* How a run begins and ends, and how its clocks go: replay.c. */
+void gs__replay_reset(struct gs_replay *r, const struct gs_replay_params *params);
+uint64_t gs__replay_time_of(const struct gs_replay *r, uint64_t work);
+uint64_t gs__replay_work_in(const struct gs_replay *r, uint64_t time);
+void gs__replay_end_sleeping(struct gs_replay *r);
+void gs__replay_sum_up(struct gs_replay *r);
 
 /* What thread t does until it computes, sleeps, parks or has ended. */
 void gs__replay_step(struct gs_replay *r, uint32_t t);

@@ -2,7 +2,7 @@
  * Replays programs: a line of JSON for each.
  *
  * usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock fifo|barge|none] [--wake NS]
- *                  [--gc-every NS --gc-pause NS] [--bounds] FILE...
+ *                  [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds] FILE...
  * --cap: what 1, 2 ... busy cores do together; the default is as much as there are.
  */
 #include <getopt.h>
@@ -18,6 +18,7 @@
 static uint32_t cap_q16[MOST_CORES];
 static struct gs_replay_params params = {
     .machine = {1, cap_q16}, .s_q16 = 1 << 16, .latency_q16 = 1 << 16, .lock_policy = GS_LOCK_FIFO};
+static uint64_t switch_ns; /* 0: without a GIL */
 static bool with_bounds;
 
 static void read_cap(char *text)
@@ -34,7 +35,7 @@ static enum gs_lock_policy policy_named(const char *name)
 
 static bool read_options(int argc, char **argv)
 {
-    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, BOUNDS };
+    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, GIL, BOUNDS };
     static const struct option names[] = {
         {"cores", 1, NULL, CORES},
         {"cap", 1, NULL, CAP},
@@ -43,6 +44,7 @@ static bool read_options(int argc, char **argv)
         {"wake", 1, NULL, WAKE},
         {"gc-every", 1, NULL, GC_EVERY},
         {"gc-pause", 1, NULL, GC_PAUSE},
+        {"gil", 1, NULL, GIL},
         {"bounds", 0, NULL, BOUNDS},
         {NULL, 0, NULL, 0},
     };
@@ -70,6 +72,9 @@ static bool read_options(int argc, char **argv)
             break;
         case GC_PAUSE:
             params.gc_pause_ns = strtoull(optarg, NULL, 10);
+            break;
+        case GIL:
+            switch_ns = strtoull(optarg, NULL, 10);
             break;
         case BOUNDS:
             with_bounds = true;
@@ -112,11 +117,14 @@ static void print_run(const struct gs_program *p)
 {
     struct gs_replay_result r;
     struct gs_replay *replay = gs_replay_open(p);
-    gs_replay_run(replay, &params, &r);
+    if (switch_ns)
+        gs_replay_run_gil(replay, &params, switch_ns, &r);
+    else
+        gs_replay_run(replay, &params, &r);
     printf("{\"makespan_ns\": %" PRIu64 ", \"py_ns\": %" PRIu64 ", \"native_ns\": %" PRIu64
-           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"flips\": %" PRIu64
-           ", \"deadlock\": %s, \"steps\": %" PRIu64,
-           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.flips,
+           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"gil_ns\": %" PRIu64
+           ", \"flips\": %" PRIu64 ", \"deadlock\": %s, \"steps\": %" PRIu64,
+           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.gil_ns, r.flips,
            r.deadlock ? "true" : "false", r.steps);
     print_objects(p, &r, false);
     print_objects(p, &r, true);
@@ -146,7 +154,8 @@ int main(int argc, char **argv)
 {
     if (!read_options(argc, argv)) {
         fprintf(stderr, "usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock POLICY] "
-                        "[--wake NS] [--gc-every NS --gc-pause NS] [--bounds] FILE...\n");
+                        "[--wake NS] [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds] "
+                        "FILE...\n");
         return 2;
     }
     for (int i = optind; i < argc; i++)
