@@ -230,6 +230,7 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     out->gil_wait_ns = c->gil_wait_ns;
     find_ceiling(c, &m, out);
     double doubt = gs__replay_median(c, &m, out);
+    gs__replay_recorded(c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
         ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,

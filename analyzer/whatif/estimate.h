@@ -57,6 +57,7 @@ struct gs_whatif {
     size_t n_changes;
     double s_median;  /* without any */
     double core_time; /* CPU time, of what the recording took */
+    double replayed;  /* what the replay with a GIL takes, of what the recording took; NAN */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
 };

@@ -89,6 +89,7 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
     kv_ratio(j, "core_time", w->core_time);
+    kv_ratio(j, "replayed", w->replayed);
     put_curve(j, w);
     put_drivers(j, w);
     put_migration(j, w);

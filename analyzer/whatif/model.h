@@ -38,4 +38,8 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
 void gs__find_changes(const struct gs_capture_program *c, const struct gs__model *m,
                       struct gs_whatif *out);
 
+/* with_gil.c: how near a replay with a GIL comes to the recording. */
+void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__model *m,
+                         struct gs_whatif *out);
+
 #endif

@@ -41,6 +41,7 @@ struct gs_replay *gs_replay_open(const struct gs_program *p)
     r->paused = gs_xmalloc(p->n_threads + 1, sizeof(*r->paused));
     r->rate = gs_xmalloc(p->n_threads + 1, sizeof(*r->rate));
     r->inverse = gs_xmalloc(p->n_threads + 1, sizeof(*r->inverse));
+    r->mark_ns = gs_xmalloc(p->n_marks + 1, sizeof(*r->mark_ns));
     r->taken = gs_xmalloc(p->n_tasks + 1, sizeof(*r->taken));
     r->ring = gs_xmalloc(count_puts(r) + 1, sizeof(*r->ring));
     return r;
@@ -56,6 +57,7 @@ void gs_replay_close(struct gs_replay *r)
     free(r->paused);
     free(r->rate);
     free(r->inverse);
+    free(r->mark_ns);
     free(r->taken);
     free(r->ring);
     free(r);
@@ -91,7 +93,10 @@ static void reset_objects(struct gs_replay *r)
 void gs__replay_reset(struct gs_replay *r, const struct gs_replay_params *params)
 {
     r->params = params;
-    r->out = (struct gs_replay_result){.objects = r->totals};
+    r->out = (struct gs_replay_result){.objects = r->totals,
+                                       .mark_from_ns = GS_MARK_NEVER,
+                                       .mark_to_ns = GS_MARK_NEVER,
+                                       .mark_ns = r->mark_ns};
     r->ready.first = GS__NOBODY;
     r->computing.n = r->sleeping.n = r->n_paused = 0;
     r->now = r->work = 0;
@@ -101,6 +106,7 @@ void gs__replay_reset(struct gs_replay *r, const struct gs_replay_params *params
     r->gc_left =
         params->gc_every_ns ? gs__scaled_ticks(params->s_q16, params->gc_every_ns) : GS__NEVER;
     memset(r->taken, 0, r->p->n_tasks);
+    memset(r->mark_ns, 0xff, r->p->n_marks * sizeof(*r->mark_ns));
     set_rates(r);
     reset_objects(r);
     for (uint32_t t = 0; t < r->p->n_threads; t++) {

@@ -35,6 +35,8 @@ struct gs_replay_object {
     uint64_t hold_ns;   /* LOCK */
 };
 
+#define GS_MARK_NEVER UINT64_MAX
+
 struct gs_replay_result {
     uint64_t makespan_ns;
     uint64_t py_ns, native_ns, latency_ns, gc_ns;
@@ -42,6 +44,9 @@ struct gs_replay_result {
     uint64_t flips;  /* waits longer than their timeouts */
     uint64_t steps;  /* operations done */
     bool deadlock;
+    /* Of n marks the n/8-th from either end, both counted from 0 in the order of their times. */
+    uint64_t marks, mark_from_ns, mark_to_ns; /* how many were passed; GS_MARK_NEVER: not so many */
+    const uint64_t *mark_ns;          /* by number, the replay's; GS_MARK_NEVER: not passed */
     struct gs_replay_object *objects; /* as many as the program's, in their order */
 };
 

@@ -72,6 +72,7 @@ struct gs_replay {
     uint64_t *rate,
         *inverse; /* [n]: work in a tick of time when n compute, 2^-32ths; the contrary */
     uint64_t py, native, latency, gc;
+    uint64_t *mark_ns; /* by number */
     struct gs_replay_result out;
     struct gs_replay_object *totals;
 };

@@ -100,6 +100,29 @@ static void print_objects(const struct gs_program *p, const struct gs_replay_res
     printf("}");
 }
 
+static void print_mark(const char *name, uint64_t ns)
+{
+    if (ns == GS_MARK_NEVER)
+        printf(", \"%s\": null", name);
+    else
+        printf(", \"%s\": %" PRIu64, name, ns);
+}
+
+static void print_marks(const struct gs_program *p, const struct gs_replay_result *r)
+{
+    const char *comma = "";
+    print_mark("mark_from_ns", r->mark_from_ns);
+    print_mark("mark_to_ns", r->mark_to_ns);
+    printf(", \"mark_ns\": {");
+    for (size_t i = 0; i < p->n_marks; i++) {
+        if (r->mark_ns[i] == GS_MARK_NEVER)
+            continue;
+        printf("%s\"%zu\": %" PRIu64, comma, i, r->mark_ns[i]);
+        comma = ", ";
+    }
+    printf("}");
+}
+
 static void print_bounds(const struct gs_program *p)
 {
     struct gs_bounds b;
@@ -126,6 +149,7 @@ static void print_run(const struct gs_program *p)
            ", \"flips\": %" PRIu64 ", \"deadlock\": %s, \"steps\": %" PRIu64,
            r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.gil_ns, r.flips,
            r.deadlock ? "true" : "false", r.steps);
+    print_marks(p, &r);
     print_objects(p, &r, false);
     print_objects(p, &r, true);
     if (with_bounds)
