@@ -103,10 +103,11 @@ static bool all_ended(const double *log_s, size_t n)
 }
 
 /* The interval is wider where the replay went another way than the recording. */
-static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt)
+static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt,
+                          bool bounded)
 {
     qsort(log_s, n, sizeof(*log_s), by_value);
-    double mid = quantile(log_s, n, 0.5), top = log(at->s_max);
+    double mid = quantile(log_s, n, 0.5), top = bounded ? log(at->s_max) : INFINITY;
     double lo = mid + (quantile(log_s, n, 0.1) - mid) * (1 + doubt);
     double hi = mid + (quantile(log_s, n, 0.9) - mid) * (1 + doubt);
     at->p50 = exp(fmin(mid, top));
@@ -144,7 +145,7 @@ static bool replay_at(const struct gs_capture_program *c, const struct gs__model
     if (ended && shares)
         find_drivers(s.log_s, n, shares);
     if (ended)
-        set_quantiles(at, s.log_s, n, doubt);
+        set_quantiles(at, s.log_s, n, doubt, !c->by_marks);
     free(s.log_s);
     return ended;
 }
@@ -154,10 +155,10 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
 {
     struct gs_bounds b;
     find_bounds(c, m, at->cores, m->s_lowest, 1, &b);
-    at->s_max = ratio(c->wall_ns, b.lo_ns);
+    at->s_max = ratio(c->whole_ns, b.lo_ns);
     free(b.serial_ns);
     find_bounds(c, m, at->cores, gs__s_worst(m, at->cores), 0.1, &b);
-    at->s_cond_min = ratio(c->wall_ns, b.hi_ns);
+    at->s_cond_min = c->by_marks ? NAN : ratio(c->whole_ns, b.hi_ns); /* of makespans */
     free(b.serial_ns);
     at->p10 = at->p50 = at->p90 = NAN;
 }
@@ -210,27 +211,31 @@ static void find_ceiling(const struct gs_capture_program *c, const struct gs__mo
 {
     struct gs_bounds b;
     find_bounds(c, m, out->at.cores, 1, 1, &b);
-    out->s_max_if_not_faster = ratio(c->wall_ns, b.lo_ns);
+    out->s_max_if_not_faster = ratio(c->whole_ns, b.lo_ns);
     out->limited_by = name_limit(c, &b);
     free(b.serial_ns);
     bound_at(c, m, &out->at);
 }
 
-static enum gs_grade grade(const struct gs_whatif_options *options, double doubt)
+static enum gs_grade grade(const struct gs_capture_program *c,
+                           const struct gs_whatif_options *options, double doubt)
 {
-    return gs_whatif_is_calibrated(options) && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
+    bool is_sure = gs_whatif_is_calibrated(options) && !c->kind_is_guess;
+    return is_sure && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
 }
 
-void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
+void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
                         const struct gs_whatif_options *options, struct gs_whatif *out)
 {
     struct gs__model m = gs__model_of(options);
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
     out->gil_wait_ns = c->gil_wait_ns;
+    gs__replay_recorded(c, &m, out);
+    if (c->kind == GS_KIND_ARRIVALS)
+        gs__saturate(c, &m, out);
     find_ceiling(c, &m, out);
     double doubt = gs__replay_median(c, &m, out);
-    gs__replay_recorded(c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
         ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,
@@ -239,7 +244,7 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
-    out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
+    out->grade = why_not ? GS_GRADE_C : grade(c, options, doubt);
     out->verdict = judge(&out->at);
     if (!why_not)
         gs__find_changes(c, &m, out);

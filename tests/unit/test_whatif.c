@@ -75,7 +75,8 @@ static struct gs_whatif_job predict(const struct cap *c, uint32_t cores)
 {
     static struct gs_calibration exact = {
         .n_cap = 4, .cap = {1, 2, 3, 4}, .has_s = true, .target = "3.13t", .s = {1, 1, 1}};
-    struct gs_whatif_options options = {gs_target_find("3.13t"), &exact, cores, 1};
+    struct gs_whatif_options options = {
+        .target = gs_target_find("3.13t"), .calibration = &exact, .cores = cores, .jobs = 1};
     struct gs_captures captures = {0};
     struct gs_whatif_job job;
     struct gs_error err = {0};
