@@ -27,7 +27,8 @@ static int read_options(const struct gs_args *args, struct gs_calibration *calib
     options->target = gs_target_find(target);
     const char *kind = args->value[GS_OPT_whatif_kind];
     options->kind.kind = kind ? gs_kind_named(kind) : GS_KIND_UNKNOWN;
-    options->kind.progress = args->value[GS_OPT_whatif_progress];
+    options->kind.names.progress = args->value[GS_OPT_whatif_progress];
+    options->kind.names.outside = args->value[GS_OPT_whatif_outside];
     options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
     return GS_EXIT_OK;
 }

@@ -324,7 +324,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     memset(out, 0, sizeof(*out));
     add_threads(&out->program, r);
     gs_acts_find(&acts, e, stacks, &out->program);
-    gs_marks_find(&marks, &acts, e, stacks, &out->program, options->progress);
+    gs_marks_find(&marks, &acts, e, stacks, &out->program, &options->names);
     struct lister l = {
         .out = out, .e = e, .r = r, .acts = &acts, .marks = &marks, .own_share = own_share(e, r)};
     list_threads(&l);

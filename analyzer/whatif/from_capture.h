@@ -10,7 +10,7 @@
 enum gs_program_kind { GS_KIND_UNKNOWN, GS_KIND_BATCH, GS_KIND_LOOP, GS_KIND_ARRIVALS };
 struct gs_kind_options {
     enum gs_program_kind kind; /* UNKNOWN: what it seems to be */
-    const char *progress;      /* gs_marks_find(); NULL: what seems best */
+    struct gs_mark_names names;
 };
 
 struct gs_capture_program {

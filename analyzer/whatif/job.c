@@ -2,6 +2,7 @@
 #include "analyzer/whatif/job.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,8 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     if (why)
         p->why_not = gs_xasprintf("%s", why);
     describe(p, r, &c);
+    p->prediction.at =
+        (struct gs_speedup){.s_max = NAN, .s_cond_min = NAN, .p10 = NAN, .p50 = NAN, .p90 = NAN};
     if (p->why_not)
         return;
     p->has_program = true;

@@ -55,7 +55,7 @@ const char *gs_kind_find(struct gs_capture_program *c, const struct gs_recording
                          const struct gs_marks *marks, const struct gs_kind_options *options)
 {
     bool marked = c->program.n_marks >= GS_MARKS_LEAST;
-    if (options->progress && !marks->unit)
+    if (options->names.progress && !marks->unit)
         return "nothing that --progress names was done in it: no item was got there, nobody waited "
                "there without the GIL, no lock was taken there";
     c->progress = marks->what ? gs_xasprintf("%s", marks->what) : NULL;
@@ -69,8 +69,8 @@ const char *gs_kind_find(struct gs_capture_program *c, const struct gs_recording
     if (c->kind == GS_KIND_LOOP && !marked)
         return "of a loop fewer than 16 units of work were done: name with --progress what it does";
     if (c->kind == GS_KIND_ARRIVALS && c->n_arrivals == 0)
-        return "it is not known where it waits for what comes from outside: name the function with "
-               "--progress";
+        return "it is not known where it waits for what others send: name the function with "
+               "--outside";
     gs_marks_set_came(&c->program, c->arrivals, c->n_arrivals);
     return NULL;
 }

@@ -16,23 +16,24 @@ static bool is_in(const char *word, const char *const *words, size_t n)
     return false;
 }
 
-/* In Python's own library a wait has the name of its file. */
-static bool is_of_sockets(struct gs_frame f)
-{
-    static const char *const files[] = {"socket.py", "ssl.py", "selectors.py"};
-    return is_in(f.file, files, sizeof(files) / sizeof(*files));
-}
-
 static const char *last_part(const char *function)
 {
     const char *dot = strrchr(function, '.');
     return dot ? dot + 1 : function;
 }
 
+static bool is_of_sockets(struct gs_frame f)
+{
+    static const char *const files[] = {"socket.py", "ssl.py", "selectors.py"};
+    return is_in(f.file, files, sizeof(files) / sizeof(*files));
+}
+
 /* FUNCTION, FILE:FUNCTION or FILE:LINE; a function is called by its name or with what it is in. */
 static bool is_called(struct gs_frame f, const char *name)
 {
-    const char *colon = strchr(name, ':');
+    const char *colon = name ? strchr(name, ':') : NULL;
+    if (!name)
+        return false;
     size_t len = colon ? (size_t)(colon - name) : 0;
     if (colon && (strlen(f.file) != len || strncmp(f.file, name, len) != 0))
         return false;
@@ -42,18 +43,32 @@ static bool is_called(struct gs_frame f, const char *name)
     return strcmp(f.function, name) == 0 || strcmp(last_part(f.function), name) == 0;
 }
 
+/* Where Python's own library waits for others to send something. */
+static bool waits_for_others(struct gs_frame f)
+{
+    static const char *const functions[] = {"accept", "readinto", "recv",  "recv_into",
+                                            "read",   "recvfrom", "select"};
+    return is_of_sockets(f) &&
+           is_in(last_part(f.function), functions, sizeof(functions) / sizeof(*functions));
+}
+
 /* A call in a function is one that it makes itself, or through the library. A node's parent comes
  * before it. */
-static void look_at_stacks(struct gs_marks *m, const struct gs_stacks *s, const char *name)
+static void look_at_stacks(struct gs_marks *m, const struct gs_stacks *s,
+                           const struct gs_mark_names *names)
 {
     m->at = gs_xcalloc(s->n_nodes + 1, 1);
     m->outside = gs_xcalloc(s->n_nodes + 1, 1);
+    uint8_t *named = gs_xcalloc(s->n_nodes + 1, 1);
     for (uint32_t i = 1; i < s->n_nodes; i++) {
         struct gs_frame f = gs_frame_of(s, i);
-        m->outside[i] = is_of_sockets(f);
-        bool inside = m->outside[i] || gs_file_is_librarys(f.file);
-        m->at[i] = name && (is_called(f, name) || (inside && m->at[s->nodes[i].parent]));
+        bool inside = is_of_sockets(f) || gs_file_is_librarys(f.file);
+        uint32_t parent = s->nodes[i].parent;
+        m->at[i] = (inside && m->at[parent]) || is_called(f, names->progress);
+        named[i] = (inside && named[parent]) || is_called(f, names->outside);
+        m->outside[i] = named[i] || waits_for_others(f);
     }
+    free(named);
 }
 
 static void count_accepts(struct gs_marks *m, const struct gs_evidence *e,
@@ -139,14 +154,15 @@ static void find_queue(struct gs_marks *m, const struct gs_acts *a, const struct
 }
 
 void gs_marks_find(struct gs_marks *m, const struct gs_acts *a, const struct gs_evidence *e,
-                   const struct gs_stacks *stacks, const struct gs_program *p, const char *name)
+                   const struct gs_stacks *stacks, const struct gs_program *p,
+                   const struct gs_mark_names *names)
 {
     memset(m, 0, sizeof(*m));
     m->objects = gs_xcalloc(p->n_objects + 1, 1);
-    look_at_stacks(m, stacks, name);
+    look_at_stacks(m, stacks, names);
     count_accepts(m, e, stacks);
-    if (name) {
-        find_named(m, a, e, p, name);
+    if (names->progress) {
+        find_named(m, a, e, p, names->progress);
         return;
     }
     find_queue(m, a, p);

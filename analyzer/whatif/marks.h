@@ -26,10 +26,14 @@ struct gs_marks {
     uint64_t accepts; /* calls of socket.accept */
 };
 
-/* name: a function, FILE:FUNCTION, FILE:LINE, or what whatif calls a queue or lock; NULL: what
- * seems best. */
+/* A function, FILE:FUNCTION or FILE:LINE each; NULL: none. */
+struct gs_mark_names {
+    const char *progress; /* or what whatif calls a queue or lock; NULL: what seems best */
+    const char *outside;
+};
 void gs_marks_find(struct gs_marks *m, const struct gs_acts *a, const struct gs_evidence *e,
-                   const struct gs_stacks *stacks, const struct gs_program *p, const char *name);
+                   const struct gs_stacks *stacks, const struct gs_program *p,
+                   const struct gs_mark_names *names);
 void gs_marks_free(struct gs_marks *m);
 
 bool gs_marks_begin_with(const struct gs_marks *m, const struct gs_act *act);
