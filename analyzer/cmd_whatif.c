@@ -25,6 +25,10 @@ static int read_options(const struct gs_args *args, struct gs_calibration *calib
         return gs_cmd_fail(GS_EXIT_USAGE, "whatif: %s is of %s, not of %s", path,
                            calibration->target, target);
     options->target = gs_target_find(target);
+    const char *kind = args->value[GS_OPT_whatif_kind];
+    options->kind.kind = kind ? gs_kind_named(kind) : GS_KIND_UNKNOWN;
+    options->kind.names.progress = args->value[GS_OPT_whatif_progress];
+    options->kind.names.outside = args->value[GS_OPT_whatif_outside];
     options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
     options->engine = args->value[GS_OPT_whatif_engine];
     return GS_EXIT_OK;

@@ -77,6 +77,7 @@ struct gs_recording {
     uint64_t min_ns;           /* earliest time in any record */
     uint64_t start_ns, end_ns; /* first and last known time, CLOCK_MONOTONIC_RAW */
     bool ended;
+    uint32_t end_reason; /* enum gs_event_kind, if it ended */
     uint64_t lost_slots, lost_definitions, lost_stacks, lost_writes, lost_chunks;
     uint64_t dropped_rows; /* sum of the chunks' lost_before: the same losses as lost_slots */
     uint64_t damaged_rows;

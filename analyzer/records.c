@@ -369,6 +369,7 @@ static void on_end(struct gs_record_context *ctx, struct gs_record *rec)
     gs__record_seen_ns(ctx, rec);
     uint64_t reason = gs_record_get_u(rec);
     ctx->r->ended = true;
+    ctx->r->end_reason = (uint32_t)reason;
     if (reason == GS_EVENT_MAX_SIZE || reason == GS_EVENT_DURATION)
         gs_recording_note(ctx->r, "recording ended before the program: %s", event_names[reason]);
 }

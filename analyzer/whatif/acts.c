@@ -9,7 +9,7 @@
 void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op)
 {
     bool starts = op.kind == GS_OP_START; /* before whatever else seems to be at that moment */
-    struct gs_act act = {t_ns, thread, starts ? 0 : (uint32_t)f->a->n_acts + 1, op};
+    struct gs_act act = {t_ns, thread, starts ? 0 : (uint32_t)f->a->n_acts + 1, op, f->node};
     GS_PUSH(f->a->acts, f->a->n_acts, f->a->cap_acts, act);
 }
 
@@ -162,6 +162,7 @@ static int by_time(const void *pa, const void *pb, void *arg)
 static void on_row(struct gs__finder *f, size_t i)
 {
     const struct gs_sync_row *s = &f->e->syncs[i];
+    f->node = s->node;
     switch ((enum gs_sync_op)s->op) {
     case GS_SYNC_ACQUIRED:
     case GS_SYNC_RELEASED:
@@ -191,6 +192,7 @@ static void walk_syncs(struct gs__finder *f)
         qsort_r(order, f->e->n_syncs, sizeof(*order), by_time, f->e->syncs);
     for (size_t i = 0; i < f->e->n_syncs; i++)
         on_row(f, order[i]);
+    f->node = 0;
     free(order);
 }
 

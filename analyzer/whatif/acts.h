@@ -12,6 +12,7 @@ struct gs_act {
     uint64_t t_ns;
     uint32_t thread, order; /* of equal times: as they were found */
     struct gs_op op;
+    uint32_t node; /* the stack that did it; 0: nobody knows */
 };
 /* A call that let the GIL go to wait. What it waited for is an act; or, `sleeps`, nothing but time.
  */
@@ -33,5 +34,15 @@ struct gs_acts {
 void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
                   struct gs_program *p);
 void gs_acts_free(struct gs_acts *a);
+
+/* The innermost frame of a node that is not the root. */
+struct gs_frame {
+    const char *file; /* without its folders */
+    const char *function;
+    uint32_t line;
+};
+struct gs_frame gs_frame_of(const struct gs_stacks *s, uint32_t node);
+/* One of those in which Python's own locks and queues are. */
+bool gs_file_is_librarys(const char *file);
 
 #endif

@@ -73,6 +73,7 @@ struct gs__finder {
     uint32_t *runs;               /* by thread: the signal by which it said so; GS__NO_OBJECT */
     size_t *cover_from;           /* of each thread; when all are found */
     uint8_t *places;              /* by stack node */
+    uint32_t node;                /* of the row in hand; 0: none is */
 };
 
 void gs__add_act(struct gs__finder *f, uint64_t t_ns, uint32_t thread, struct gs_op op);

@@ -11,30 +11,23 @@
 
 #define FRAMES_UP 6u /* from the call of a lock: Condition's methods lie between */
 
-/* The frame of a node that is not the root. */
-struct frame {
-    const char *file; /* without its folders */
-    const char *function;
-    uint32_t line;
-};
-
-static struct frame frame_of(const struct gs_stacks *s, uint32_t node)
+struct gs_frame gs_frame_of(const struct gs_stacks *s, uint32_t node)
 {
     uint64_t frame = s->frame_map.keys[s->nodes[node].frame];
     uint64_t name = s->names.keys[frame >> 32];
-    return (struct frame){gs_fmt_basename(s->strings.text[name >> 32]),
-                          s->strings.text[(uint32_t)name], (uint32_t)frame};
+    return (struct gs_frame){gs_fmt_basename(s->strings.text[name >> 32]),
+                             s->strings.text[(uint32_t)name], (uint32_t)frame};
 }
 
 static bool is_function(const struct gs_stacks *s, uint32_t node, const char *file,
                         const char *function)
 {
-    struct frame f = frame_of(s, node);
+    struct gs_frame f = gs_frame_of(s, node);
     const char *dot = strrchr(f.function, '.');
     return strcmp(f.file, file) == 0 && strcmp(dot ? dot + 1 : f.function, function) == 0;
 }
 
-static bool is_librarys(const char *file)
+bool gs_file_is_librarys(const char *file)
 {
     static const char *const files[] = {"threading.py", "queue.py", "_base.py", "thread.py"};
     for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -46,11 +39,11 @@ static bool is_librarys(const char *file)
 char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node)
 {
     const struct gs_stacks *s = f->stacks;
-    while (node && is_librarys(frame_of(s, node).file))
+    while (node && gs_file_is_librarys(gs_frame_of(s, node).file))
         node = s->nodes[node].parent;
     if (!node)
         return gs_xasprintf("%s", what);
-    struct frame at = frame_of(s, node);
+    struct gs_frame at = gs_frame_of(s, node);
     return gs_xasprintf("%s at %s:%u %s", what, at.file, at.line, at.function);
 }
 

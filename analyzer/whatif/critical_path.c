@@ -339,6 +339,9 @@ static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
     case GS_OP_LATENCY:
         x->runners[who].op++;
         return takes(x, who, gs__ticks(op->ns));
+    case GS_OP_UNTIL:
+        x->runners[who].op++;
+        return takes(x, who, gs__ticks(op->ns) > x->now ? gs__ticks(op->ns) - x->now : 0);
     case GS_OP_SYNC:
         x->runners[who].op++;
         return sync(x, who, op);
@@ -359,6 +362,7 @@ static bool do_op(struct relaxed *x, uint32_t who, const struct gs_op *op)
     case GS_OP_ACQUIRE:
     case GS_OP_RELEASE:
     case GS_OP_CLEAR:
+    case GS_OP_MARK:
     case GS_OP_END:
     case GS_N_OPS:
         break;

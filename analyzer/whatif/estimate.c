@@ -63,10 +63,11 @@ static bool all_ended(const double *log_s, size_t n)
 }
 
 /* The interval is wider where the replay went another way than the recording. */
-static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt)
+static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt,
+                          bool bounded)
 {
     qsort(log_s, n, sizeof(*log_s), by_value);
-    double mid = quantile(log_s, n, 0.5), top = log(at->s_max);
+    double mid = quantile(log_s, n, 0.5), top = bounded ? log(at->s_max) : INFINITY;
     double lo = mid + (quantile(log_s, n, 0.1) - mid) * (1 + doubt);
     double hi = mid + (quantile(log_s, n, 0.9) - mid) * (1 + doubt);
     at->p50 = exp(fmin(mid, top));
@@ -106,7 +107,7 @@ static bool sum_draws(const struct gs_capture_program *c, const struct gs_replay
     if (ended && shares)
         find_drivers(log_s, n, shares);
     if (ended)
-        set_quantiles(at, log_s, n, doubt);
+        set_quantiles(at, log_s, n, doubt, !c->by_marks);
     free(log_s);
     return ended;
 }
@@ -116,10 +117,10 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
 {
     struct gs_bounds b;
     find_bounds(c, m, at->cores, m->s_lowest, 1, &b);
-    at->s_max = ratio(c->wall_ns, b.lo_ns);
+    at->s_max = ratio(c->whole_ns, b.lo_ns);
     free(b.serial_ns);
     find_bounds(c, m, at->cores, gs__s_worst(m, at->cores), 0.1, &b);
-    at->s_cond_min = ratio(c->wall_ns, b.hi_ns);
+    at->s_cond_min = c->by_marks ? NAN : ratio(c->whole_ns, b.hi_ns); /* of makespans */
     free(b.serial_ns);
     at->p10 = at->p50 = at->p90 = NAN;
 }
@@ -155,15 +156,17 @@ static void find_ceiling(const struct gs_capture_program *c, const struct gs__mo
 {
     struct gs_bounds b;
     find_bounds(c, m, out->at.cores, 1, 1, &b);
-    out->s_max_if_not_faster = ratio(c->wall_ns, b.lo_ns);
+    out->s_max_if_not_faster = ratio(c->whole_ns, b.lo_ns);
     out->limited_by = name_limit(c, &b);
     free(b.serial_ns);
     bound_at(c, m, &out->at);
 }
 
-static enum gs_grade grade(const struct gs_whatif_options *options, double doubt)
+static enum gs_grade grade(const struct gs_capture_program *c,
+                           const struct gs_whatif_options *options, double doubt)
 {
-    return gs_whatif_is_calibrated(options) && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
+    bool is_sure = gs_whatif_is_calibrated(options) && !c->kind_is_guess;
+    return is_sure && doubt < 0.01 ? GS_GRADE_A : GS_GRADE_B;
 }
 
 /* ---- the sweep: all draws, the changes and the curve ---- */
@@ -251,7 +254,7 @@ static void close_curve(struct gs_whatif *out)
             out->break_even_cores = out->curve[i].cores;
 }
 
-void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
+void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
                         const struct gs_whatif_options *options, struct gs_sweeper *sweeper,
                         struct gs_whatif *out)
 {
@@ -260,6 +263,9 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
     out->gil_wait_ns = c->gil_wait_ns;
+    gs__replay_recorded(c, &m, out);
+    if (c->kind == GS_KIND_ARRIVALS)
+        gs__saturate(c, &m, out);
     find_ceiling(c, &m, out);
     find_curve(c, &m, out);
     double doubt = gs__median_open(&median, c, &m, out);
@@ -271,7 +277,7 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
-    out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
+    out->grade = why_not ? GS_GRADE_C : grade(c, options, doubt);
     out->verdict = judge(&out->at);
     close_curve(out);
 }

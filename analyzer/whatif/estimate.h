@@ -21,9 +21,10 @@ enum gs_verdict { GS_VERDICT_GAIN, GS_VERDICT_NEUTRAL, GS_VERDICT_LOSS, GS_VERDI
 struct gs_whatif_options {
     const struct gs_target *target;
     const struct gs_calibration *calibration; /* NULL: what is usual is taken */
-    uint32_t cores;                           /* 0: as many as the recorded machine had */
-    unsigned jobs;                            /* threads to compute with; 0: all cores */
-    const char *engine;                       /* that replays: sweep.h; NULL: auto */
+    struct gs_kind_options kind;
+    uint32_t cores;     /* 0: as many as the recorded machine had */
+    unsigned jobs;      /* threads to compute with; 0: all cores */
+    const char *engine; /* that replays: sweep.h; NULL: auto */
 };
 
 /* s was measured, of this target. */
@@ -44,6 +45,11 @@ struct gs_change {
 };
 #define GS_CHANGES_MOST 6u
 
+/* From when something came to when it was done, ns; NAN: of too few it is known. */
+struct gs_latency {
+    double p50, p90, p99;
+};
+
 struct gs_whatif {
     struct gs_speedup at;       /* the cores asked for */
     double s_max_if_not_faster; /* per thread: with s = 1 */
@@ -59,11 +65,17 @@ struct gs_whatif {
     size_t n_changes;
     double s_median;  /* without any */
     double core_time; /* CPU time, of what the recording took */
+    double per_s;     /* marks, in the middle of the recording; NAN: none */
+    double
+        gil_per_s; /* with the GIL, when all is there that comes from outside; NAN: other kinds */
+    struct gs_latency recorded, with_gil, without; /* open arrivals, at the recorded load */
+    double replayed; /* what the replay with a GIL takes, of what the recording took; NAN */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
 };
 
-void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
+/* Of open arrivals *c is another program afterwards. */
+void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
                         const struct gs_whatif_options *options, struct gs_sweeper *sweeper,
                         struct gs_whatif *out);
 void gs_whatif_free(struct gs_whatif *w);

@@ -24,7 +24,14 @@ static bool is_full(struct gs_evidence *e)
 
 /* ---- turns ---- */
 
-static void add_turns(struct collector *x, const struct gs_window_rows *rows)
+static uint32_t node_of(const struct gs_decoder *d, const struct gs_row_columns *c, size_t i)
+{
+    bool known = c->flags[i] & GS_ROW_KNOWN_STACK;
+    return known ? gs_actor_node(&d->actors, c->hold_actor[i]) & (UINT32_MAX >> 1) : 0;
+}
+
+static void add_turns(struct collector *x, const struct gs_decoder *d,
+                      const struct gs_window_rows *rows)
 {
     struct gs_evidence *e = x->e;
     const struct gs_row_columns *c = &rows->c;
@@ -36,7 +43,8 @@ static void add_turns(struct collector *x, const struct gs_window_rows *rows)
             .acq_ns = c->acq_ns[i],
             .rel_ns = c->rel_ns[i],
             .thread = gs_recording_thread(x->r, c->thread[i]),
-            .forced = c->flags[i] & GS_SLICE_FORCED,
+            .node = node_of(d, c, i),
+            .forced = (c->flags[i] & GS_SLICE_FORCED) != 0,
         };
         uint64_t free_ns = t.asked_ns > x->last_rel_ns ? t.asked_ns : x->last_rel_ns;
         if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
@@ -54,7 +62,7 @@ static void collect_turns(struct collector *x, const struct gs_windows *w)
     gs_decoder_open(&d, x->r, x->stacks, w->size);
     for (size_t i = 0; i < w->n && !x->e->too_long; i++) {
         gs_window_load(w, i, &d, &rows);
-        add_turns(x, &rows);
+        add_turns(x, &d, &rows);
         gs_window_forget(w, i);
     }
     gs_window_rows_free(&rows);

@@ -15,8 +15,9 @@
 
 struct gs_turn_row {
     uint64_t asked_ns, acq_ns, rel_ns;
-    uint32_t thread; /* dense, as in all rows here */
-    bool forced;     /* somebody had asked for the drop */
+    uint32_t thread;     /* dense, as in all rows here */
+    uint32_t node : 31;  /* its stack as it let the GIL go; 0: nobody knows */
+    uint32_t forced : 1; /* somebody had asked for the drop */
 };
 struct gs_sync_row {
     uint64_t t_ns; /* when the operation was over */

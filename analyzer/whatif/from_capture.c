@@ -23,12 +23,16 @@ struct lister {
     const struct gs_evidence *e;
     const struct gs_recording *r;
     const struct gs_acts *acts;
+    const struct gs_marks *marks;
     size_t act, cover;     /* next ones of the thread */
     size_t look, end_look; /* next sync row that is a look at the CPU clock */
     uint64_t cpu_ns;       /* at the last look */
     uint64_t since_ns;     /* computing since, as the wall clock says */
     size_t since_op;       /* the program's operations since */
     bool has_look;
+    uint64_t start_ns; /* of the program */
+    bool in_unit;      /* of work */
+    size_t cap_marks, cap_arrivals;
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
 };
 
@@ -55,6 +59,28 @@ static void add_latency(struct lister *l, uint64_t ns)
 {
     l->out->latency_ns += ns;
     add_op(l, GS_OP_LATENCY, ns);
+}
+
+/* ---- marks ---- */
+
+static void end_unit(struct lister *l, uint64_t t_ns)
+{
+    struct gs_program *p = &l->out->program;
+    if (!l->in_unit)
+        return;
+    l->in_unit = false;
+    GS_PUSH(l->out->mark_ns, p->n_marks, l->cap_marks, t_ns - l->start_ns);
+    gs_program_op(p, (struct gs_op){.kind = GS_OP_MARK, .item = GS_NO_TASK});
+}
+
+/* What came from outside ended the stretch that was just added. */
+static void add_arrival(struct lister *l, uint64_t came_ns)
+{
+    struct gs_program *p = &l->out->program;
+    if (p->ops[p->n_ops - 1].kind != GS_OP_LATENCY)
+        gs_program_op(p, (struct gs_op){.kind = GS_OP_LATENCY, .item = GS_NO_TASK});
+    struct gs_arrival a = {(uint32_t)(p->n_ops - 1), came_ns - l->start_ns};
+    GS_PUSH(l->out->arrivals, l->out->n_arrivals, l->cap_arrivals, a);
 }
 
 /* ---- stretches off the GIL ---- */
@@ -133,18 +159,9 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
     }
 }
 
-/* Who has to let the GIL go asks for it again at once: what lies between is waiting for a core. */
-static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
-                        const struct gs_turn_row *last)
+static void add_seen(struct lister *l, const struct gs_sync_row *look, const struct gs_cover *cover,
+                     uint64_t ns)
 {
-    uint64_t from_ns = last->rel_ns;
-    uint64_t ns = turn->asked_ns > from_ns && !last->forced ? turn->asked_ns - from_ns : 0;
-    const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
-    const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
-    if (!look && !cover) {
-        add_unseen(l, ns);
-        return;
-    }
     uint64_t cpu_ns = look && look->value > l->cpu_ns ? look->value - l->cpu_ns : 0;
     bool knows = look && l->has_look;
     l->out->unknown_ns += look && !knows && !cover && ns > LONG_FIRST_NS ? ns : 0;
@@ -153,6 +170,26 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
     add_off(l, cover, ns, knows && cpu_ns > l->since_ns ? cpu_ns - l->since_ns : 0);
     if (look)
         remember_look(l, look);
+}
+
+/* Who has to let the GIL go asks for it again at once: what lies between is waiting for a core. */
+static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
+                        const struct gs_turn_row *last)
+{
+    uint64_t from_ns = last->rel_ns;
+    uint64_t ns = turn->asked_ns > from_ns && !last->forced ? turn->asked_ns - from_ns : 0;
+    const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
+    const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
+    bool begins = !cover && gs_marks_begin_behind(l->marks, last);
+    if (begins)
+        end_unit(l, from_ns);
+    if (look || cover)
+        add_seen(l, look, cover, ns);
+    else
+        add_unseen(l, ns);
+    if (!cover && gs_marks_is_outside(l->marks, last))
+        add_arrival(l, turn->asked_ns > from_ns ? turn->asked_ns : from_ns);
+    l->in_unit |= begins;
 }
 
 /* ---- turns, with what was done in them ---- */
@@ -169,7 +206,11 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
             add_py(l, act->t_ns - *from_ns);
             *from_ns = act->t_ns;
         }
+        bool begins = gs_marks_begin_with(l->marks, act);
+        if (begins)
+            end_unit(l, act->t_ns);
         gs_program_op(&l->out->program, act->op);
+        l->in_unit |= begins;
     }
 }
 
@@ -196,6 +237,7 @@ static void list_thread(struct lister *l, uint32_t thread)
     l->since_op = l->out->program.n_ops;
     l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
     gs_program_begin(&l->out->program, thread);
+    l->in_unit = l->marks->unit == GS_UNIT_THREAD && l->out->program.threads[thread].late;
     for (size_t i = first; i < end; i++) {
         if (i > first)
             add_stretch(l, &e->turns[i], &e->turns[i - 1]);
@@ -203,6 +245,8 @@ static void list_thread(struct lister *l, uint32_t thread)
     }
     uint64_t last_ns = UINT64_MAX;
     add_acts(l, thread, &last_ns, UINT64_MAX);
+    if (l->r->threads[thread].end_ns || l->r->end_reason == GS_EVENT_EXIT)
+        end_unit(l, e->turns[end - 1].rel_ns);
     l->out->thread_ns += e->turns[end - 1].rel_ns - e->turns[first].asked_ns;
 }
 
@@ -235,14 +279,14 @@ static void add_threads(struct gs_program *p, const struct gs_recording *r)
     }
 }
 
-static uint64_t find_wall(const struct gs_evidence *e)
+static void find_span(const struct gs_evidence *e, uint64_t *first_ns, uint64_t *last_ns)
 {
-    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    *first_ns = UINT64_MAX;
+    *last_ns = 0;
     for (size_t i = 0; i < e->n_turns; i++) {
-        first_ns = e->turns[i].asked_ns < first_ns ? e->turns[i].asked_ns : first_ns;
-        last_ns = e->turns[i].rel_ns > last_ns ? e->turns[i].rel_ns : last_ns;
+        *first_ns = e->turns[i].asked_ns < *first_ns ? e->turns[i].asked_ns : *first_ns;
+        *last_ns = e->turns[i].rel_ns > *last_ns ? e->turns[i].rel_ns : *last_ns;
     }
-    return last_ns > first_ns ? last_ns - first_ns : 0;
 }
 
 /* Not below what the program takes at least: others may have gone on meanwhile. */
@@ -256,32 +300,51 @@ static void shorten_wall(struct gs_capture_program *out)
     out->wall_ns -= out->no_core_ns;
 }
 
+static void list_threads(struct lister *l)
+{
+    uint64_t first_ns, last_ns;
+    find_span(l->e, &first_ns, &last_ns);
+    l->start_ns = first_ns;
+    for (uint32_t t = 0; t < l->e->n_threads; t++) {
+        list_thread(l, t);
+        skip_thread(l, t);
+    }
+    l->out->wall_ns = last_ns > first_ns ? last_ns - first_ns : 0;
+    l->out->no_core_ns += l->e->late_ns;
+    l->out->doubtful = l->acts->recorded_edges + l->acts->unmatched;
+}
+
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
-                                     const struct gs_stacks *stacks, struct gs_capture_program *out)
+                                     const struct gs_stacks *stacks,
+                                     const struct gs_kind_options *options,
+                                     struct gs_capture_program *out)
 {
     struct gs_acts acts;
+    struct gs_marks marks;
     memset(out, 0, sizeof(*out));
     add_threads(&out->program, r);
     gs_acts_find(&acts, e, stacks, &out->program);
-    struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
-    for (uint32_t t = 0; t < e->n_threads; t++) {
-        list_thread(&l, t);
-        skip_thread(&l, t);
-    }
-    out->wall_ns = find_wall(e);
-    out->no_core_ns += e->late_ns;
-    out->doubtful = acts.recorded_edges + acts.unmatched;
+    gs_marks_find(&marks, &acts, e, stacks, &out->program, &options->names);
+    struct lister l = {
+        .out = out, .e = e, .r = r, .acts = &acts, .marks = &marks, .own_share = own_share(e, r)};
+    list_threads(&l);
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
-    if (why)
-        gs_program_free(&out->program);
-    else
+    if (!why) {
         shorten_wall(out);
+        why = gs_kind_find(out, r, &marks, options);
+    }
+    if (why)
+        gs_capture_program_free(out);
+    gs_marks_free(&marks);
     return why;
 }
 
 void gs_capture_program_free(struct gs_capture_program *c)
 {
     gs_program_free(&c->program);
+    free(c->progress);
+    free(c->mark_ns);
+    free(c->arrivals);
     memset(c, 0, sizeof(*c));
 }

@@ -4,8 +4,14 @@
 #ifndef GS_WHATIF_FROM_CAPTURE_H
 #define GS_WHATIF_FROM_CAPTURE_H
 
-#include "analyzer/whatif/evidence.h"
-#include "analyzer/whatif/program.h"
+#include "analyzer/whatif/marks.h"
+
+/* README.md, "Kinds of programs" */
+enum gs_program_kind { GS_KIND_UNKNOWN, GS_KIND_BATCH, GS_KIND_LOOP, GS_KIND_ARRIVALS };
+struct gs_kind_options {
+    enum gs_program_kind kind; /* UNKNOWN: what it seems to be */
+    struct gs_mark_names names;
+};
 
 struct gs_capture_program {
     struct gs_program program;
@@ -17,12 +23,30 @@ struct gs_capture_program {
     uint64_t thread_ns;  /* of all threads, from their first turn to their last */
     uint64_t doubtful;   /* wake-ups as they were, and what nobody knows the beginning of */
     size_t n_threads;    /* that held the GIL */
+
+    enum gs_program_kind kind;
+    bool kind_is_guess;
+    char *progress;                    /* what its marks are of; NULL: it has none */
+    uint64_t *mark_ns;                 /* when each was passed, from the start of the program */
+    uint64_t mark_from_ns, mark_to_ns; /* as in the result of a replay */
+    struct gs_arrival *arrivals;       /* waits for what comes from outside */
+    size_t n_arrivals;
+    /* What S is: base_ns over what a replay takes, by its marks or all of it. */
+    uint64_t base_ns;
+    bool by_marks;
+    uint64_t whole_ns; /* what bounds are compared to: all of it with the GIL */
 };
 
 /* NULL, or why there is no program; what was taken is freed then. */
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
                                      const struct gs_stacks *stacks,
+                                     const struct gs_kind_options *options,
                                      struct gs_capture_program *out);
+/* kind.c: which kind it is, and what S is of it. NULL, or why it cannot be said. */
+const char *gs_kind_find(struct gs_capture_program *c, const struct gs_recording *r,
+                         const struct gs_marks *marks, const struct gs_kind_options *options);
+extern const char *const gs_kind_names[];
+enum gs_program_kind gs_kind_named(const char *name); /* UNKNOWN: none is */
 void gs_capture_program_free(struct gs_capture_program *c);
 
 #endif

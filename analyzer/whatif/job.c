@@ -2,6 +2,7 @@
 #include "analyzer/whatif/job.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,10 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
     p->latency_ns = c->latency_ns;
     p->blocked_ns = c->blocked_ns;
     p->n_threads = c->n_threads;
+    p->kind = c->kind;
+    p->kind_is_guess = c->kind_is_guess;
+    p->progress = c->progress ? gs_xasprintf("%s", c->progress) : NULL;
+    p->n_marks = c->program.n_marks;
 }
 
 static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
@@ -108,10 +113,13 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     struct gs_capture_program c = {0};
     struct gs_whatif_options mine = *options;
     p->why_not = against_program(r, e);
-    const char *why = p->why_not ? NULL : gs_program_from_evidence(e, r, stacks, &c);
+    const char *why =
+        p->why_not ? NULL : gs_program_from_evidence(e, r, stacks, &options->kind, &c);
     if (why)
         p->why_not = gs_xasprintf("%s", why);
     describe(p, r, &c);
+    p->prediction.at =
+        (struct gs_speedup){.s_max = NAN, .s_cond_min = NAN, .p10 = NAN, .p50 = NAN, .p90 = NAN};
     if (p->why_not)
         return;
     p->has_program = true;
@@ -199,6 +207,7 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
         for (size_t k = 0; k < job->processes[i].n_extensions; k++)
             free(job->processes[i].extensions[k]);
         free(job->processes[i].extensions);
+        free(job->processes[i].progress);
         free(job->processes[i].why_not);
         gs_whatif_free(&job->processes[i].prediction);
     }

@@ -12,7 +12,11 @@ struct gs_whatif_process {
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
     uint64_t py_ns, native_ns, latency_ns, blocked_ns;
-    size_t n_threads;  /* that held the GIL */
+    size_t n_threads; /* that held the GIL */
+    enum gs_program_kind kind;
+    bool kind_is_guess;
+    char *progress; /* what its marks are of; NULL: it has none */
+    size_t n_marks;
     char **extensions; /* files of modules that are not Python's own */
     size_t n_extensions, cap_extensions;
     bool has_program; /* the prediction is of something */

@@ -73,6 +73,40 @@ static void put_migration(struct gs_json *j, const struct gs_whatif *w)
     gs_json_end_object(j);
 }
 
+static void kv_latency(struct gs_json *j, const char *key, const struct gs_latency *l)
+{
+    gs_json_key(j, key);
+    gs_json_begin_object_inline(j);
+    kv_ratio(j, "p50", l->p50 / 1e6);
+    kv_ratio(j, "p90", l->p90 / 1e6);
+    kv_ratio(j, "p99", l->p99 / 1e6);
+    gs_json_end_object(j);
+}
+
+static void put_kind(struct gs_json *j, const struct gs_whatif_process *p)
+{
+    const struct gs_whatif *w = &p->prediction;
+    bool arrivals = p->kind == GS_KIND_ARRIVALS;
+    gs_json_kv_string(j, "kind", gs_kind_names[p->kind]);
+    gs_json_key(j, "progress");
+    gs_json_begin_object(j);
+    gs_json_kv_string(j, "what", p->progress);
+    gs_json_kv_u64(j, "marks", p->n_marks);
+    kv_ratio(j, "recorded_per_s", p->has_program ? w->per_s : NAN);
+    kv_ratio(j, "most_per_s_with_gil", arrivals && p->has_program ? w->gil_per_s : NAN);
+    gs_json_end_object(j);
+    gs_json_key(j, "latency_ms");
+    if (!arrivals || !p->has_program) {
+        gs_json_null(j);
+        return;
+    }
+    gs_json_begin_object(j);
+    kv_latency(j, "recorded", &w->recorded);
+    kv_latency(j, "with_gil", &w->with_gil);
+    kv_latency(j, "without", &w->without);
+    gs_json_end_object(j);
+}
+
 /* The keys of a process; the first process's stand at the top, too. */
 static void put_prediction(struct gs_json *j, const struct gs_whatif_options *options,
                            const struct gs_whatif_process *p)
@@ -89,6 +123,8 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
     kv_ratio(j, "core_time", w->core_time);
+    kv_ratio(j, "replayed", w->replayed);
+    put_kind(j, p);
     put_curve(j, w);
     put_drivers(j, w);
     put_migration(j, w);

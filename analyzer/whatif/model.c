@@ -77,11 +77,19 @@ void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores
     gs__draw_machine(d, m, cores, u[GS_UNKNOWN_CAP]);
 }
 
+uint64_t gs__span_ns(const struct gs_capture_program *c, const struct gs_replay_result *r)
+{
+    if (!c->by_marks)
+        return r->makespan_ns;
+    return r->mark_to_ns == GS_MARK_NEVER ? 0 : r->mark_to_ns - r->mark_from_ns;
+}
+
 double gs__log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r)
 {
-    if (r->deadlock || r->makespan_ns == 0)
+    uint64_t span_ns = gs__span_ns(c, r);
+    if (r->deadlock || span_ns == 0 || c->base_ns == 0)
         return NAN;
-    return log((double)c->wall_ns / (double)r->makespan_ns);
+    return log((double)c->base_ns / (double)span_ns);
 }
 
 void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cores)

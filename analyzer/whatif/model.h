@@ -28,6 +28,8 @@ void gs__draw_machine(struct gs__draw *d, const struct gs__model *m, uint32_t co
 void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores, uint32_t i);
 /* All at their medians. */
 void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cores);
+/* What of a replay counts for S; 0: it did not get there. */
+uint64_t gs__span_ns(const struct gs_capture_program *c, const struct gs_replay_result *r);
 /* NAN: nobody could go on. */
 double gs__log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r);
 
@@ -56,5 +58,12 @@ void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model
 /* What came of them, in the same order; results NULL: nothing that is to be said. */
 void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay_result *results,
                       struct gs_whatif *out);
+
+/* with_gil.c: how near a replay with a GIL comes to the recording. */
+void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__model *m,
+                         struct gs_whatif *out);
+/* Of open arrivals: how long things take at the recorded load, then what can be done at most. From
+ * here on the program is one to which everything has come already. */
+void gs__saturate(struct gs_capture_program *c, const struct gs__model *m, struct gs_whatif *out);
 
 #endif

@@ -84,7 +84,7 @@ static void on_op(struct look *l, const struct gs_op *op)
         on_use(l, op);
     l->n_held += op->kind == GS_OP_ACQUIRE;
     l->n_held -= op->kind == GS_OP_RELEASE && l->n_held > 0;
-    l->plain &= op->kind != GS_OP_CLEAR;
+    l->plain &= op->kind != GS_OP_CLEAR && op->kind != GS_OP_UNTIL;
     l->plain &= op->kind != GS_OP_WAIT || !l->p->objects[op->object].recorded;
 }
 

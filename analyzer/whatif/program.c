@@ -72,6 +72,10 @@ static const char *check_op(struct gs_program *p, size_t i, uint64_t *left_ns)
         return "an item is not in the program";
     if (has_item && op->kind == GS_OP_GET && p->objects[op->object].pool)
         p->tasks[op->item].first_op = (uint32_t)i + 1;
+    if (op->kind == GS_OP_UNTIL && op->ns > GS_PROGRAM_MOST_NS)
+        return "it is too long";
+    if (op->kind == GS_OP_MARK)
+        op->item = (uint32_t)p->n_marks++;
     if (takes_time(op)) {
         if (op->ns > *left_ns)
             return "it is too long";
@@ -84,6 +88,7 @@ const char *gs_program_finish(struct gs_program *p)
 {
     uint64_t left_ns = GS_PROGRAM_MOST_NS;
     const char *why = NULL;
+    p->n_marks = 0;
     end_list(p);
     if (p->n_ops > GS_OP_MOST || p->n_tasks > GS_OP_MOST || p->n_objects > GS_OBJECTS)
         return "it has too many operations";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * A program to replay: what each thread computed, waited for and told others. README.md says what
- * the operations mean. Made by from_capture.c, run by replay.c.
+ * the operations mean. Made by from_capture.c, run by replay_clock.h.
  */
 #ifndef GS_WHATIF_PROGRAM_H
 #define GS_WHATIF_PROGRAM_H
@@ -15,6 +15,8 @@
     X(PY, NONE)                                                                                    \
     X(NATIVE, NONE)                                                                                \
     X(LATENCY, NONE)                                                                               \
+    X(UNTIL, NONE)                                                                                 \
+    X(MARK, NONE)                                                                                  \
     X(ACQUIRE, LOCK)                                                                               \
     X(RELEASE, LOCK)                                                                               \
     X(PUT, CHANNEL)                                                                                \
@@ -48,8 +50,9 @@ enum gs_object_kind {
 struct gs_op {
     uint32_t kind : 8;    /* enum gs_op_kind */
     uint32_t object : 24; /* index into objects */
-    uint32_t item;        /* PUT and GET of a pool: index into tasks, or GS_NO_TASK */
-    uint64_t ns;          /* what it takes; ACQUIRE, GET, WAIT: the timeout, 0: none */
+    uint32_t item; /* PUT, GET of a pool: index into tasks, or GS_NO_TASK; MARK: its number */
+    uint64_t ns;   /* what it takes; ACQUIRE, GET, WAIT: the timeout, 0: none; UNTIL: time from the
+                      start; MARK: when what is done had come, from the start, 0: nobody knows */
 };
 #define GS_NO_TASK         UINT32_MAX
 #define GS_NO_OP           UINT32_MAX
@@ -85,6 +88,7 @@ struct gs_program {
     struct gs_task *tasks;
     struct gs_program_thread *threads;
     size_t n_ops, n_objects, n_tasks, n_threads;
+    size_t n_marks; /* numbered in the order of ops; when it is finished */
     size_t cap_ops, cap_objects, cap_tasks, cap_threads;
 };
 

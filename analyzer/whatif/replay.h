@@ -39,12 +39,18 @@ struct gs_replay_object {
     uint64_t hold_ns;   /* LOCK */
 };
 
+#define GS_MARK_NEVER UINT64_MAX
+
 struct gs_replay_result {
     uint64_t makespan_ns;
     uint64_t py_ns, native_ns, latency_ns, gc_ns;
-    uint64_t flips; /* waits longer than their timeouts */
-    uint64_t steps; /* operations done */
+    uint64_t gil_ns; /* that threads waited for the GIL */
+    uint64_t flips;  /* waits longer than their timeouts */
+    uint64_t steps;  /* operations done */
     bool deadlock;
+    /* Of n marks the n/8-th from either end, both counted from 0 in the order of their times. */
+    uint64_t marks, mark_from_ns, mark_to_ns; /* how many were passed; GS_MARK_NEVER: not so many */
+    const uint64_t *mark_ns;          /* by number, the replay's; GS_MARK_NEVER: not passed */
     struct gs_replay_object *objects; /* as many as the program's, in their order */
 };
 
@@ -53,6 +59,10 @@ struct gs_replay;
 struct gs_replay *gs_replay_open(const struct gs_program *p);
 void gs_replay_run(struct gs_replay *r, const struct gs_replay_params *params,
                    struct gs_replay_result *out);
+/* The same with a GIL (replay_gil.c): of the params only the machine and the lock policy count. Who
+ * waits for the GIL asks for it after switch_ns. */
+void gs_replay_run_gil(struct gs_replay *r, const struct gs_replay_params *params,
+                       uint64_t switch_ns, struct gs_replay_result *out);
 void gs_replay_close(struct gs_replay *r);
 
 #endif

@@ -23,12 +23,15 @@ GS__HD void reset_objects(struct gs_replay *r)
     }
 }
 
-/* Whoever runs it has set its params, rate and inverse, and has zeroed taken. */
+/* Whoever runs it has set its params, rate and inverse, has zeroed taken, and mark_ns, where times
+ * of marks are wanted, to GS_MARK_NEVER. */
 GS__HD void gs__replay_reset(struct gs_replay *r)
 {
     const struct gs_replay_params *params = r->params;
     memset(&r->out, 0, sizeof(r->out));
     r->out.objects = r->totals;
+    r->out.mark_from_ns = r->out.mark_to_ns = GS_MARK_NEVER;
+    r->out.mark_ns = r->mark_ns;
     r->ready.first = GS__NOBODY;
     r->computing.n = r->sleeping.n = r->n_paused = 0;
     r->now = r->work = 0;
@@ -52,12 +55,20 @@ GS__HD void gs__replay_reset(struct gs_replay *r)
     }
 }
 
+/* On the CPU, replay_host.c: all that, and the reset. */
+void gs__replay_begin(struct gs_replay *r, const struct gs_replay_params *params);
+
 /* ---- the clocks ---- */
 
 GS__HD uint64_t time_of(const struct gs_replay *r, uint64_t work)
 {
     u128 t = (u128)work * r->inverse[r->computing.n] + UINT32_MAX;
     return (uint64_t)(t >> 32);
+}
+
+GS__HD uint64_t work_in(const struct gs_replay *r, uint64_t time)
+{
+    return (uint64_t)((u128)time * r->rate[r->computing.n] >> 32);
 }
 
 /* Of `py` work, given to all who do it. */
@@ -151,7 +162,7 @@ GS__HD bool go_on(struct gs_replay *r)
         r->now = ends_at;
     } else {
         if (r->computing.n)
-            advance_work(r, (uint64_t)((u128)(at - r->now) * r->rate[r->computing.n] >> 32));
+            advance_work(r, work_in(r, at - r->now));
         r->now = at;
     }
     if (r->now == r->pause_end)

@@ -28,6 +28,7 @@ struct gs_replay *gs_replay_open(const struct gs_program *p)
     r->rate = gs_xmalloc(p->n_threads + 1, sizeof(*r->rate));
     r->inverse = gs_xmalloc(p->n_threads + 1, sizeof(*r->inverse));
     r->totals = gs_xcalloc(p->n_objects + 1, sizeof(*r->totals));
+    r->mark_ns = gs_xmalloc(p->n_marks + 1, sizeof(*r->mark_ns));
     return r;
 }
 
@@ -39,16 +40,23 @@ void gs_replay_close(struct gs_replay *r)
     free(r->rate);
     free(r->inverse);
     free(r->totals);
+    free(r->mark_ns);
     free(h);
+}
+
+void gs__replay_begin(struct gs_replay *r, const struct gs_replay_params *params)
+{
+    r->params = params;
+    gs__replay_rates(&params->machine, r->p->n_threads, r->rate, r->inverse);
+    memset(r->taken, 0, r->p->n_tasks);
+    memset(r->mark_ns, 0xff, r->p->n_marks * sizeof(*r->mark_ns));
+    gs__replay_reset(r);
 }
 
 void gs_replay_run(struct gs_replay *r, const struct gs_replay_params *params,
                    struct gs_replay_result *out)
 {
-    r->params = params;
-    gs__replay_rates(&params->machine, r->p->n_threads, r->rate, r->inverse);
-    memset(r->taken, 0, r->p->n_tasks);
-    gs__replay_reset(r);
+    gs__replay_begin(r, params);
     gs__replay_run_all(r);
     *out = r->out;
 }

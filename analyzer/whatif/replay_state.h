@@ -38,6 +38,8 @@ struct gs__thread {
     uint32_t item;      /* parked with it in PUT */
     uint64_t parked_at;
     uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
+    uint64_t ready_at; /* when it was put into a queue */
+    uint64_t left;     /* with a GIL: of the work that it was made to stop */
     bool started, ended, computes_py;
 };
 
@@ -74,6 +76,7 @@ struct gs_replay {
     uint64_t *rate,
         *inverse; /* [n]: work in a tick of time when n compute, 2^-32ths; the contrary */
     uint64_t py, native, latency, gc;
+    uint64_t *mark_ns; /* by number */
     struct gs_replay_result out;
     struct gs_replay_object *totals;
     /* Of a run in slices. */
@@ -84,6 +87,7 @@ struct gs_replay {
 GS__HD void gs__queue_put(struct gs_replay *r, struct gs__queue *q, uint32_t t)
 {
     r->threads[t].next = GS__NOBODY;
+    r->threads[t].ready_at = r->now;
     if (q->first == GS__NOBODY)
         q->first = t;
     else

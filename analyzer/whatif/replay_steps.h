@@ -261,6 +261,23 @@ GS__HD bool sleep_for(struct gs_replay *r, uint32_t t, uint64_t span)
     return true;
 }
 
+/* Absolute: whoever comes later does not wait. */
+GS__HD bool sleep_to(struct gs_replay *r, uint32_t t, uint64_t until)
+{
+    return until > r->now && sleep_for(r, t, until - r->now);
+}
+
+GS__HD void mark(struct gs_replay *r, const struct gs_op *op)
+{
+    uint64_t n = r->p->n_marks, now_ns = gs__to_ns(r->now), place = r->out.marks++;
+    if (r->mark_ns)
+        r->mark_ns[op->item] = now_ns;
+    if (place == n / 8)
+        r->out.mark_from_ns = now_ns;
+    if (place == n - 1 - n / 8)
+        r->out.mark_to_ns = now_ns;
+}
+
 GS__HD bool sync(struct gs_replay *r, uint32_t t, const struct gs_op *op)
 {
     const struct gs__object *o = &r->objects[op->object];
@@ -307,9 +324,15 @@ GS__HD_INNER bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
     case GS_OP_LATENCY:
         me->op++;
         return !sleep_for(r, t, gs__scaled_ticks(r->params->latency_q16, op->ns));
+    case GS_OP_UNTIL:
+        me->op++;
+        return !sleep_to(r, t, gs__ticks(op->ns));
     case GS_OP_SYNC:
         me->op++;
         return !sync(r, t, op);
+    case GS_OP_MARK:
+        mark(r, op);
+        break;
     case GS_OP_RELEASE:
         release(r, op);
         break;

@@ -58,6 +58,7 @@ static void replay_one(void *ctx, unsigned worker, size_t i)
     if (to)
         memcpy(to, out->objects, n_objects * sizeof(*to));
     out->objects = to;
+    out->mark_ns = NULL; /* the replay's, which does another one next */
 }
 
 static void run_on_cpu(struct gs_sweeper *s, const struct gs_sweep *sweep)

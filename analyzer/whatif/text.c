@@ -19,6 +19,44 @@ static void put_header(const struct gs_whatif_process *p, FILE *out)
             gs_fmt_ns(p->latency_ns).s, gs_fmt_ns(p->blocked_ns).s, gs_fmt_ns(p->gil_wait_ns).s);
 }
 
+static void put_latency(const char *what, const struct gs_latency *l, FILE *out)
+{
+    fprintf(out, "%s %.1f, %.1f, %.1f ms", what, l->p50 / 1e6, l->p90 / 1e6, l->p99 / 1e6);
+}
+
+static void put_rates(const struct gs_whatif_process *p, FILE *out)
+{
+    const struct gs_whatif *w = &p->prediction;
+    char *what = gs_fmt_safe(p->progress, 80);
+    fprintf(out, "  progress  %zu %s; %.1f per second", p->n_marks, what, w->per_s);
+    if (!isnan(w->gil_per_s))
+        fprintf(out, ", at most %.1f with the GIL, %.1f without", w->gil_per_s,
+                w->gil_per_s * w->at.p50);
+    fputs("\n", out);
+    free(what);
+}
+
+/* A batch has one answer, and needs no words for it. */
+static void put_kind(const struct gs_whatif_process *p, FILE *out)
+{
+    const struct gs_whatif *w = &p->prediction;
+    if (p->kind == GS_KIND_BATCH)
+        return;
+    fprintf(out, "  kind      %s%s\n",
+            p->kind == GS_KIND_LOOP ? "a loop: S is of what it does per second"
+                                    : "open arrivals: S is of the most that it can do per second",
+            p->kind_is_guess ? ", as it seems; --kind says otherwise" : "");
+    if (!isnan(w->per_s))
+        put_rates(p, out);
+    if (p->kind != GS_KIND_ARRIVALS || isnan(w->recorded.p50))
+        return;
+    fputs("  latency   half, 9 of 10, 99 of 100 within:", out);
+    put_latency(" recorded", &w->recorded, out);
+    put_latency("; replayed with the GIL", &w->with_gil, out);
+    put_latency(", without", &w->without, out);
+    fputs("\n", out);
+}
+
 static void put_ceiling(const struct gs_whatif *w, FILE *out)
 {
     char *limit = gs_fmt_safe(w->limited_by, 80);
@@ -113,8 +151,10 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
 {
     const struct gs_whatif *w = &p->prediction;
     put_header(p, out);
-    if (p->has_program)
+    if (p->has_program) {
+        put_kind(p, out);
         put_ceiling(w, out);
+    }
     if (w->why_not || p->why_not)
         put_why(w->why_not ? w->why_not : p->why_not, out);
     else

@@ -123,7 +123,8 @@ static void write_dump(const uint8_t *data, size_t size)
 static void write_prediction(const struct gs_captures *captures)
 {
     struct gs_whatif_job job;
-    struct gs_whatif_options options = {gs_target_find(GS_TARGET_DEFAULT), NULL, 3, 1, "cpu"};
+    struct gs_whatif_options options = {
+        .target = gs_target_find(GS_TARGET_DEFAULT), .cores = 3, .jobs = 1, .engine = "cpu"};
     struct text t;
     gs_whatif_build(captures, &options, &job);
     text_open(&t);

@@ -87,6 +87,9 @@ class Relaxed(World):
     def do_latency(self, thread, op):
         return self.spend(thread, op.ns * TICK)
 
+    def do_until(self, thread, op):
+        return op.ns * TICK <= self.now or self.sleep(thread, op.ns * TICK)
+
     def compute(self, thread, verb, left):
         return self.spend(thread, left)
 
@@ -222,7 +225,7 @@ def why_channels(program):
     for name, threads in users(program, "arrive").items():
         if len(threads) != program.barriers[name]:
             yield "%s has another number of threads than parties" % name
-    if any(op.verb == "clear" for op in program.ops()):
+    if any(op.verb in ("clear", "until") for op in program.ops()):
         yield "an event is cleared"
 
 

@@ -2,7 +2,8 @@
  * Replays programs: a line of JSON for each.
  *
  * usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock fifo|barge|none] [--wake NS]
- *                  [--gc-every NS --gc-pause NS] [--bounds] [--engine cpu|cuda] FILE...
+ *                  [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds]
+ *                  [--engine cpu|cuda] FILE...
  * --cap: what 1, 2 ... busy cores do together; the default is as much as there are.
  */
 #include <getopt.h>
@@ -20,6 +21,7 @@
 static uint32_t cap_q16[MOST_CORES];
 static struct gs_replay_params params = {
     .machine = {1, cap_q16}, .s_q16 = 1 << 16, .latency_q16 = 1 << 16, .lock_policy = GS_LOCK_FIFO};
+static uint64_t switch_ns; /* 0: without a GIL */
 static bool with_bounds;
 static const char *engine = "cpu";
 static struct gs_sweeper *sweeper;
@@ -38,18 +40,12 @@ static enum gs_lock_policy policy_named(const char *name)
 
 static bool read_options(int argc, char **argv)
 {
-    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, BOUNDS, ENGINE };
+    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, GIL, BOUNDS, ENGINE };
     static const struct option names[] = {
-        {"cores", 1, NULL, CORES},
-        {"cap", 1, NULL, CAP},
-        {"s", 1, NULL, S},
-        {"lock", 1, NULL, LOCK},
-        {"wake", 1, NULL, WAKE},
-        {"gc-every", 1, NULL, GC_EVERY},
-        {"gc-pause", 1, NULL, GC_PAUSE},
-        {"bounds", 0, NULL, BOUNDS},
-        {"engine", 1, NULL, ENGINE},
-        {NULL, 0, NULL, 0},
+        {"cores", 1, NULL, CORES},       {"cap", 1, NULL, CAP},   {"s", 1, NULL, S},
+        {"lock", 1, NULL, LOCK},         {"wake", 1, NULL, WAKE}, {"gc-every", 1, NULL, GC_EVERY},
+        {"gc-pause", 1, NULL, GC_PAUSE}, {"gil", 1, NULL, GIL},   {"bounds", 0, NULL, BOUNDS},
+        {"engine", 1, NULL, ENGINE},     {NULL, 0, NULL, 0},
     };
     for (uint32_t k = 0; k < MOST_CORES; k++)
         cap_q16[k] = (k + 1) << 16;
@@ -75,6 +71,9 @@ static bool read_options(int argc, char **argv)
             break;
         case GC_PAUSE:
             params.gc_pause_ns = strtoull(optarg, NULL, 10);
+            break;
+        case GIL:
+            switch_ns = strtoull(optarg, NULL, 10);
             break;
         case BOUNDS:
             with_bounds = true;
@@ -103,6 +102,31 @@ static void print_objects(const struct gs_program *p, const struct gs_replay_res
     printf("}");
 }
 
+static void print_mark(const char *name, uint64_t ns)
+{
+    if (ns == GS_MARK_NEVER)
+        printf(", \"%s\": null", name);
+    else
+        printf(", \"%s\": %" PRIu64, name, ns);
+}
+
+static void print_marks(const struct gs_program *p, const struct gs_replay_result *r)
+{
+    const char *comma = "";
+    print_mark("mark_from_ns", r->mark_from_ns);
+    print_mark("mark_to_ns", r->mark_to_ns);
+    if (!r->mark_ns)
+        return; /* a sweep has none */
+    printf(", \"mark_ns\": {");
+    for (size_t i = 0; i < p->n_marks; i++) {
+        if (r->mark_ns[i] == GS_MARK_NEVER)
+            continue;
+        printf("%s\"%zu\": %" PRIu64, comma, i, r->mark_ns[i]);
+        comma = ", ";
+    }
+    printf("}");
+}
+
 static void print_bounds(const struct gs_program *p)
 {
     struct gs_bounds b;
@@ -119,21 +143,29 @@ static void print_bounds(const struct gs_program *p)
 static void print_run(const struct gs_program *p)
 {
     struct gs_replay_result r;
+    struct gs_replay *replay = gs_replay_open(p);
     struct gs_replay_object *objects = gs_xcalloc(p->n_objects + 1, sizeof(*objects));
-    gs_sweeper_run(sweeper,
-                   &(struct gs_sweep){
-                       .program = p, .params = &params, .n = 1, .results = &r, .objects = objects});
+    struct gs_sweep sweep = {
+        .program = p, .params = &params, .n = 1, .results = &r, .objects = objects};
+    if (switch_ns)
+        gs_replay_run_gil(replay, &params, switch_ns, &r);
+    else if (strcmp(engine, "cpu") == 0)
+        gs_replay_run(replay, &params, &r);
+    else
+        gs_sweeper_run(sweeper, &sweep);
     printf("{\"makespan_ns\": %" PRIu64 ", \"py_ns\": %" PRIu64 ", \"native_ns\": %" PRIu64
-           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"flips\": %" PRIu64
-           ", \"deadlock\": %s, \"steps\": %" PRIu64,
-           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.flips,
+           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"gil_ns\": %" PRIu64
+           ", \"flips\": %" PRIu64 ", \"deadlock\": %s, \"steps\": %" PRIu64,
+           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.gil_ns, r.flips,
            r.deadlock ? "true" : "false", r.steps);
+    print_marks(p, &r);
     print_objects(p, &r, false);
     print_objects(p, &r, true);
     if (with_bounds)
         print_bounds(p);
     puts("}");
     free(objects);
+    gs_replay_close(replay);
 }
 
 static bool replay_file(const char *path)
@@ -165,7 +197,7 @@ int main(int argc, char **argv)
 {
     if (!read_options(argc, argv)) {
         fprintf(stderr, "usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock POLICY] "
-                        "[--wake NS] [--gc-every NS --gc-pause NS] [--bounds] "
+                        "[--wake NS] [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds] "
                         "[--engine cpu|cuda] FILE...\n");
         return 2;
     }

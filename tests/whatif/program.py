@@ -6,7 +6,7 @@ The text is defined in analyzer/whatif/README.md. `read(text)` and `write(progra
 import collections
 
 VERBS = {  # verb: what words follow it
-    "py": "ns", "native": "ns", "latency": "ns",
+    "py": "ns", "native": "ns", "latency": "ns", "until": "ns", "mark": "ns",
     "acquire": "name timeout", "release": "name",
     "put": "name item", "get": "name item timeout",
     "set": "name", "clear": "name", "wait": "name timeout",
@@ -40,6 +40,12 @@ class Thread:
 
     def latency(self, ns):
         return self.add("latency", ns=ns)
+
+    def until(self, ns):
+        return self.add("until", ns=ns)
+
+    def mark(self, came_ns=0):
+        return self.add("mark", ns=came_ns)
 
 
 class Program:

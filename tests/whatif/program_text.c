@@ -17,6 +17,8 @@ static const struct form {
     {"py", GS_OP_PY, GS_OBJECT_NONE, TIME},
     {"native", GS_OP_NATIVE, GS_OBJECT_NONE, TIME},
     {"latency", GS_OP_LATENCY, GS_OBJECT_NONE, TIME},
+    {"until", GS_OP_UNTIL, GS_OBJECT_NONE, TIME},
+    {"mark", GS_OP_MARK, GS_OBJECT_NONE, TIME},
     {"acquire", GS_OP_ACQUIRE, GS_OBJECT_LOCK, TIMEOUT},
     {"release", GS_OP_RELEASE, GS_OBJECT_LOCK, NOTHING},
     {"put", GS_OP_PUT, GS_OBJECT_CHANNEL, ITEM},

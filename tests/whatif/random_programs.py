@@ -53,6 +53,10 @@ class Writer:
     def compute(self, thread):
         for _ in range(self.rng.randint(1, 3)):
             thread.add(self.rng.choice(["py", "py", "native", "latency"]), ns=self.ns())
+        if self.rng.random() < 0.3:
+            thread.mark()
+        elif self.rng.random() < 0.1:
+            thread.until(self.rng.randint(0, 4000 * US))
 
     def section(self, thread):
         names = ["L%d" % i for i in sorted(self.rng.sample(range(4), self.rng.choice([1, 1, 1, 2, 3])))]

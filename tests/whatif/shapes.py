@@ -217,8 +217,33 @@ def semaphore(program, rng, n):
             thread.py(about(rng, 50 * US)).add("put", gate)
 
 
+@with_main
+def server(program, rng, n):
+    """Requests come at times of their own; a thread takes them in, a pool of workers answers them."""
+    pool, n_items = program.channel("requests", pool=True), 12 * n
+    threads, came_ns, comes_ns = workers_of(program, n), [], 0
+    for _ in range(n_items):
+        comes_ns += about(rng, 200 * US)
+        came_ns.append(comes_ns)
+    for i in range(n_items):
+        thread = threads[i % n]
+        thread.add("get", pool, item=i).py(about(rng, 60 * US)).latency(about(rng, 100 * US))
+        thread.py(about(rng, 40 * US)).mark(came_ns[i])
+    for i, thread in enumerate(threads):
+        thread.add("get", pool, item=n_items + i)
+
+    def then(main):
+        for i in range(n_items):
+            main.until(came_ns[i]).py(about(rng, 10 * US)).add("put", pool, item=i)
+        for i in range(n):
+            main.add("put", pool, item=n_items + i)
+
+    return then
+
+
 SHAPES = {shape.__name__: shape for shape in (parallel, counter, nested, producers, consumers, io_and_cpu, native,
-                                              loader, loop, phases, imbalanced, semaphore)}
+                                              loader, loop, phases, imbalanced, semaphore,
+                                              server)}
 
 
 def collections_of(rng):

@@ -110,6 +110,10 @@ class World:
         self.devices = collections.Counter()  # when each has done its work
         self.parked, self.hold, self.total = collections.Counter(), collections.Counter(), collections.Counter()
         self.flips, self.close, self.deadlock = 0, False, False
+        marks = [(id(thread.ops), at) for thread in program.threads for at, op in enumerate(thread.ops)
+                 if op.verb == "mark"]
+        self.mark_number = {place: number for number, place in enumerate(marks)}
+        self.marks = {}
         self.behind = {(op.name, op.item): (thread.ops, at + 1) for thread in program.threads
                        for at, op in enumerate(thread.ops)
                        if op.verb == "get" and op.item is not None and self.is_pool(op)}
@@ -280,6 +284,20 @@ class World:
         self.total["latency"] += op.ns * TICK
         return not op.ns or self.sleep(thread, self.now + op.ns * TICK)
 
+    def do_until(self, thread, op):
+        until = op.ns * TICK
+        self.close |= abs(until - self.now) <= CLOSE and self.base != 0
+        if until <= self.now:
+            return True
+        self.total["latency"] += until - self.now
+        self.sleep(thread, until)
+        thread.base = 0  # no sum of times but one from the start
+        return False
+
+    def do_mark(self, thread, op):
+        self.marks[self.mark_number[id(thread.ops), thread.at - 1]] = self.now
+        return True
+
     def compute(self, thread, verb, left):
         self.total[verb] += left
         thread.state, thread.left = (verb if left else thread.state), left
@@ -300,11 +318,16 @@ class World:
         def ns(value):
             return round(fractions.Fraction(value, TICK))
 
+        times, n = [ns(value) for value in sorted(self.marks.values())], len(self.mark_number)
+        first, last = ((times[n // 8 : n // 8 + 1] or [None])[0], (times[n - 1 - n // 8 :] or [None])[0]) if n else (
+            None, None)
         held = [(name, lock) for name, lock in self.locks.items() if lock.owner is not None]
         for name, lock in held:
             self.hold[name] += self.now - lock.since
         return {"makespan_ns": ns(self.now), "gc_ns": ns(self.total["gc"]), "flips": self.flips,
                 **{kind + "_ns": ns(self.total[kind]) for kind in programs.TIMED}, "deadlock": self.deadlock,
+                "mark_ns": {str(number): ns(value) for number, value in self.marks.items()},
+                "mark_from_ns": first, "mark_to_ns": last,
                 "parked_ns": {name: ns(value) for name, value in self.parked.items()},
                 "hold_ns": {name: ns(value) for name, value in self.hold.items()}}
 
