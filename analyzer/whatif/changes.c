@@ -43,6 +43,7 @@ static void open_median(struct median *d, const struct gs_capture_program *c,
     d->replay = gs_replay_open(&c->program);
     d->draw.cap_q16 = gs_xmalloc(room, sizeof(uint32_t));
     gs__draw_median(&d->draw, m, cores);
+    gs__draw_collections(&d->draw, m, c, 0.5);
 }
 
 static void close_median(struct median *d)
@@ -65,8 +66,9 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
     open_median(&d, c, m, out->at.cores);
     out->s_median = run_median(&d, c);
     sum_waits(&c->program, &d.result, out);
-    uint64_t cpu_ns = d.result.py_ns + d.result.native_ns;
-    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + 1);
+    uint64_t cpu_ns = d.result.py_ns + d.result.native_ns + d.result.gc_ns;
+    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + c->gc.time_ns + 1);
+    out->gc_ns = d.result.gc_ns;
     double doubt = d.result.deadlock ? -1 : share_of_doubt(c, &d.result);
     close_median(&d);
     return doubt;
@@ -74,7 +76,7 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
 
 /* ---- with one thing changed ---- */
 
-#define MOST_LOCKS (GS_CHANGES_MOST - 2)
+#define MOST_LOCKS (GS_CHANGES_MOST - 3)
 
 static void add_change(struct gs_whatif *out, char *what, double s)
 {
@@ -134,6 +136,12 @@ void gs__find_changes(const struct gs_capture_program *c, const struct gs__model
     d.draw.params.s_q16 = GS_Q16(1);
     add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c));
     d.draw.params.s_q16 = s_q16;
+    if (d.draw.params.gc_every_ns) {
+        struct gs_replay_params with = d.draw.params;
+        d.draw.params.gc_every_ns = 0;
+        add_change(out, gs_xasprintf("without garbage collections"), run_median(&d, c));
+        d.draw.params = with;
+    }
     if (c->n_threads > out->at.cores) {
         gs__draw_machine(&d.draw, m, (uint32_t)c->n_threads, 0.5);
         add_change(out, gs_xasprintf("with a core for each thread"), run_median(&d, c));

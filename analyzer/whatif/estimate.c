@@ -12,6 +12,7 @@ const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient
 
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
+#define GC_WORST    0.9 /* what nine of ten draws are below */
 
 /* ---- many ---- */
 
@@ -33,6 +34,7 @@ static void replay_draw(void *ctx, unsigned worker, size_t i)
     struct worker *w = &s->workers[worker];
     struct gs_replay_result r;
     gs__draw_make(&w->draw, s->model, s->cores, (uint32_t)i + 1);
+    gs__draw_collections(&w->draw, s->model, s->c, w->draw.gc_u);
     gs_replay_run(w->replay, &w->draw.params, &r);
     s->log_s[i] = gs__log_speedup(s->c, &r);
 }
@@ -76,6 +78,7 @@ static void find_bounds(const struct gs_capture_program *c, const struct gs__mod
     struct gs__draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
     d.params = (struct gs_replay_params){.s_q16 = GS_Q16(s)};
     gs__draw_machine(&d, m, cores, cap_u);
+    gs__draw_collections(&d, m, c, GC_WORST); /* the ceiling takes no notice of them */
     gs_bounds_find(&c->program, &d.params, b);
     free(d.cap_q16);
 }

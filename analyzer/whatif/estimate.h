@@ -40,7 +40,7 @@ struct gs_change {
     char *what; /* owned */
     double s;   /* NAN: nobody could go on */
 };
-#define GS_CHANGES_MOST 6u
+#define GS_CHANGES_MOST 7u
 
 struct gs_whatif {
     struct gs_speedup at;       /* the cores asked for */
@@ -59,6 +59,7 @@ struct gs_whatif {
     double core_time; /* CPU time, of what the recording took */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
+    uint64_t gc_ns; /* collections in it, while all threads stand still */
 };
 
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
