@@ -84,10 +84,11 @@ void gs__draw_collections(struct gs__draw *d, const struct gs__model *m,
     double every = fmax(least, load->live / LIVE_PART);
     double by_itself = load->garbage / every, n = by_itself + (double)load->asked_for;
     d->params.gc_every_ns = d->params.gc_pause_ns = 0;
-    if (n < 1 || c->py_ns == 0)
+    if (n < 0.5 || c->py_ns == 0)
         return;
     double containers = n * load->live + by_itself * every;
     double all_ns = fmin(gs_range_at(&range, u) * containers, GS_PROGRAM_MOST_NS);
-    d->params.gc_every_ns = (uint64_t)((double)c->py_ns / n) + 1;
+    d->params.gc_every_ns =
+        (uint64_t)((double)c->py_ns / (n + 0.5)) + 1; /* so n of them, rounded */
     d->params.gc_pause_ns = (uint64_t)(all_ns / n);
 }
