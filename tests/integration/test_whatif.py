@@ -122,7 +122,8 @@ def test_free_threaded_is_no_subject(record, free_threaded_python, whatif):
     ("", "no calibration"), ("x", "no calibration"), (CALIBRATION.replace("cap 1 ", "cap 2 "), "'cap'"),
     (CALIBRATION.replace("1.2 1.3", "1.2 nan"), "'s'"), (CALIBRATION.replace("1.1 1.2", "1.3 1.2"), "'s'"),
     (CALIBRATION.replace("target 3.13t\n", ""), "'target'"), (CALIBRATION + "y 3\n", "no kind"),
-    (CALIBRATION + "gc 3 2 4\n", "'gc'"), (CALIBRATION + "gc 1 2 nan\n", "'gc'"), (CALIBRATION + "gc_gil 0\n", "'gc_gil'"),
+    (CALIBRATION + "gc 3 2 4\n", "'gc'"), (CALIBRATION + "gc 1 2 nan\n", "'gc'"),
+    (CALIBRATION + "gc_gil 0\n", "'gc_gil'"),
     (CALIBRATION.replace("target 3.13t\ns 1.1 1.2 1.3\n", "gc 1 2 3\n"), "'gc' without"),
     (CALIBRATION.replace("3.13t", "4.0t"), "target"), (CALIBRATION + "\0", "no calibration")])
 def test_what_is_no_calibration(whatif, tmp_path, text, why):
