@@ -32,6 +32,23 @@ struct gs_rec_thread {
     uint64_t first_ns, end_ns; /* end 0: not seen */
     char *os_name, *python_name;
     uint64_t cpu_ns, runqueue_ns;
+    uint64_t gc_ns; /* of hit_ns of all interpreters, in this thread */
+};
+/* GC and GC_GENERATION of one interpreter: the last ones. Counts and times are at most
+ * GS_GC_COUNT_MAX. */
+#define GS_GC_GENERATIONS 3u
+#define GS_GC_COUNT_MAX   (UINT64_C(1) << 50)
+struct gs_rec_generation {
+    uint64_t t_ns, collections, collected, uncollectable;
+    uint32_t threshold; /* 0: none */
+};
+struct gs_rec_gc {
+    uint64_t interpreter;
+    bool seen, enabled, has_duration;
+    uint64_t t_ns, live, looks, looked_ns, hits, hit_ns, duration_ns;
+    struct gs_rec_generation generations[GS_GC_GENERATIONS];
+    unsigned __int128 live_area; /* `live` over time, ns */
+    uint64_t live_first, live_from_ns;
 };
 /* TOTALS of one thread and GIL: the last one. Durations are ns. */
 struct gs_rec_totals {
@@ -73,6 +90,9 @@ struct gs_recording {
     char *no_locks_why;
     char **modules; /* paths of extension modules, each once */
     size_t n_modules, cap_modules;
+    struct gs_rec_gc *gcs; /* by interpreter, as they were met */
+    size_t n_gcs, cap_gcs;
+    char *no_gc; /* why collections are not recorded; NULL: they are, or the capture is older */
     struct gs_clock clock;
     uint64_t min_ns;           /* earliest time in any record */
     uint64_t start_ns, end_ns; /* first and last known time, CLOCK_MONOTONIC_RAW */

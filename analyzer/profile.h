@@ -183,6 +183,17 @@ struct gs_prof_arena_map {
     size_t n_cells, cap_cells;
 };
 
+/* Garbage collections: sums over the interpreters of a process. */
+#define GS_PROF_GENERATIONS 3u
+struct gs_prof_gc {
+    bool seen;
+    bool is_measured; /* time_ns: by Python; else estimated from the looks that found one */
+    uint64_t interpreters;
+    uint64_t collections[GS_PROF_GENERATIONS]; /* the youngest first */
+    uint64_t collected, uncollectable;         /* objects */
+    uint64_t time_ns, looks, hits, live;       /* live: containers, at last */
+};
+
 struct gs_prof_process {
     uint64_t key;
     uint32_t pid, ppid, python_hex;
@@ -206,6 +217,7 @@ struct gs_prof_process {
     struct gs_prof_timeline timeline;
     struct gs_prof_memory *memory; /* NULL: nothing of it was recorded */
     struct gs_prof_cuda *cuda;     /* the same */
+    struct gs_prof_gc gc;
     uint64_t detail_from_ns; /* since the start: stacks, blame and times are of what came after;
                               * totals of everything. 0: so are they */
     uint64_t lost_events, lost_chunks, lost_definitions;

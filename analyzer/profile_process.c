@@ -348,8 +348,33 @@ static void describe_process(struct gs_recording *r, struct gs_prof_process *out
     take_strings(&out->settings, &out->n_settings, &r->settings, &r->n_settings);
 }
 
+static void sum_gc(const struct gs_recording *r, struct gs_prof_gc *out)
+{
+    out->is_measured = true;
+    for (size_t i = 0; i < r->n_gcs; i++) {
+        const struct gs_rec_gc *gc = &r->gcs[i];
+        if (!gc->seen)
+            continue;
+        out->seen = true;
+        out->interpreters++;
+        out->is_measured &= gc->has_duration;
+        out->time_ns += gc->has_duration ? gc->duration_ns : gc->hit_ns;
+        out->looks += gc->looks;
+        out->hits += gc->hits;
+        out->live += gc->live;
+        for (size_t g = 0; g < GS_PROF_GENERATIONS; g++) {
+            out->collections[g] += gc->generations[g].collections;
+            out->collected += gc->generations[g].collected;
+            out->uncollectable += gc->generations[g].uncollectable;
+        }
+    }
+    out->is_measured &= out->seen;
+}
+
 static void take_notes(struct gs_process_builder *b)
 {
+    if (b->r->no_gc)
+        gs_recording_note(b->r, "garbage collections are not recorded: %s", b->r->no_gc);
     if (b->pairs_rest_ns)
         gs_recording_note(b->r, "more threads and stacks waited for each other than can be told "
                                 "apart: some pairs and chains are left out");
@@ -374,6 +399,7 @@ void gs_process_open(struct gs_process_builder *b, struct gs_recording *r,
 {
     *b = (struct gs_process_builder){.r = r, .stacks = stacks, .out = out};
     describe_process(r, out);
+    sum_gc(r, &out->gc);
     rank_gils(b);
     sort_totals(b);
     open_timeline(b);

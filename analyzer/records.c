@@ -358,6 +358,8 @@ static void on_event(struct gs_record_context *ctx, struct gs_record *rec)
         gs__note_no_memory(ctx->r, kind, &text);
     else if (kind == GS_EVENT_NO_CUDA || kind == GS_EVENT_NO_NVML)
         gs__note_no_cuda(ctx->r, kind, &text);
+    else if (kind == GS_EVENT_NO_GC)
+        gs__note_no_gc(ctx->r, &text);
     else if (known && kind != GS_EVENT_EXIT && kind != GS_EVENT_FORK &&
              kind != GS_EVENT_ONLY_TASK && kind != GS_EVENT_LOCKS)
         gs_recording_note(ctx->r, "%s%s%s", event_names[kind], *text ? ": " : "", text);
@@ -437,6 +439,9 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_CUDA_STATE] = gs__on_cuda_state,
         [GS_RECORD_CUDA_USED] = gs__on_cuda_used,
         [GS_RECORD_MODULE] = on_module,
+        [GS_RECORD_GC] = gs__on_gc,
+        [GS_RECORD_GC_GENERATION] = gs__on_gc_generation,
+        [GS_RECORD_GC_THREAD] = gs__on_gc_thread,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

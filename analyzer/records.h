@@ -28,6 +28,10 @@ gs_record_fn gs__on_arena, gs__on_arena_end, gs__on_memory, gs__on_maps, gs__on_
     gs__on_alloc_state;
 /* The text of an EVENT that says why something of memory is not there; takes it. */
 void gs__note_no_memory(struct gs_recording *r, uint64_t kind, char **text);
+/* records_gc.c */
+gs_record_fn gs__on_gc, gs__on_gc_generation, gs__on_gc_thread;
+/* The text of an EVENT NO_GC; takes it. */
+void gs__note_no_gc(struct gs_recording *r, char **text);
 /* records_cuda.c */
 gs_record_fn gs__on_cuda_driver, gs__on_cuda_device, gs__on_cuda_context, gs__on_cuda_context_end,
     gs__on_cuda_call, gs__on_cuda_live, gs__on_cuda_state, gs__on_cuda_used;

@@ -33,6 +33,8 @@ bool gs_stats_want_colour(FILE *out);
 void gs_stats_json_members(struct gs_json *j, const struct gs_profile *p, bool with_report_parts);
 /* "stack": frames, outermost first. */
 void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t node);
+/* stats_gc.c: "gc" of one process. */
+void gs_stats_json_gc(struct gs_json *j, const struct gs_prof_process *p);
 /* stats_memory_json.c: "memory" of one process, and of the job. */
 void gs_stats_json_memory(struct gs_json *j, const struct gs_profile *p, size_t process,
                           bool with_report_parts);

@@ -247,6 +247,7 @@ static void put_process(struct gs_json *j, const struct gs_profile *profile, siz
         put_thread(j, &p->threads[k]);
     gs_json_end_array(j);
     put_blame(j, p);
+    gs_stats_json_gc(j, p);
     gs_stats_json_memory(j, profile, i, report);
     gs_stats_json_cuda(j, profile, i, report);
     if (report)

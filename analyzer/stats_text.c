@@ -263,6 +263,7 @@ bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, 
         put_holders(&t, p, job.wait_ns);
     if (p->n_waiters && p->waiters[0].wait_ns)
         put_waiters(&t, p, job.wait_ns);
+    gs_text_gc(&t, p);
     gs_text_memory(&t, p);
     gs_text_cuda(&t, p);
     put_quality(&t, p, &job);

@@ -31,6 +31,8 @@ void gs_text_why(const struct gs_text *t, const char *what, const char *why);
 /* The innermost frame in full, its callers by name as room allows; and the line's end. */
 void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t node, size_t room);
 
+/* stats_gc.c; nothing where there was none. */
+void gs_text_gc(const struct gs_text *t, const struct gs_profile *p);
 /* stats_memory_text.c; nothing where nothing was recorded. */
 void gs_text_memory(const struct gs_text *t, const struct gs_profile *p);
 /* stats_cuda_text.c; the same. */

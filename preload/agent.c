@@ -14,6 +14,7 @@
 #include "preload/drain.h"
 #include "preload/edges.h"
 #include "preload/elf_symbols.h"
+#include "preload/gc_watch.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hook_cost.h"
@@ -213,6 +214,7 @@ static bool begin_child(void)
     gs_agent.state = GS_STATE_DEAD;
     gs_agent.leaving_tid = 0;
     gs_threads_forget();
+    gs_gc_watch_forget();
     gs_gils_forget();
     gs_edges_forget();
     gs_drain_forget();

@@ -12,6 +12,7 @@
 #include "preload/agent_log.h"
 #include "preload/alloc_records.h"
 #include "preload/cuda_records.h"
+#include "preload/gc_watch.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
 #include "preload/hold_watch.h"
@@ -150,6 +151,7 @@ static void flush(bool second)
 {
     gs_writer_drain();
     gs_memory_tell_news();
+    gs_gc_watch_tell();
     gs_locks_tell();
     gs_records_threads(0);
     gs_cuda_records(second);
@@ -182,6 +184,7 @@ static void stop_recording(uint32_t reason)
     gs_agent.state = GS_STATE_DEAD;
     gs_live.mode = GS_LIVE_NO;
     gs_memory_look();
+    gs_gc_watch(gs_now());
     gs_sched_write_all();
     flush(true);
     settle();
@@ -225,6 +228,7 @@ static void tick(bool kicked)
 {
     uint64_t now = gs_now();
     gs_hold_watch(now);
+    gs_gc_watch_tick(now);
     gs_memory_tick(now);
     if (d.own_fds)
         gs_cuda_tick(now);
@@ -274,6 +278,7 @@ static void do_what_is_asked(uint32_t request)
         stop_recording(d.event);
     } else if (request == REQ_CHECKPOINT) {
         gs_memory_look();
+        gs_gc_watch(gs_now());
         gs_modules_look();
         flush(true);
         settle();
@@ -296,7 +301,8 @@ static void serve(uint32_t request)
 static void sleep_until_kicked(uint32_t kick)
 {
     uint64_t now = gs_now();
-    uint64_t ns = gs_memory_wait_ns(now, gs_hold_watch_active() ? TICK_NS : FLUSH_NS);
+    uint64_t ns = gs_hold_watch_active() ? gs_gc_watch_wait_ns(now, TICK_NS) : FLUSH_NS;
+    ns = gs_memory_wait_ns(now, ns);
     gs_writer_give();
     gs_locks_ask(now);
     ns = gs_locks_wait_ns(now, ns);

@@ -176,6 +176,7 @@ void gs_thread_recycle(struct gs_thread *t)
     memset(&t->written, 0, sizeof(t->written));
     t->written_open = t->announced = 0;
     t->cpu_ns = t->runqueue_ns = 0;
+    t->gc_ticks = t->gc_written = 0;
     t->os_name[0] = 0;
     t->next = next;
     t->ring.head = t->ring.tail = t->ring.tail_seen = 0;

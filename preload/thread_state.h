@@ -84,6 +84,7 @@ struct gs_thread {
     uint32_t written_open;
     uint32_t announced; /* THREAD record written, and with which name */
     uint64_t cpu_ns, runqueue_ns;
+    uint64_t gc_ticks, gc_written; /* collecting garbage, as looks found it: gc_watch.c */
     char os_name[GS_NAME_BYTES];
 
     struct gs_ring ring;

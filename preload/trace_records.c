@@ -5,6 +5,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/gc_watch.h"
 #include "preload/gil.h"
 #include "preload/locks.h"
 #include "preload/memory.h"
@@ -286,6 +287,7 @@ static void bury(struct gs_thread *t)
 {
     put_totals(t);
     put_fold_hist(t);
+    gs_gc_watch_put_thread(t);
     struct gs_record_writer *w = begin(GS_RECORD_THREAD_END, 64);
     gs_record_put_u(w, t->idx);
     gs_record_put_u(w, gs_now());
@@ -315,6 +317,7 @@ void gs_records_threads(int histograms)
         }
         if (memcmp(&t->tot, &t->written, sizeof(t->tot)) || t->written_open != t->open_kind)
             put_totals(t);
+        gs_gc_watch_put_thread(t);
         if (histograms)
             put_fold_hist(t);
     }
@@ -390,7 +393,7 @@ void gs_records_again(void)
     struct gs_thread *t = __atomic_load_n(&gs_threads, __ATOMIC_ACQUIRE);
     for (; t; t = t->next) {
         t->announced = 0;
-        t->cpu_ns = t->runqueue_ns = 0;
+        t->cpu_ns = t->runqueue_ns = t->gc_written = 0;
         memset(&t->written, 0xff, sizeof(t->written)); /* no such totals */
     }
     for (uint32_t i = 0; i < GS_MAX_GILS; i++)
@@ -399,6 +402,7 @@ void gs_records_again(void)
     if (last_level.reason)
         put_level();
     gs_memory_again();
+    gs_gc_watch_again();
     gs_locks_again();
     gs_modules_forget(); /* told at the next look */
     gs_records_threads(1);

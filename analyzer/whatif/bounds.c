@@ -20,6 +20,7 @@ struct walk {
     uint32_t *workers; /* of pools: threads that read them */
     uint32_t *reader;  /* of channels: the last thread that did; +1 */
     uint64_t work, clock; /* ticks: all of it; of the list */
+    uint64_t py_ns;       /* of the work, as recorded */
     size_t n_held, cap_held;
     uint32_t thread, pool; /* whose list; whose item, GS_NO_OBJECT: none */
     uint64_t item_since;
@@ -93,6 +94,8 @@ static void on_op(struct walk *w, const struct gs_op *op)
     w->clock += ticks;
     if (op->kind == GS_OP_PY || op->kind == GS_OP_NATIVE)
         w->work += ticks;
+    if (op->kind == GS_OP_PY)
+        w->py_ns += op->ns;
     if (op->kind == GS_OP_GET)
         on_get(w, op);
     else if (op->kind == GS_OP_ACQUIRE)
@@ -148,14 +151,16 @@ static double stretch(const struct gs_machine *m, size_t n_threads)
 static uint64_t find_hi(const struct walk *w, const struct gs_replay_params *params,
                         const struct gs_relaxed *relaxed, const struct gs_bounds *b)
 {
-    uint64_t sum_ns = b->critical_path_ns + relaxed->workers_ns;
-    if (w->has_signals || params->wake_ns || params->gc_every_ns ||
-        params->lock_policy == GS_LOCK_NONE || !gs_program_is_plain(w->p))
+    uint64_t sum_ns = b->critical_path_ns + relaxed->workers_ns, pauses_ns = 0;
+    if (w->has_signals || params->wake_ns || params->lock_policy == GS_LOCK_NONE ||
+        !gs_program_is_plain(w->p))
         return GS_BOUND_NONE;
     sum_ns += gs__to_ns((uint64_t)((u128)at_full_speed(w->work, &params->machine) * 3004 / 3000));
     for (size_t i = 0; i < w->p->n_objects; i++)
         sum_ns += b->serial_ns[i];
-    return (uint64_t)((double)sum_ns * stretch(&params->machine, w->p->n_threads)) + 1;
+    if (params->gc_every_ns)
+        pauses_ns = (w->py_ns / params->gc_every_ns + 1) * params->gc_pause_ns;
+    return (uint64_t)((double)sum_ns * stretch(&params->machine, w->p->n_threads)) + 1 + pauses_ns;
 }
 
 void gs_bounds_find(const struct gs_program *p, const struct gs_replay_params *params,

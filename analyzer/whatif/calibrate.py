@@ -4,10 +4,12 @@
 usage: python -c TEXT measure PYTHON_T|'' CAP|'' [PROGRAM ARGS...]    prints it; CAP: numbers measured before
        python -c TEXT count KERNEL BEGIN SECONDS               loops a second of one kernel, from BEGIN on
        python -c TEXT time KERNEL SECONDS                      least seconds that a loop takes
+       python -c TEXT collect CONTAINERS                       ns of a collection for each of them, at least
 
 cap(k), what k busy cores do together, is of k processes of this Python, which share nothing but the machine. s, how
 long free-threaded Python takes for the same work, is of one thread; of the program itself where it is given.
 """
+import gc
 import math
 import os
 import subprocess
@@ -20,6 +22,8 @@ APP_ROUNDS = 5
 COUNT_SECONDS = 0.2
 TIME_SECONDS = 0.08
 LEAST_SECONDS = 0.02
+GC_CONTAINERS = (100_000, 300_000, 1_000_000)
+GC_ROUNDS = 5
 
 
 class Slotted:
@@ -139,6 +143,19 @@ def least_time(kernel, seconds):
     print(best)
 
 
+def collect(containers):
+    """Of lists that hold a list each."""
+    gc.disable()
+    alive = [[[]] for _ in range(containers // 2)]
+    gc.collect()
+    best = math.inf
+    for _ in range(GC_ROUNDS):
+        begin = time.process_time()
+        gc.collect()
+        best = min(best, time.process_time() - begin)
+    print(best / len(gc.get_objects()) * 1e9 if alive else 0)
+
+
 def rate(kernel, k):
     begin = time.monotonic() + 0.1 + 0.03 * k
     processes = [ask(sys.executable, "count", kernel.__name__, begin, COUNT_SECONDS) for _ in range(k)]
@@ -198,6 +215,10 @@ def s_of_kernels(python_t):
     return quantile(ratios, 0.1), geomean(ratios), quantile(ratios, 0.9)
 
 
+def ns_of_a_container(python):
+    return sorted(answer(ask(python, "collect", n)) for n in GC_CONTAINERS)
+
+
 def cpu_seconds(argv):
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -233,10 +254,12 @@ def measure(python_t, cap, *program):
     print("gilscope calibration 1")
     print("python %s" % sys.version.split()[0])
     print("cap " + (cap or " ".join("%.4f" % c for c in measure_cap(len(os.sched_getaffinity(0))))))
+    print("gc_gil %.2f" % ns_of_a_container(sys.executable)[1])
     if python_t:
         version = subprocess.check_output([python_t, "-c", "import sys; print('%d.%dt' % sys.version_info[:2])"])
         print("target " + version.decode().strip())
         print("s %.4f %.4f %.4f" % (s_of_program(python_t, program) if program else s_of_kernels(python_t)))
+        print("gc %.2f %.2f %.2f" % tuple(ns_of_a_container(python_t)))
 
 
 def main(what, *args):
@@ -245,6 +268,8 @@ def main(what, *args):
         count(kernels[args[0]], float(args[1]), float(args[2]))
     elif what == "time":
         least_time(kernels[args[0]], float(args[1]))
+    elif what == "collect":
+        collect(int(args[0]))
     else:
         measure(*args)
 

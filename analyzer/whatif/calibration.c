@@ -50,12 +50,32 @@ static const char *read_s(struct gs_calibration *c, const char *rest)
     return NULL;
 }
 
+static const char *read_gc(struct gs_calibration *c, const char *rest)
+{
+    double v[3];
+    if (read_numbers(rest, v, 3, 0.5, 5000) != 3 || !never_falls(v, 3) || v[2] > 20 * v[0])
+        return "its line 'gc' is not three numbers from 0.5 to 5000 that never fall, and not far";
+    c->gc_ns = (struct gs_range_of){v[0], v[1], v[2]};
+    c->has_gc = true;
+    return NULL;
+}
+
+static const char *read_gc_gil(struct gs_calibration *c, const char *rest)
+{
+    bool fits = read_numbers(rest, &c->gc_gil_ns, 1, 0.5, 5000) == 1;
+    return fits ? NULL : "its line 'gc_gil' is not a number from 0.5 to 5000";
+}
+
 static const char *read_line(struct gs_calibration *c, const char *line)
 {
     if (strncmp(line, "cap ", 4) == 0)
         return read_cap(c, line + 4);
     if (strncmp(line, "s ", 2) == 0)
         return read_s(c, line + 2);
+    if (strncmp(line, "gc ", 3) == 0)
+        return read_gc(c, line + 3);
+    if (strncmp(line, "gc_gil ", 7) == 0)
+        return read_gc_gil(c, line + 7);
     if (strncmp(line, "target ", 7) == 0) {
         snprintf(c->target, sizeof(c->target), "%.15s", line + 7);
         return gs_target_find(c->target) ? NULL : "its target is none that is known";
@@ -84,6 +104,8 @@ enum gs_status gs_calibration_parse(struct gs_calibration *c, const char *text, 
         *why = "it is no calibration";
     if (!*why && c->has_s != (c->target[0] != '\0'))
         *why = "it has one of 'target' and 's' without the other";
+    if (!*why && c->has_gc && !c->has_s)
+        *why = "it has 'gc' without 'target'";
     return *why ? GS_ERR_CORRUPT : GS_OK;
 }
 

@@ -37,13 +37,15 @@ double gs__median_open(struct gs__median *d, const struct gs_capture_program *c,
     d->replay = gs_replay_open(&c->program);
     d->draw.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t));
     gs__draw_median(&d->draw, m, cores);
+    gs__draw_collections(&d->draw, m, c, 0.5);
     uint64_t begin_ns = gs_now_ns();
     gs_replay_run(d->replay, &d->draw.params, &d->result);
     d->took_ns = gs_now_ns() - begin_ns;
     out->s_median = exp(gs__log_speedup(c, &d->result));
     sum_waits(&c->program, &d->result, out);
-    uint64_t cpu_ns = d->result.py_ns + d->result.native_ns;
-    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + 1);
+    uint64_t cpu_ns = d->result.py_ns + d->result.native_ns + d->result.gc_ns;
+    out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + c->gc.time_ns + 1);
+    out->gc_ns = d->result.gc_ns;
     return d->result.deadlock ? -1 : share_of_doubt(c, &d->result);
 }
 
@@ -55,7 +57,7 @@ void gs__median_close(struct gs__median *d)
 
 /* ---- with one thing changed ---- */
 
-#define MOST_LOCKS (GS_CHANGES_MOST - 2)
+#define MOST_LOCKS (GS_CHANGES_MOST - 3)
 
 static void add_change(struct gs_whatif *out, char *what, struct gs__scenarios *scenarios,
                        const struct gs__draw *d)
@@ -104,9 +106,14 @@ void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model
     change_locks(c, d, out, scenarios);
     changed.params.s_q16 = GS_Q16(1);
     add_change(out, gs_xasprintf("with Python no slower per thread"), scenarios, &changed);
+    changed.params = d->draw.params;
+    if (changed.params.gc_every_ns) {
+        changed.params.gc_every_ns = 0;
+        add_change(out, gs_xasprintf("without garbage collections"), scenarios, &changed);
+    }
     if (c->n_threads <= out->at.cores)
         return;
-    changed.params.s_q16 = d->draw.params.s_q16;
+    changed.params = d->draw.params;
     changed.cap_q16 = gs_xmalloc(c->n_threads, sizeof(uint32_t));
     gs__draw_machine(&changed, m, (uint32_t)c->n_threads, 0.5);
     add_change(out, gs_xasprintf("with a core for each thread"), scenarios, &changed);

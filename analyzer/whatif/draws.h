@@ -20,7 +20,8 @@ struct gs_range_of {
     X(CAP, "cap: what several busy cores do together")                                             \
     X(WAKE, "time to wake a thread")                                                               \
     X(POLICY, "who gets a lock that is let go")                                                    \
-    X(LATENCY, "latency of what is outside of the process")
+    X(LATENCY, "latency of what is outside of the process")                                        \
+    X(GC, "g: time of a garbage collection for each container that lives")
 enum gs_unknown {
 #define GS_UNKNOWN_ENUM(id, text) GS_UNKNOWN_##id,
     GS_UNKNOWNS(GS_UNKNOWN_ENUM)
@@ -39,7 +40,11 @@ const struct gs_target *gs_target_find(const char *name);
 struct gs_target {
     const char *name;
     struct gs_range_of s;
+    struct gs_range_of gc_ns; /* that a collection takes for each container */
+    double gc_most; /* new containers that a collection waits for, where few live, at most */
 };
+#define GS_GC_THRESHOLD   2000.0 /* and at least */
+#define GS_GC_GIL_NS      52.0 /* gc_ns of a build with the GIL, where those of `targets` are of */
 #define GS_TARGET_DEFAULT "3.14t"
 #define GS_S_LOWEST       0.75 /* of any program seen: what the ceiling is said for */
 

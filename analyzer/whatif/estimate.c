@@ -11,6 +11,7 @@ const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient
 
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
+#define GC_WORST    0.9 /* what nine of ten draws are below */
 
 /* ---- quantiles ---- */
 
@@ -36,6 +37,7 @@ static void find_bounds(const struct gs_capture_program *c, const struct gs__mod
     struct gs__draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
     d.params = (struct gs_replay_params){.s_q16 = GS_Q16(s)};
     gs__draw_machine(&d, m, cores, cap_u);
+    gs__draw_collections(&d, m, c, GC_WORST); /* the ceiling takes no notice of them */
     gs_bounds_find(&c->program, &d.params, b);
     free(d.cap_q16);
 }
@@ -171,12 +173,13 @@ static enum gs_grade grade(const struct gs_capture_program *c,
 
 /* ---- the sweep: all draws, the changes and the curve ---- */
 
-static void plan_draws(const struct gs__model *m, uint32_t cores, size_t n,
-                       struct gs__scenarios *scenarios)
+static void plan_draws(const struct gs_capture_program *c, const struct gs__model *m,
+                       uint32_t cores, size_t n, struct gs__scenarios *scenarios)
 {
     struct gs__draw d = {.cap_q16 = gs_xmalloc(cores, sizeof(uint32_t))};
     for (uint32_t i = 1; i <= n; i++) {
         gs__draw_make(&d, m, cores, i);
+        gs__draw_collections(&d, m, c, d.gc_u);
         gs__scenarios_add(scenarios, &d);
     }
     free(d.cap_q16);
@@ -191,11 +194,11 @@ static void plan(const struct gs_capture_program *c, const struct gs__model *m,
                  const struct gs__median *median, struct gs_whatif *out,
                  struct gs__scenarios *scenarios)
 {
-    plan_draws(m, out->at.cores, draws_for(c, GS_DRAWS), scenarios);
+    plan_draws(c, m, out->at.cores, draws_for(c, GS_DRAWS), scenarios);
     gs__plan_changes(c, m, median, out, scenarios);
     for (size_t i = 0; i < out->n_curve; i++)
         if (!is_replayed_already(out, i))
-            plan_draws(m, out->curve[i].cores, draws_for(c, GS_CURVE_DRAWS), scenarios);
+            plan_draws(c, m, out->curve[i].cores, draws_for(c, GS_CURVE_DRAWS), scenarios);
 }
 
 /* In the order of plan(). False: nothing is to be said of it. */

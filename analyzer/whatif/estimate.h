@@ -43,7 +43,7 @@ struct gs_change {
     char *what; /* owned */
     double s;   /* NAN: nobody could go on */
 };
-#define GS_CHANGES_MOST 6u
+#define GS_CHANGES_MOST 7u
 
 /* From when something came to when it was done, ns; NAN: of too few it is known. */
 struct gs_latency {
@@ -72,6 +72,7 @@ struct gs_whatif {
     double replayed; /* what the replay with a GIL takes, of what the recording took; NAN */
     /* Where the removed wait for the GIL went, ns of all threads in the median replay */
     uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
+    uint64_t gc_ns; /* collections in it, while all threads stand still */
 };
 
 /* Of open arrivals *c is another program afterwards. */

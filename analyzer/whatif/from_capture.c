@@ -34,6 +34,8 @@ struct lister {
     bool in_unit;      /* of work */
     size_t cap_marks, cap_arrivals;
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
+    uint64_t py_share;  /* of that, in this thread: nor the collector's */
+    uint64_t hold_ns;   /* of all threads */
 };
 
 static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
@@ -44,7 +46,7 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
 
 static void add_py(struct lister *l, uint64_t ns)
 {
-    ns = (uint64_t)((u128)ns * l->own_share >> 32);
+    ns = (uint64_t)((u128)ns * l->py_share >> 32);
     l->out->py_ns += ns;
     add_op(l, GS_OP_PY, ns);
 }
@@ -224,6 +226,23 @@ static void add_turn(struct lister *l, const struct gs_turn_row *turn)
     l->out->gil_wait_ns += turn->acq_ns - turn->asked_ns;
 }
 
+static uint64_t sum_hold(const struct gs_evidence *e, size_t from, size_t end)
+{
+    uint64_t hold_ns = 0;
+    for (size_t i = from; i < end; i++)
+        hold_ns += e->turns[i].rel_ns - e->turns[i].acq_ns;
+    return hold_ns;
+}
+
+/* When a thread collects is not known, but how much of its turns that was. */
+static uint64_t py_share(const struct lister *l, uint32_t thread)
+{
+    const struct gs_evidence *e = l->e;
+    uint64_t hold_ns = sum_hold(e, e->turn_from[thread], e->turn_from[thread + 1]);
+    uint64_t gc_ns = gs_gc_time_in(&l->out->gc, l->r->threads[thread].gc_ns, hold_ns, l->hold_ns);
+    return hold_ns ? (uint64_t)((u128)l->own_share * (hold_ns - gc_ns) / hold_ns) : l->own_share;
+}
+
 static void list_thread(struct lister *l, uint32_t thread)
 {
     const struct gs_evidence *e = l->e;
@@ -234,6 +253,7 @@ static void list_thread(struct lister *l, uint32_t thread)
     l->look = e->sync_from[thread];
     l->end_look = e->sync_from[thread + 1];
     l->cpu_ns = l->since_ns = 0;
+    l->py_share = py_share(l, thread);
     l->since_op = l->out->program.n_ops;
     l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
     gs_program_begin(&l->out->program, thread);
@@ -262,9 +282,7 @@ static void skip_thread(struct lister *l, uint32_t thread)
 /* The agent's hooks run while the GIL is held. */
 static uint64_t own_share(const struct gs_evidence *e, const struct gs_recording *r)
 {
-    uint64_t hold_ns = 0, cost_ns = r->hook_ns;
-    for (size_t i = 0; i < e->n_turns; i++)
-        hold_ns += e->turns[i].rel_ns - e->turns[i].acq_ns;
+    uint64_t hold_ns = sum_hold(e, 0, e->n_turns), cost_ns = r->hook_ns;
     if (cost_ns >= hold_ns)
         return UINT64_C(1) << 32;
     return (uint64_t)(((u128)(hold_ns - cost_ns) << 32) / hold_ns);
@@ -327,6 +345,8 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     gs_marks_find(&marks, &acts, e, stacks, &out->program, &options->names);
     struct lister l = {
         .out = out, .e = e, .r = r, .acts = &acts, .marks = &marks, .own_share = own_share(e, r)};
+    l.hold_ns = sum_hold(e, 0, e->n_turns);
+    gs_gc_account(r, &out->gc);
     list_threads(&l);
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);

@@ -96,6 +96,7 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
     p->thread_ns = c->thread_ns;
     p->gil_wait_ns = c->gil_wait_ns;
     p->py_ns = c->py_ns;
+    p->gc_ns = c->gc.time_ns;
     p->native_ns = c->native_ns;
     p->latency_ns = c->latency_ns;
     p->blocked_ns = c->blocked_ns;

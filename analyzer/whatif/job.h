@@ -12,6 +12,7 @@ struct gs_whatif_process {
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
     uint64_t py_ns, native_ns, latency_ns, blocked_ns;
+    uint64_t gc_ns;   /* garbage collections; not in py_ns */
     size_t n_threads; /* that held the GIL */
     enum gs_program_kind kind;
     bool kind_is_guess;

@@ -40,8 +40,8 @@ static void put_curve(struct gs_json *j, const struct gs_whatif *w)
 
 static void put_drivers(struct gs_json *j, const struct gs_whatif *w)
 {
-    static const char *const keys[GS_N_UNKNOWNS] = {"s",    "threads", "cap",
-                                                    "wake", "policy",  "latency"};
+    static const char *const keys[GS_N_UNKNOWNS] = {"s",      "threads", "cap", "wake",
+                                                    "policy", "latency", "gc"};
     gs_json_key(j, "driven_by");
     gs_json_begin_object(j);
     for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)
@@ -70,6 +70,7 @@ static void put_migration(struct gs_json *j, const struct gs_whatif *w)
     gs_json_kv_u64(j, "lock_wait_ns", w->lock_wait_ns);
     gs_json_kv_u64(j, "queue_wait_ns", w->queue_wait_ns);
     gs_json_kv_u64(j, "wake_wait_ns", w->wake_wait_ns);
+    gs_json_kv_u64(j, "gc_ns", w->gc_ns);
     gs_json_end_object(j);
 }
 
@@ -145,6 +146,7 @@ static void put_process(struct gs_json *j, const struct gs_whatif_options *optio
     gs_json_kv_u64(j, "latency_ns", p->latency_ns);
     gs_json_kv_u64(j, "blocked_ns", p->blocked_ns);
     gs_json_kv_u64(j, "gil_wait_ns", p->gil_wait_ns);
+    gs_json_kv_u64(j, "gc_ns", p->gc_ns);
     gs_json_key(j, "extensions");
     gs_json_begin_array(j);
     for (size_t i = 0; i < p->n_extensions; i++)

@@ -22,7 +22,7 @@ static const struct gs_range_of latency = {0.95, 1.0, 1.15};
 
 struct gs__model gs__model_of(const struct gs_whatif_options *o)
 {
-    struct gs__model m = {o->calibration, &o->target->s, GS_S_LOWEST, false};
+    struct gs__model m = {o->calibration, o->target, &o->target->s, GS_S_LOWEST, false};
     if (gs_whatif_is_calibrated(o)) {
         m.s = &o->calibration->s;
         m.s_is_of_one = true;
@@ -74,6 +74,7 @@ void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores
         .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
         .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
     };
+    d->gc_u = u[GS_UNKNOWN_GC];
     gs__draw_machine(d, m, cores, u[GS_UNKNOWN_CAP]);
 }
 

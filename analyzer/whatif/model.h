@@ -9,6 +9,7 @@
 
 struct gs__model {
     const struct gs_calibration *calibration;
+    const struct gs_target *target;
     const struct gs_range_of *s;
     double s_lowest;
     bool s_is_of_one; /* thread */
@@ -21,6 +22,7 @@ double gs__s_worst(const struct gs__model *m, uint32_t cores);
 struct gs__draw {
     struct gs_replay_params params;
     uint32_t *cap_q16; /* the caller's: room for the cores */
+    double gc_u;       /* share of draws whose collections cost less */
 };
 /* cap_u: the share of the draws below; 1: the best that can be. */
 void gs__draw_machine(struct gs__draw *d, const struct gs__model *m, uint32_t cores, double cap_u);
@@ -30,6 +32,9 @@ void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores
 void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cores);
 /* What of a replay counts for S; 0: it did not get there. */
 uint64_t gs__span_ns(const struct gs_capture_program *c, const struct gs_replay_result *r);
+/* collections.c: those of this program; u as cap_u. After gs__draw_make() or _median(). */
+void gs__draw_collections(struct gs__draw *d, const struct gs__model *m,
+                          const struct gs_capture_program *c, double u);
 /* NAN: nobody could go on. */
 double gs__log_speedup(const struct gs_capture_program *c, const struct gs_replay_result *r);
 

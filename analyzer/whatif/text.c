@@ -12,11 +12,13 @@ static void put_header(const struct gs_whatif_process *p, FILE *out)
     char *command = gs_fmt_safe(p->command, 60);
     fprintf(out, "process %u  %s\n", p->pid, command);
     free(command);
-    fprintf(out,
-            "  recorded  %s, %zu threads with the GIL: %s of Python, %s of native code, %s of "
-            "latency, %s waiting for each other, %s waiting for the GIL\n",
-            gs_fmt_ns(p->wall_ns).s, p->n_threads, gs_fmt_ns(p->py_ns).s, gs_fmt_ns(p->native_ns).s,
-            gs_fmt_ns(p->latency_ns).s, gs_fmt_ns(p->blocked_ns).s, gs_fmt_ns(p->gil_wait_ns).s);
+    fprintf(
+        out,
+        "  recorded  %s, %zu threads with the GIL: %s of Python, %s of its garbage collections, %s "
+        "of native code, %s of latency, %s waiting for each other, %s waiting for the GIL\n",
+        gs_fmt_ns(p->wall_ns).s, p->n_threads, gs_fmt_ns(p->py_ns).s, gs_fmt_ns(p->gc_ns).s,
+        gs_fmt_ns(p->native_ns).s, gs_fmt_ns(p->latency_ns).s, gs_fmt_ns(p->blocked_ns).s,
+        gs_fmt_ns(p->gil_wait_ns).s);
 }
 
 static void put_latency(const char *what, const struct gs_latency *l, FILE *out)

@@ -50,7 +50,8 @@ void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__mo
     open_replay(&g, c, m, out->at.cores);
     run_gil(&g);
     bool known = !g.result.deadlock && c->wall_ns;
-    out->replayed = known ? (double)g.result.makespan_ns / (double)c->wall_ns : NAN;
+    out->replayed =
+        known ? (double)(g.result.makespan_ns + c->gc.time_ns) / (double)c->wall_ns : NAN;
     out->per_s = per_s(c, c->mark_to_ns - c->mark_from_ns);
     out->gil_per_s = NAN;
     close_replay(&g);
@@ -108,7 +109,7 @@ void gs__saturate(struct gs_capture_program *c, const struct gs__model *m, struc
     out->without = find_latency(&c->program, g.result.mark_ns);
     set_arrivals(c, true);
     run_gil(&g);
-    c->whole_ns = g.result.deadlock ? 0 : g.result.makespan_ns;
+    c->whole_ns = g.result.deadlock ? 0 : g.result.makespan_ns + c->gc.time_ns;
     c->base_ns = g.result.deadlock ? 0 : gs__span_ns(c, &g.result);
     out->gil_per_s = c->by_marks ? per_s(c, c->base_ns) : NAN;
     close_replay(&g);

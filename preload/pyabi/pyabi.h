@@ -109,6 +109,33 @@ size_t gs_pyabi_pool_bytes(const struct gs_pyabi *abi);
 bool gs_pyabi_read_pools(const struct gs_pyabi *abi, uintptr_t arena, bool safely,
                          struct gs_py_pool *out);
 
+/* The collector of cyclic garbage of one interpreter, by its own account. */
+#define GS_PY_GENERATIONS 3u
+struct gs_py_gc_generation {
+    uint64_t collections, collected, uncollectable; /* since the interpreter began */
+    int32_t threshold, count; /* count: of the youngest, containers made less those freed since */
+};
+struct gs_py_gc {
+    bool enabled, collecting;
+    bool has_duration; /* 3.15 and later */
+    uint64_t duration_ns; /* of all collections that have ended */
+    uint64_t live; /* containers that were found alive, by the oldest generation's account */
+    struct gs_py_gc_generation generations[GS_PY_GENERATIONS];
+};
+/* Fault-safe, while the program goes on: numbers may be of two moments. False where it cannot be
+ * read, or what is there is no collector's state. Needs abi->has_gc. */
+bool gs_pyabi_read_gc(const struct gs_pyabi *abi, uintptr_t interp, struct gs_py_gc *out);
+/* Do the lists of containers hang together? A collection takes them apart, so ask when none is under
+ * way, and more than once. */
+bool gs_pyabi_gc_hangs_together(const struct gs_pyabi *abi, uintptr_t interp);
+
+struct gs_py_interpreter {
+    uintptr_t address;
+    int64_t id; /* 0: main; never given twice */
+};
+/* Those that live, at most `max`; how many. Fault-safe; needs abi->has_gc. */
+size_t gs_pyabi_interpreters(const struct gs_pyabi *abi, struct gs_py_interpreter *out, size_t max);
+
 /* Fault-safe copy of `len` bytes from our own address space: true when all of it was read. Never
  * changes errno. */
 bool gs_safe_read(void *dst, uintptr_t src, size_t len);

@@ -28,6 +28,9 @@
     /* _PyRuntime: set once Py_Finalize() has begun, until Python is initialised again. */         \
     X(runtime_finalizing, "pyruntimestate._finalizing", "runtime_state.finalizing")                \
     X(interp_id, "_is.id", "interpreter_state.id")                                                 \
+    X(runtime_interpreters, "pyruntimestate.interpreters.head", "runtime_state.interpreters_head") \
+    X(interp_next, "_is.next", "interpreter_state.next")                                           \
+    X(interp_gc, "_is.gc", "interpreter_state.gc")                                                 \
     /* _PyInterpreterFrame, before 3.11 PyFrameObject. */                                          \
     X(frame_size, "_PyInterpreterFrame|_frame", "interpreter_frame.size")                          \
     X(frame_previous, "_PyInterpreterFrame.previous|_frame.f_back", "interpreter_frame.previous")  \
@@ -79,7 +82,27 @@
     X(unicode_ascii_data, "PyASCIIObject", "unicode_object.asciiobject_size")                      \
     X(unicode_compact_data, "PyCompactUnicodeObject",                                              \
       "unicode_object.compactunicodeobject_size")                                                  \
-    X(bytes_data, "PyBytesObject.ob_sval", "bytes_object.ob_sval")
+    X(bytes_data, "PyBytesObject.ob_sval", "bytes_object.ob_sval")                                 \
+    /* The collector. Since 3.15 its sums lie behind a pointer: rings whose newest has them. */    \
+    X(gc_size, "_gc_runtime_state", "gc.size")                                                     \
+    X(gc_enabled, "_gc_runtime_state.enabled", "")                                                 \
+    X(gc_generations, "_gc_runtime_state.generations|_gc_runtime_state.young", "")                 \
+    X(gc_generation0, "_gc_runtime_state.generation0", "")                                         \
+    X(gc_stats, "_gc_runtime_state.generation_stats", "gc.generation_stats")                       \
+    X(gc_collecting, "_gc_runtime_state.collecting", "gc.collecting")                              \
+    X(gc_long_lived, "_gc_runtime_state.long_lived_total", "")                                     \
+    X(gc_pending, "_gc_runtime_state.long_lived_pending", "")                                      \
+    X(generation_size, "gc_generation", "")                                                        \
+    X(generation_threshold, "gc_generation.threshold", "")                                         \
+    X(generation_count, "gc_generation.count", "")                                                 \
+    X(stats_size, "gc_generation_stats", "")                                                       \
+    X(stats_collections, "gc_generation_stats.collections", "")                                    \
+    X(stats_collected, "gc_generation_stats.collected", "")                                        \
+    X(stats_uncollectable, "gc_generation_stats.uncollectable", "")                                \
+    X(stats_duration, "gc_generation_stats.duration", "")                                          \
+    X(stats_old, "gc_stats.old", "")                                                               \
+    X(stats_young_size, "gc_young_stats_buffer", "")                                               \
+    X(stats_old_size, "gc_old_stats_buffer", "")
 
 /* Offsets in bytes, GS_PYABI_ABSENT where the version has no such field. */
 struct gs_pyabi_offsets {
@@ -92,6 +115,7 @@ struct gs_pyabi {
     uint32_t version_hex;
     uint8_t minor; /* 3.minor */
     bool free_threaded;
+    bool has_gc; /* the collector's state lies as the row says */
     struct gs_pyabi_inputs in;
     struct gs_pyabi_offsets off;
     int32_t code_name_key;  /* what names a code object: co_qualname, before 3.11 co_name */

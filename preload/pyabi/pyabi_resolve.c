@@ -93,6 +93,9 @@ static enum gs_status overlay(struct gs_pyabi *out, const struct row *row, const
     if (!ok)
         return GS_ERR_LAYOUT;
     move_unpublished(&out->off, &row->off);
+    /* Most of the collector's state nobody publishes, but its size, and that tells the incremental
+     * collector of 3.14.0 to 3.14.4 apart. */
+    out->has_gc = !out->free_threaded && out->off.gc_size == row->off.gc_size;
     return GS_OK;
 }
 
@@ -123,6 +126,7 @@ static enum gs_status resolve_row(struct gs_pyabi *out)
     if (!row)
         return GS_ERR_UNSUPPORTED_PYTHON;
     out->off = row->off;
+    out->has_gc = true;
     return GS_OK;
 }
 

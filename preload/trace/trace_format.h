@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   4 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   5 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -344,7 +344,14 @@ enum gs_cuda_loading {
     X(CUDA_STATE, 30,                                                                              \
       "u t, u rows, u lost_rows, u unknown_frees, u untracked, u live_bytes, u peak_bytes")        \
     X(CUDA_USED, 31, "u t, u device, u used_bytes")                                                \
-    X(MODULE, 32, "u t, s path")
+    X(MODULE, 32, "u t, s path")                                                                   \
+    X(GC, 33,                                                                                      \
+      "u t, u interpreter, u enabled, u live, u looks, u looked, u hits, u hit, u has_duration,"   \
+      " u duration_ns")                                                                            \
+    X(GC_GENERATION, 34,                                                                           \
+      "u t, u interpreter, u generation, u collections, u collected, u uncollectable,"             \
+      " z threshold, z count")                                                                     \
+    X(GC_THREAD, 35, "u thread, u hit")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -371,7 +378,8 @@ enum gs_record_tag {
     X(NO_CUDA, 15, "CUDA is not recorded")                              /* text: why */            \
     X(NO_NVML, 16, "what the process uses of its devices is not known") /* text: why */            \
     X(NO_LOCKS, 17, "locks are not recorded")                           /* text: why */            \
-    X(LOCKS, 18, "locks are recorded") /* value: GS_SYNC_LOCK ... */
+    X(LOCKS, 18, "locks are recorded")                   /* value: GS_SYNC_LOCK ... */             \
+    X(NO_GC, 19, "garbage collections are not recorded") /* text: why */
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,

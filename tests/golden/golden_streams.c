@@ -541,3 +541,36 @@ void make_sync(struct capture *c)
     put_adversarial_rows(c, GS_STREAM_SYNC, 33);
     put_end(c);
 }
+
+/* What version 1.5 added: two looks at a collector that measures itself, one at another that does
+ * not; a generation and a thread that nobody heard of; numbers as great as can be. */
+void make_gc(struct capture *c)
+{
+    struct gs_file_hdr hdr;
+    struct gs_record_writer w;
+
+    c->key = KEY_A;
+    gs_file_hdr_encode(&hdr, 5, c->key, 1790000000123456789, 0);
+    memcpy(c->data, &hdr, sizeof(hdr));
+    c->len = sizeof(hdr);
+    put_definitions(c);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_GC, U(5000000), U(0), U(1), U(0), U(5), U(100000), U(0), U(0), U(1), U(0));
+    RECORD(&w, GS_RECORD_GC_GENERATION, U(5000000), U(0), U(0), U(0), U(0), U(0), Z(2000), Z(17));
+    RECORD(&w, GS_RECORD_GC, U(6000000), U(0), U(1), U(120000), U(55), U(1100000), U(6), U(120000),
+           U(1), U(43000000));
+    RECORD(&w, GS_RECORD_GC_GENERATION, U(6000000), U(0), U(0), U(110), U(900), U(0), Z(2000),
+           Z(3));
+    RECORD(&w, GS_RECORD_GC_GENERATION, U(6000000), U(0), U(1), U(10), U(0), U(0), Z(10), Z(1));
+    RECORD(&w, GS_RECORD_GC_GENERATION, U(6000000), U(0), U(2), U(1), U(40), U(2), Z(10), Z(0));
+    RECORD(&w, GS_RECORD_GC_THREAD, U(0), U(100000));
+    RECORD(&w, GS_RECORD_GC_THREAD, U(77), U(20000));
+    RECORD(&w, GS_RECORD_GC, U(6000000), U(3), U(0), U(9), U(50), U(1000000), U(1), U(20000), U(0),
+           U(0));
+    RECORD(&w, GS_RECORD_GC_GENERATION, U(6000000), U(3), U(9), U(UINT64_MAX), U(UINT64_MAX),
+           U(UINT64_MAX), Z(-1), Z(INT64_MIN));
+    RECORD(&w, GS_RECORD_GC, U(7000000), U(UINT64_MAX), U(9), U(UINT64_MAX), U(UINT64_MAX));
+    RECORD(&w, GS_RECORD_EVENT, U(7000000), U(GS_EVENT_NO_GC), U(0), S("a test"));
+    end_chunk(c, &w);
+    put_end(c);
+}

@@ -127,6 +127,9 @@ def test_free_threaded_is_no_subject(record, free_threaded_python, whatif):
     ("", "no calibration"), ("x", "no calibration"), (CALIBRATION.replace("cap 1 ", "cap 2 "), "'cap'"),
     (CALIBRATION.replace("1.2 1.3", "1.2 nan"), "'s'"), (CALIBRATION.replace("1.1 1.2", "1.3 1.2"), "'s'"),
     (CALIBRATION.replace("target 3.13t\n", ""), "'target'"), (CALIBRATION + "y 3\n", "no kind"),
+    (CALIBRATION + "gc 3 2 4\n", "'gc'"), (CALIBRATION + "gc 1 2 nan\n", "'gc'"),
+    (CALIBRATION + "gc_gil 0\n", "'gc_gil'"),
+    (CALIBRATION.replace("target 3.13t\ns 1.1 1.2 1.3\n", "gc 1 2 3\n"), "'gc' without"),
     (CALIBRATION.replace("3.13t", "4.0t"), "target"), (CALIBRATION + "\0", "no calibration")])
 def test_what_is_no_calibration(whatif, tmp_path, text, why):
     (tmp_path / "x.cal").write_text(text)
@@ -153,6 +156,8 @@ def test_calibrate_measures(gilscope, python, free_threaded_python, tmp_path):
     cap = [float(c) for c in lines["cap"].split()]
     p10, p50, p90 = map(float, lines["s"].split())
     assert cap[0] == 1 and cap == sorted(cap) and 0 < p10 <= p50 <= p90
+    gc = list(map(float, lines["gc"].split()))
+    assert len(gc) == 3 and 1 < gc[0] <= gc[1] <= gc[2] < 5000 and 1 < float(lines["gc_gil"]) < 5000
     assert out.stat().st_mode & 0o777 == 0o600
     gilscope("calibrate", "--python", python.path, "--base", out, "-o", tmp_path / "z.cal", timeout=60)
     assert (tmp_path / "z.cal").read_text().splitlines()[2] == "cap " + lines["cap"]

@@ -108,6 +108,9 @@ RECORDS = {
     30: ("CUDA_STATE", "u u u u u u u"),
     31: ("CUDA_USED", "u u u"),
     32: ("MODULE", "u s"),
+    33: ("GC", "u u u u u u u u u u"),
+    34: ("GC_GENERATION", "u u u u u u z z"),
+    35: ("GC_THREAD", "u u"),
 }
 
 

@@ -74,8 +74,13 @@ static void put_syncs(struct cap *c, const struct cap_sync *rows, size_t n)
 static struct gs_whatif_job predict_kind(const struct cap *c, uint32_t cores,
                                          struct gs_kind_options kind)
 {
-    static struct gs_calibration exact = {
-        .n_cap = 4, .cap = {1, 2, 3, 4}, .has_s = true, .target = "3.13t", .s = {1, 1, 1}};
+    static struct gs_calibration exact = {.n_cap = 4,
+                                          .cap = {1, 2, 3, 4},
+                                          .has_s = true,
+                                          .target = "3.13t",
+                                          .s = {1, 1, 1},
+                                          .has_gc = true,
+                                          .gc_ns = {40, 40, 40}};
     struct gs_whatif_options options = {.target = gs_target_find("3.13t"),
                                         .calibration = &exact,
                                         .cores = cores,
@@ -127,6 +132,72 @@ static void threads_that_share_nothing(void **state)
     assert_true(p->prediction.at.p50 > 0.97 * 20 / 10.5 / TOGETHER);
     assert_true(p->prediction.at.p50 < 1.005 * 20 / 10.5 / TOGETHER);
     near(p->prediction.curve[0].p50, 1);
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+}
+
+/* Of one interpreter: `full` collections of the oldest generation, all asked for or all not. */
+static void put_gc(struct cap *c, uint64_t t, uint64_t enabled, uint64_t live, uint64_t hit_ns,
+                   uint64_t full)
+{
+    CAP_REC(c, GS_RECORD_GC, t, 0, enabled, live, 50, 20 * MS, 9, hit_ns, 0, 0);
+    CAP_REC(c, GS_RECORD_GC_GENERATION, t, 0, 2, full, 600 * full, 0, 20, 2);
+}
+
+static double alone(const struct cap *c, uint64_t py_ns)
+{
+    struct gs_whatif_job job = predict(c, 2);
+    near((double)job.processes[0].py_ns, (double)py_ns);
+    double s = job.processes[0].prediction.curve[0].p50;
+    gs_whatif_job_free(&job);
+    return s;
+}
+
+/* Of the main thread's 10 ms of turns 8 were collections; 100,000 containers, 40 ns for each. */
+static void collections_are_those_of_the_other_build(void **state)
+{
+    (void)state;
+    struct cap c;
+    begin(&c, true);
+    put_gc(&c, 1000, 0, 100000, 0, 0);
+    put_gc(&c, 20 * MS, 0, 100000, 8 * MS, 4);
+    CAP_REC(&c, GS_RECORD_GC_THREAD, 0, 8 * MS);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    near(alone(&c, 12 * MS), 20.0 / (12 + 4 * 4)); /* gc.collect(): as many as there were */
+    cap_close(&c);
+
+    begin(&c, true); /* nobody knows whose they were, and by themselves there would be none */
+    put_gc(&c, 1000, 1, 100000, 0, 0);
+    put_gc(&c, 20 * MS, 1, 100000, 8 * MS, 0);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    near(alone(&c, 12 * MS), 20.0 / 12);
+    cap_close(&c);
+
+    begin(&c, true); /* 51,000 more live: 2.04 times a quarter of 100,000 are new */
+    put_gc(&c, 1000, 1, 74500, 0, 0);
+    put_gc(&c, 1001, 1, 100000, 0, 0);
+    put_gc(&c, 20 * MS, 1, 125500, 8 * MS, 0);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    near(alone(&c, 12 * MS), 20.0 / (12 + 2 * 5)); /* of those that live and those that are new */
+    cap_close(&c);
+}
+
+static void hostile_collections_do_no_harm(void **state)
+{
+    (void)state;
+    struct cap c;
+    begin(&c, true);
+    put_gc(&c, UINT64_MAX, 0, UINT64_MAX, UINT64_MAX, UINT64_MAX / 600);
+    put_gc(&c, 5, 1, UINT64_MAX, UINT64_MAX, UINT64_MAX / 600);
+    CAP_REC(&c, GS_RECORD_GC_THREAD, 0, UINT64_MAX);
+    CAP_REC(&c, GS_RECORD_GC_THREAD, 1, 1);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    struct gs_whatif_job job = predict(&c, 2);
+    assert_true(job.processes[0].py_ns <= 20 * MS);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -386,6 +457,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_that_share_nothing),
+        cmocka_unit_test(collections_are_those_of_the_other_build),
+        cmocka_unit_test(hostile_collections_do_no_harm),
         cmocka_unit_test(a_lock_that_the_gil_kept_free),
         cmocka_unit_test(what_another_thread_lets_go_is_a_signal),
         cmocka_unit_test(who_waits_for_a_thread_to_run_has_made_it),

@@ -18,6 +18,7 @@
 PyThreadState gs_tstate;
 PyInterpreterState *gs_interp;
 _PyRuntimeState *gs_runtime;
+struct _gc_runtime_state gs_gc;
 _PyStackChunk gs_chunk;
 struct _PyInterpreterFrame gs_frame;
 PyCodeObject gs_code;
