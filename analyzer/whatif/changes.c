@@ -19,17 +19,6 @@ static double share_of_doubt(const struct gs_capture_program *c, const struct gs
     return stood + (ops ? (double)(r->flips + c->doubtful) / (double)ops : 0);
 }
 
-static void sum_waits(const struct gs_program *p, const struct gs_replay_result *r,
-                      struct gs_whatif *out)
-{
-    for (size_t i = 0; i < p->n_objects; i++) {
-        uint64_t ns = r->objects[i].parked_ns;
-        *(p->objects[i].kind == GS_OBJECT_LOCK      ? &out->lock_wait_ns
-          : p->objects[i].kind == GS_OBJECT_CHANNEL ? &out->queue_wait_ns
-                                                    : &out->wake_wait_ns) += ns;
-    }
-}
-
 struct median {
     struct gs_replay *replay;
     struct gs__draw draw;
@@ -64,7 +53,7 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
     struct median d;
     open_median(&d, c, m, out->at.cores);
     out->s_median = run_median(&d, c);
-    sum_waits(&c->program, &d.result, out);
+    gs_migration_find(c, &d.result, &out->migration);
     uint64_t cpu_ns = d.result.py_ns + d.result.native_ns;
     out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + 1);
     double doubt = d.result.deadlock ? -1 : share_of_doubt(c, &d.result);

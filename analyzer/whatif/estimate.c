@@ -227,7 +227,6 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     struct gs__model m = gs__model_of(options);
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
-    out->gil_wait_ns = c->gil_wait_ns;
     find_ceiling(c, &m, out);
     double doubt = gs__replay_median(c, &m, out);
     bool ended = doubt >= 0;
@@ -251,5 +250,6 @@ void gs_whatif_free(struct gs_whatif *w)
         free(w->changes[i].what);
     free(w->curve);
     free(w->limited_by);
+    gs_migration_free(&w->migration);
     memset(w, 0, sizeof(*w));
 }

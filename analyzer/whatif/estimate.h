@@ -9,6 +9,7 @@
 #include "analyzer/whatif/calibration.h"
 #include "analyzer/whatif/draws.h"
 #include "analyzer/whatif/from_capture.h"
+#include "analyzer/whatif/migration.h"
 
 #define GS_DRAWS       200u
 #define GS_CURVE_DRAWS 32u /* of each other number of cores */
@@ -55,10 +56,9 @@ struct gs_whatif {
     double driven_by[GS_N_UNKNOWNS];           /* shares of the interval, 0 to 1 */
     struct gs_change changes[GS_CHANGES_MOST]; /* those that bring most first */
     size_t n_changes;
-    double s_median;  /* without any */
-    double core_time; /* CPU time, of what the recording took */
-    /* Where the removed wait for the GIL went, ns of all threads in the median replay */
-    uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
+    double s_median;               /* without any */
+    double core_time;              /* CPU time, of what the recording took */
+    struct gs_migration migration; /* the median replay's */
 };
 
 void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,

@@ -14,6 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
+#define MOST_OPS_BACK 64u      /* from a stretch to what its thread waits for */
 #define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
@@ -118,6 +119,30 @@ static void add_unseen(struct lister *l, uint64_t ns)
         add_latency(l, ns);
 }
 
+/* The last thing before the stretch for which a thread can park; n_objects: it is not known. */
+static size_t waited_for(const struct lister *l)
+{
+    const struct gs_program *p = &l->out->program;
+    size_t first = p->n_ops > MOST_OPS_BACK ? p->n_ops - MOST_OPS_BACK : 0;
+    for (size_t i = p->n_ops; i > first; i--)
+        switch ((enum gs_op_kind)p->ops[i - 1].kind) {
+        case GS_OP_ACQUIRE: /* a wake-up as it was, for it, stands before it */
+            return p->ops[i - 2].kind == GS_OP_WAIT ? p->ops[i - 2].object : p->ops[i - 1].object;
+        case GS_OP_GET:
+        case GS_OP_WAIT:
+        case GS_OP_ARRIVE:
+        case GS_OP_JOIN:
+            return p->ops[i - 1].object;
+        case GS_OP_END:
+        case GS_OP_NATIVE:
+        case GS_OP_LATENCY:
+            return p->n_objects;
+        default:
+            break;
+        }
+    return p->n_objects;
+}
+
 /* most_native_ns: by the CPU clock, of a stretch that no act accounts for. */
 static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
                     uint64_t most_native_ns)
@@ -130,6 +155,7 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
         add_latency(l, ns);
     } else {
         l->out->blocked_ns += ns;
+        l->out->blocked_on_ns[waited_for(l)] += ns;
     }
 }
 
@@ -264,6 +290,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     add_threads(&out->program, r);
     gs_acts_find(&acts, e, stacks, &out->program);
     struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
+    out->blocked_on_ns = gs_xcalloc(out->program.n_objects + 1, sizeof(*out->blocked_on_ns));
     for (uint32_t t = 0; t < e->n_threads; t++) {
         list_thread(&l, t);
         skip_thread(&l, t);
@@ -273,15 +300,19 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     out->doubtful = acts.recorded_edges + acts.unmatched;
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
-    if (why)
-        gs_program_free(&out->program);
-    else
+    if (!why) {
         shorten_wall(out);
+        return NULL;
+    }
+    gs_program_free(&out->program);
+    free(out->blocked_on_ns);
+    out->blocked_on_ns = NULL;
     return why;
 }
 
 void gs_capture_program_free(struct gs_capture_program *c)
 {
     gs_program_free(&c->program);
+    free(c->blocked_on_ns);
     memset(c, 0, sizeof(*c));
 }

@@ -13,10 +13,11 @@ struct gs_capture_program {
     uint64_t no_core_ns;  /* the GIL stood still: who held it, or was to have it, had no core */
     uint64_t gil_wait_ns; /* of all threads */
     uint64_t py_ns, native_ns, latency_ns, blocked_ns; /* what else their time went to */
-    uint64_t unknown_ns; /* of `latency`, off the GIL without a look at the CPU clock */
-    uint64_t thread_ns;  /* of all threads, from their first turn to their last */
-    uint64_t doubtful;   /* wake-ups as they were, and what nobody knows the beginning of */
-    size_t n_threads;    /* that held the GIL */
+    uint64_t *blocked_on_ns; /* blocked_ns by the program's objects; the rest is in its last */
+    uint64_t unknown_ns;     /* of `latency`, off the GIL without a look at the CPU clock */
+    uint64_t thread_ns;      /* of all threads, from their first turn to their last */
+    uint64_t doubtful;       /* wake-ups as they were, and what nobody knows the beginning of */
+    size_t n_threads;        /* that held the GIL */
 };
 
 /* NULL, or why there is no program; what was taken is freed then. */

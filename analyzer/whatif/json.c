@@ -62,14 +62,33 @@ static void put_changes(struct gs_json *j, const struct gs_whatif *w)
     gs_json_end_array(j);
 }
 
+static void put_part(struct gs_json *j, const struct gs_time_part *part)
+{
+    gs_json_begin_object_inline(j);
+    gs_json_kv_string(j, "kind", gs_time_keys[part->kind]);
+    gs_json_kv_string(j, "what", part->what);
+    gs_json_kv_i64(j, "became_ns", part->became_ns);
+    gs_json_kv_i64(j, "recorded_ns", part->recorded_ns);
+    gs_json_kv_i64(j, "predicted_ns", part->predicted_ns);
+    gs_json_end_object(j);
+}
+
+/* No parts where the median replay came to a standstill: what it did is not what would be. */
 static void put_migration(struct gs_json *j, const struct gs_whatif *w)
 {
+    const struct gs_migration *m = &w->migration;
     gs_json_key(j, "migration");
     gs_json_begin_object(j);
-    gs_json_kv_u64(j, "gil_wait_ns", w->gil_wait_ns);
-    gs_json_kv_u64(j, "lock_wait_ns", w->lock_wait_ns);
-    gs_json_kv_u64(j, "queue_wait_ns", w->queue_wait_ns);
-    gs_json_kv_u64(j, "wake_wait_ns", w->wake_wait_ns);
+    gs_json_kv_u64(j, "gil_wait_ns", m->gil_wait_ns);
+    gs_json_kv_u64(j, "lock_wait_ns", m->lock_wait_ns);
+    gs_json_kv_u64(j, "queue_wait_ns", m->channel_wait_ns);
+    gs_json_kv_u64(j, "wake_wait_ns", m->other_wait_ns);
+    gs_json_kv_u64(j, "makespan_ns", m->makespan_ns);
+    gs_json_key(j, "parts");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < m->n_parts; i++)
+        put_part(j, &m->parts[i]);
+    gs_json_end_array(j);
     gs_json_end_object(j);
 }
 

@@ -62,11 +62,13 @@ struct gs_object {
     char *name; /* owned by the program */
     enum gs_object_kind kind;
     bool lifo, pool;   /* CHANNEL */
+    bool signal;       /* CHANNEL: a lock that other threads let go than those that take it */
     bool recorded;     /* EVENT: one wake-up as it was, which need not be so on another machine */
     uint32_t capacity; /* CHANNEL: 0: never full */
     uint32_t initial;  /* CHANNEL: nameless items at the start */
     uint32_t parties;  /* BARRIER */
     uint32_t thread;   /* THREAD: index into threads */
+    uint32_t node;     /* a stack that used it; 0: none is known */
 };
 
 struct gs_task {       /* an item of a pool */

@@ -38,8 +38,10 @@ struct gs_replay_object {
 struct gs_replay_result {
     uint64_t makespan_ns;
     uint64_t py_ns, native_ns, latency_ns, gc_ns;
-    uint64_t flips; /* waits longer than their timeouts */
-    uint64_t steps; /* operations done */
+    uint64_t idle_ns; /* of threads that ran: before they began, and after they ended */
+    uint64_t flips;   /* waits longer than their timeouts */
+    uint64_t steps;   /* operations done */
+    uint64_t threads; /* that ran */
     bool deadlock;
     struct gs_replay_object *objects; /* as many as the program's, in their order */
 };

@@ -35,6 +35,7 @@ struct gs__thread {
     uint32_t item;      /* parked with it in PUT */
     uint64_t parked_at;
     uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
+    uint64_t began_at, ended_at;
     bool started, ended, computes_py;
 };
 

@@ -131,6 +131,7 @@ static void end_thread(struct gs_replay *r, uint32_t t)
 {
     struct gs__thread *me = &r->threads[t];
     me->ended = true;
+    me->ended_at = r->now;
     me->op = GS_NO_OP;
     wake_all(r, &r->objects[r->p->threads[t].object].parked);
 }
@@ -225,9 +226,11 @@ static bool wait_for(struct gs_replay *r, uint32_t t, const struct gs_op *op, bo
 static void start(struct gs_replay *r, const struct gs_op *op)
 {
     uint32_t t = r->p->objects[op->object].thread;
-    if (!r->threads[t].started)
-        gs__queue_put(r, &r->ready, t);
+    if (r->threads[t].started)
+        return;
     r->threads[t].started = true;
+    r->threads[t].began_at = r->now;
+    gs__queue_put(r, &r->ready, t);
 }
 
 static void submit(struct gs_replay *r, const struct gs_op *op)

@@ -6,6 +6,7 @@
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/job.h"
+#include "analyzer/xalloc.h"
 
 static void put_header(const struct gs_whatif_process *p, FILE *out)
 {
@@ -69,17 +70,58 @@ static void put_changes(const struct gs_whatif *w, FILE *out)
     }
 }
 
+static void put_part(const char *what, int64_t ns, FILE *out)
+{
+    char *safe = gs_fmt_safe(what, 60);
+    fprintf(out, "%s%s %s", ns < 0 ? "-" : "", gs_fmt_ns((uint64_t)llabs(ns)).s, safe);
+    free(safe);
+}
+
+#define LEAST_PART 200u /* of the wait, to be worth a word: a 200th */
+
+/* The numbers add up to the wait. */
+static void put_migration(const struct gs_whatif *w, FILE *out)
+{
+    static const char *const texts[GS_N_TIMES] = {"",
+                                                  "",
+                                                  "wait for other locks",
+                                                  "on other queues",
+                                                  "for other wake-ups",
+                                                  "in I/O or asleep",
+                                                  "for a core or to be woken",
+                                                  "idle before they begin or at the end"};
+    const struct gs_migration *m = &w->migration;
+    int64_t small_ns = 0;
+    fprintf(out, "  GIL wait  removed %s of all threads: ", gs_fmt_ns(m->gil_wait_ns).s);
+    put_part("became running", gs_migration_running_ns(m), out);
+    for (size_t k = 0; k < m->n_parts; k++) {
+        const struct gs_time_part *part = &m->parts[(k + GS_N_TIMES) % m->n_parts];
+        if (part->kind <= GS_TIME_NATIVE)
+            continue;
+        if ((uint64_t)llabs(part->became_ns) * LEAST_PART < m->gil_wait_ns) {
+            small_ns += part->became_ns;
+            continue;
+        }
+        fputs(", ", out);
+        char *what = part->what ? gs_xasprintf("wait for %s", part->what) : NULL;
+        put_part(what ? what : texts[part->kind], part->became_ns, out);
+        free(what);
+    }
+    if (small_ns) {
+        fputs(", ", out);
+        put_part("else", small_ns, out);
+    }
+    fputs("\n", out);
+}
+
 static void put_estimate(const struct gs_whatif *w, FILE *out)
 {
     fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s\n", w->at.p50, w->at.p10,
             w->at.p90, "ABC"[w->grade], gs_verdict_names[w->verdict]);
     put_curve(w, out);
     put_drivers(w, out);
-    fprintf(out,
-            "  the %s of waiting for the GIL: of it remain %s of waiting for locks, %s for queues, "
-            "%s for other wake-ups; CPU time %.2f times\n",
-            gs_fmt_ns(w->gil_wait_ns).s, gs_fmt_ns(w->lock_wait_ns).s,
-            gs_fmt_ns(w->queue_wait_ns).s, gs_fmt_ns(w->wake_wait_ns).s, w->core_time);
+    put_migration(w, out);
+    fprintf(out, "  CPU time  %.2f times that of the recording\n", w->core_time);
     put_changes(w, out);
 }
 

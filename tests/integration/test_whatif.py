@@ -49,6 +49,12 @@ def test_a_range_for_each_primitive(recorded, whatif, name):
         check_order(c)
     assert got["curve"][0]["s_p50"] <= got["curve"][2]["s_p50"] + 0.02
     assert abs(sum(got["driven_by"].values()) - 1) < 0.01
+    migration, process = got["migration"], got["processes"][0]
+    assert sum(part["became_ns"] for part in migration["parts"]) == migration["gil_wait_ns"]
+    recorded = sum(part["recorded_ns"] for part in migration["parts"]) + migration["gil_wait_ns"]
+    assert recorded == process["threads"] * process["wall_ns"]
+    waits = [part for part in migration["parts"] if part["kind"] in ("lock", "queue", "wake")]
+    assert sum(part["recorded_ns"] for part in waits) == process["blocked_ns"]
 
 
 SHARED = """

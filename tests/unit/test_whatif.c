@@ -96,6 +96,22 @@ static void near(double got, double wanted)
         fail_msg("%f is not %f", got, wanted);
 }
 
+/* In ns of all threads, and the part's name. Whatever the parts are, they add up. */
+static int64_t became(const struct gs_whatif *w, enum gs_time_kind kind, const char *what)
+{
+    const struct gs_migration *m = &w->migration;
+    int64_t found = INT64_MIN, sum = 0;
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct gs_time_part *part = &m->parts[i];
+        sum += part->became_ns;
+        if (part->kind == kind && (what ? part->what && !strcmp(part->what, what) : !part->what))
+            found = part->became_ns;
+    }
+    assert_int_equal(sum, m->gil_wait_ns);
+    assert_true(found > INT64_MIN);
+    return found;
+}
+
 /* Two threads that compute 10 ms each, half a millisecond at a time. */
 static void threads_that_share_nothing(void **state)
 {
@@ -116,6 +132,10 @@ static void threads_that_share_nothing(void **state)
     assert_true(p->prediction.at.p50 > 0.97 * 20 / 10.5 / TOGETHER);
     assert_true(p->prediction.at.p50 < 1.005 * 20 / 10.5 / TOGETHER);
     near(p->prediction.curve[0].p50, 1);
+    /* 20 ms of two threads: 10.5 ms of each 20.8 of work and 1.04 of nothing, 20 / 10.92 times */
+    near((double)became(&p->prediction, GS_TIME_PYTHON, NULL), 18.095 * MS);
+    near((double)became(&p->prediction, GS_TIME_IDLE, NULL), 0.905 * MS);
+    assert_int_equal(became(&p->prediction, GS_TIME_LOCK, NULL), 0);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -140,6 +160,7 @@ static void a_lock_that_the_gil_kept_free(void **state)
     near(w->s_max_if_not_faster, 20.0 / 16);
     assert_string_equal(w->limited_by, "lock at app.py:10 run");
     assert_true(w->at.p50 > 1.1 && w->at.p50 <= 20.0 / 16 / TOGETHER + 0.01);
+    assert_true(became(w, GS_TIME_LOCK, "lock at app.py:10 run") > 3 * MS);
     assert_string_equal(w->changes[0].what, "without waiting for lock at app.py:10 run");
     near(w->changes[0].s, 20.0 / 10.5 / TOGETHER);
     gs_whatif_job_free(&job);
@@ -170,6 +191,7 @@ static void what_another_thread_lets_go_is_a_signal(void **state)
     struct gs_whatif_process *p = &job.processes[0];
     assert_null(p->why_not);
     assert_int_equal(p->blocked_ns, 5 * MS);
+    assert_int_equal(p->prediction.migration.parts[GS_TIME_WAKE].recorded_ns, 5 * MS);
     assert_true(p->prediction.at.p50 < 1.15); /* one behind the other, as before */
     gs_whatif_job_free(&job);
     cap_close(&c);

@@ -114,9 +114,9 @@ static void print_run(const struct gs_program *p)
     struct gs_replay *replay = gs_replay_open(p);
     gs_replay_run(replay, &params, &r);
     printf("{\"makespan_ns\": %" PRIu64 ", \"py_ns\": %" PRIu64 ", \"native_ns\": %" PRIu64
-           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"flips\": %" PRIu64
-           ", \"deadlock\": %s, \"steps\": %" PRIu64,
-           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.flips,
+           ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"idle_ns\": %" PRIu64
+           ", \"flips\": %" PRIu64 ", \"deadlock\": %s, \"steps\": %" PRIu64,
+           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.idle_ns, r.flips,
            r.deadlock ? "true" : "false", r.steps);
     print_objects(p, &r, false);
     print_objects(p, &r, true);
