@@ -8,7 +8,7 @@
 #include "analyzer/parallel.h"
 #include "analyzer/xalloc.h"
 
-const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient"};
+const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient", "blocked"};
 
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
@@ -227,6 +227,7 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     struct gs__model m = gs__model_of(options);
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
+    out->if_gil_is_back = (struct gs_range_of){1 / m.s->p90, 1 / m.s->p50, 1 / m.s->p10};
     find_ceiling(c, &m, out);
     double doubt = gs__replay_median(c, &m, out);
     bool ended = doubt >= 0;

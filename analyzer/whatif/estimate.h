@@ -16,7 +16,13 @@
 #define GS_CORES_MOST  1024u
 
 enum gs_grade { GS_GRADE_A, GS_GRADE_B, GS_GRADE_C };
-enum gs_verdict { GS_VERDICT_GAIN, GS_VERDICT_NEUTRAL, GS_VERDICT_LOSS, GS_VERDICT_INSUFFICIENT };
+enum gs_verdict {
+    GS_VERDICT_GAIN,
+    GS_VERDICT_NEUTRAL,
+    GS_VERDICT_LOSS,
+    GS_VERDICT_INSUFFICIENT,
+    GS_VERDICT_BLOCKED, /* by an extension module: job.c */
+};
 
 struct gs_whatif_options {
     const struct gs_target *target;
@@ -44,9 +50,10 @@ struct gs_change {
 #define GS_CHANGES_MOST 6u
 
 struct gs_whatif {
-    struct gs_speedup at;       /* the cores asked for */
-    double s_max_if_not_faster; /* per thread: with s = 1 */
-    struct gs_speedup *curve;   /* 1, 2, 4 ... and those asked for */
+    struct gs_speedup at;              /* the cores asked for */
+    struct gs_range_of if_gil_is_back; /* of s_app, where an extension brings it back: 1 / s */
+    double s_max_if_not_faster;        /* per thread: with s = 1 */
+    struct gs_speedup *curve;          /* 1, 2, 4 ... and those asked for */
     size_t n_curve;
     uint32_t break_even_cores; /* the first of the curve with p10 > 1; 0: none */
     enum gs_grade grade;

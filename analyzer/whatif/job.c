@@ -9,8 +9,9 @@
 #include "analyzer/trace_reader.h"
 #include "analyzer/xalloc.h"
 
-#define CORES_DEFAULT 8u  /* where the capture does not say what machine it is of */
-#define UNKNOWN_PART  50u /* 1/50th of the threads' time may be unexplained */
+#define CORES_DEFAULT 8u    /* where the capture does not say what machine it is of */
+#define MOST_LOOKS    4096u /* at files of extensions; a capture may name any number */
+#define UNKNOWN_PART  50u   /* 1/50th of the threads' time may be unexplained */
 
 /* ---- what is against a number: the first reason that there is ---- */
 
@@ -72,9 +73,14 @@ static void list_extensions(struct gs_whatif_process *p, const struct gs_recordi
 {
     for (size_t i = 0; i < r->n_modules; i++) {
         const char *path = r->modules[i];
-        if (!strstr(path, "/lib-dynload/"))
-            GS_PUSH(p->extensions, p->n_extensions, p->cap_extensions,
-                    gs_xstrndup(path, strlen(path)));
+        struct gs_extension e = {NULL, GS_GIL_UNKNOWN, "there are too many of them"};
+        if (strstr(path, "/lib-dynload/"))
+            continue;
+        e.path = gs_xstrndup(path, strlen(path));
+        if (p->n_extensions < MOST_LOOKS)
+            gs_extension_look(&e, r);
+        p->n_answers[e.answer]++;
+        GS_PUSH(p->extensions, p->n_extensions, p->cap_extensions, e);
     }
 }
 
@@ -107,6 +113,7 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
 {
     struct gs_capture_program c = {0};
     struct gs_whatif_options mine = *options;
+    p->verdict = GS_VERDICT_INSUFFICIENT;
     p->why_not = against_program(r, e);
     const char *why = p->why_not ? NULL : gs_program_from_evidence(e, r, stacks, &c);
     if (why)
@@ -119,6 +126,7 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         mine.cores = machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
+    p->verdict = p->n_answers[GS_GIL_NOT_SAID] ? GS_VERDICT_BLOCKED : p->prediction.verdict;
     gs_capture_program_free(&c);
 }
 
@@ -187,7 +195,7 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
     for (size_t i = 0; i < job->n_processes; i++) {
         free(job->processes[i].command);
         for (size_t k = 0; k < job->processes[i].n_extensions; k++)
-            free(job->processes[i].extensions[k]);
+            free(job->processes[i].extensions[k].path);
         free(job->processes[i].extensions);
         free(job->processes[i].why_not);
         gs_whatif_free(&job->processes[i].prediction);

@@ -6,17 +6,20 @@
 
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/extension.h"
 
 struct gs_whatif_process {
     uint32_t pid;
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
     uint64_t py_ns, native_ns, latency_ns, blocked_ns;
-    size_t n_threads;  /* that held the GIL */
-    char **extensions; /* files of modules that are not Python's own */
+    size_t n_threads;                /* that held the GIL */
+    struct gs_extension *extensions; /* modules that are not Python's own */
     size_t n_extensions, cap_extensions;
-    bool has_program; /* the prediction is of something */
-    char *why_not;    /* it has no more than bounds; or nothing */
+    size_t n_answers[GS_N_GIL_ANSWERS];
+    bool has_program;        /* the prediction is of something */
+    char *why_not;           /* it has no more than bounds; or nothing */
+    enum gs_verdict verdict; /* the prediction's, or that it is blocked */
     struct gs_whatif prediction;
 };
 

@@ -103,16 +103,36 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     kv_ratio(j, "s_max_if_not_faster", w->s_max_if_not_faster);
     gs_json_kv_string(j, "grade", grades[why ? GS_GRADE_C : w->grade]);
     gs_json_kv_string(j, "mode", gs_whatif_is_calibrated(options) ? "calibrated" : "prior");
-    gs_json_kv_string(j, "verdict", gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
+    gs_json_kv_string(j, "verdict", gs_verdict_names[p->verdict]);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
     kv_ratio(j, "core_time", w->core_time);
     put_curve(j, w);
     put_drivers(j, w);
+    gs_json_key(j, "if_gil_is_back");
+    gs_json_begin_object_inline(j);
+    kv_ratio(j, "s_p10", p->has_program ? w->if_gil_is_back.p10 : NAN);
+    kv_ratio(j, "s_p50", p->has_program ? w->if_gil_is_back.p50 : NAN);
+    kv_ratio(j, "s_p90", p->has_program ? w->if_gil_is_back.p90 : NAN);
+    gs_json_end_object(j);
     put_migration(j, w);
     kv_ratio(j, "s_median", w->s_median);
     put_changes(j, w);
+}
+
+static void put_extensions(struct gs_json *j, const struct gs_whatif_process *p)
+{
+    gs_json_key(j, "extension_modules");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < p->n_extensions; i++) {
+        gs_json_begin_object_inline(j);
+        gs_json_kv_string(j, "path", p->extensions[i].path);
+        gs_json_kv_string(j, "gil", gs_gil_answer_keys[p->extensions[i].answer]);
+        gs_json_kv_string(j, "why", p->extensions[i].why);
+        gs_json_end_object(j);
+    }
+    gs_json_end_array(j);
 }
 
 static void put_process(struct gs_json *j, const struct gs_whatif_options *options,
@@ -131,8 +151,9 @@ static void put_process(struct gs_json *j, const struct gs_whatif_options *optio
     gs_json_key(j, "extensions");
     gs_json_begin_array(j);
     for (size_t i = 0; i < p->n_extensions; i++)
-        gs_json_string(j, p->extensions[i]);
+        gs_json_string(j, p->extensions[i].path);
     gs_json_end_array(j);
+    put_extensions(j, p);
     put_prediction(j, options, p);
     gs_json_end_object(j);
 }
