@@ -65,9 +65,9 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
 
 #define MOST_LOCKS (GS_CHANGES_MOST - 2)
 
-static void add_change(struct gs_whatif *out, char *what, double s)
+static void add_change(struct gs_whatif *out, char *what, double s, uint32_t node)
 {
-    out->changes[out->n_changes++] = (struct gs_change){what, s};
+    out->changes[out->n_changes++] = (struct gs_change){.what = what, .s = s, .node = node};
 }
 
 /* The lock that threads wait for most, of those after `last` in that order; GS_NO_OBJECT: none. */
@@ -99,7 +99,7 @@ static void change_locks(const struct gs_capture_program *c, struct median *d,
             break;
         d->draw.params.free_lock = lock + 1;
         add_change(out, gs_xasprintf("without waiting for %s", p->objects[lock].name),
-                   run_median(d, c));
+                   run_median(d, c), p->objects[lock].node);
     }
     d->draw.params.free_lock = 0;
     free(before);
@@ -121,11 +121,11 @@ void gs__find_changes(const struct gs_capture_program *c, const struct gs__model
     change_locks(c, &d, out);
     uint32_t s_q16 = d.draw.params.s_q16;
     d.draw.params.s_q16 = GS_Q16(1);
-    add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c));
+    add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c), 0);
     d.draw.params.s_q16 = s_q16;
     if (c->n_threads > out->at.cores) {
         gs__draw_machine(&d.draw, m, (uint32_t)c->n_threads, 0.5);
-        add_change(out, gs_xasprintf("with a core for each thread"), run_median(&d, c));
+        add_change(out, gs_xasprintf("with a core for each thread"), run_median(&d, c), 0);
     }
     close_median(&d);
     qsort(out->changes, out->n_changes, sizeof(*out->changes), by_gain);

@@ -247,8 +247,10 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
 
 void gs_whatif_free(struct gs_whatif *w)
 {
-    for (size_t i = 0; i < w->n_changes; i++)
+    for (size_t i = 0; i < w->n_changes; i++) {
         free(w->changes[i].what);
+        gs_stack_text_free(w->changes[i].stack);
+    }
     free(w->curve);
     free(w->limited_by);
     gs_migration_free(&w->migration);

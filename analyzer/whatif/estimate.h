@@ -44,8 +44,10 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
 
 /* The median replay with one thing changed. */
 struct gs_change {
-    char *what; /* owned */
-    double s;   /* NAN: nobody could go on */
+    char *what;                  /* owned */
+    double s;                    /* NAN: nobody could go on */
+    uint32_t node;               /* of what is changed; 0: no one place */
+    struct gs_stack_text *stack; /* the same, from job.c on; owned */
 };
 #define GS_CHANGES_MOST 6u
 

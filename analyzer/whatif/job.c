@@ -94,6 +94,7 @@ static uint32_t machine_cores(const struct gs_recording *r)
 static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
                      const struct gs_capture_program *c)
 {
+    p->key = r->key;
     p->pid = r->pid;
     p->command = join_words(r->cmdline, r->n_cmdline);
     list_extensions(p, r);
@@ -105,6 +106,16 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
     p->latency_ns = c->latency_ns;
     p->blocked_ns = c->blocked_ns;
     p->n_threads = c->n_threads;
+}
+
+/* Nodes are of one process's stacks, which go when it has been read. */
+static void keep_stacks(struct gs_whatif *w, const struct gs_stacks *stacks)
+{
+    struct gs_migration *m = &w->migration;
+    for (size_t i = 0; i < w->n_changes; i++)
+        w->changes[i].stack = gs_stack_text_make(stacks, w->changes[i].node);
+    for (size_t i = 0; i < m->n_parts; i++)
+        m->parts[i].stack = gs_stack_text_make(stacks, m->parts[i].node);
 }
 
 static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
@@ -128,6 +139,7 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
     p->verdict = p->n_answers[GS_GIL_NOT_SAID] ? GS_VERDICT_BLOCKED : p->prediction.verdict;
     gs_capture_program_free(&c);
+    keep_stacks(&p->prediction, stacks);
 }
 
 static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,

@@ -9,6 +9,7 @@
 #include "analyzer/whatif/extension.h"
 
 struct gs_whatif_process {
+    uint64_t key; /* as in struct gs_prof_process */
     uint32_t pid;
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
@@ -42,6 +43,15 @@ void gs_whatif_job_free(struct gs_whatif_job *job);
 #include <stdio.h>
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out);
+/* The same as a report's data: what has a stack names its node in the profile. */
+struct gs_json;
+struct gs_savings {
+    const struct gs_whatif_job *job;
+    const struct gs_whatif_options *options;
+};
+void gs_savings_json(struct gs_json *j, const struct gs_savings *s, const struct gs_profile *p);
+/* savings.c: the first finding of the profile, for the process with the most thread time. */
+void gs_savings_add_finding(struct gs_profile *p, const struct gs_savings *s);
 bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out);
 

@@ -150,7 +150,9 @@ int64_t gs_migration_running_ns(const struct gs_migration *m)
 
 void gs_migration_free(struct gs_migration *m)
 {
-    for (size_t i = 0; i < m->n_parts; i++)
+    for (size_t i = 0; i < m->n_parts; i++) {
         free(m->parts[i].what);
+        gs_stack_text_free(m->parts[i].stack);
+    }
     memset(m, 0, sizeof(*m));
 }

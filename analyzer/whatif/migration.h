@@ -7,6 +7,7 @@
 
 #include "analyzer/whatif/from_capture.h"
 #include "analyzer/whatif/replay.h"
+#include "analyzer/whatif/stack_text.h"
 
 /* id, "key" of the JSON; in the order they are told */
 #define GS_TIME_KINDS(X)                                                                           \
@@ -30,7 +31,8 @@ extern const char *const gs_time_keys[GS_N_TIMES];
 struct gs_time_part {
     enum gs_time_kind kind;
     char *what;    /* the lock or queue; NULL: all of the kind (that no other part names). Owned */
-    uint32_t node; /* its stack; 0: none */
+    uint32_t node; /* of a stack that used it; 0: none */
+    struct gs_stack_text *stack;       /* the same, from job.c on; owned */
     int64_t recorded_ns, predicted_ns; /* of all threads; CORE: less than 0 where the recording's
                                         * machine had no core for who held the GIL */
     int64_t became_ns; /* of the wait for the GIL; less than 0: it is less than it was */

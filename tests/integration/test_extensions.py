@@ -25,10 +25,11 @@ SOURCES = {
     "says_exported": MODULE % (TABLE % ("", "{Py_mod_multiple_interpreters, (void *)2}," + SLOT), "slots", IN_PHASES),
     "needs": MODULE % (TABLE % ("static", "{Py_mod_gil, Py_MOD_GIL_USED},"), "slots", IN_PHASES),
     "silent": MODULE % (TABLE % ("static", ""), "slots", IN_PHASES),
-    "cythons": MODULE % (TABLE % ("static", "") + 'const char *const by = "cython_runtime";', "slots", IN_PHASES),
-    "one_phase": MODULE % ("int (*const unused)(PyObject *) = exec_module;", "NULL", "return PyModule_Create(&def);"),
+    "cythons": MODULE % (TABLE % ("static", "") + 'char by[] = "cython_runtime";', "slots", IN_PHASES),
+    "one_phase": MODULE % ("int (*const u)(PyObject *) = exec_module;", "NULL", "return PyModule_Create(&def);"),
     "made": MODULE % ("static PyModuleDef_Slot made[2];", "NULL",
-                      "made[0] = (PyModuleDef_Slot){Py_mod_exec, (void *)exec_module}; def.m_slots = made;" + IN_PHASES),
+                      "made[0].slot = Py_mod_exec; made[0].value = (void *)exec_module; def.m_slots = made;" +
+                      IN_PHASES),
 }
 EXPECTED = {"says": "not needed", "says_exported": "not needed", "needs": "not said", "silent": "not said",
             "cythons": "unknown", "one_phase": "unknown", "made": "unknown"}
@@ -60,8 +61,9 @@ def build(python, tmp_path):
             source = tmp_path / (name + ".c")
             source.write_text(SOURCES[name].replace("NAME", name))
             folders = ["-I" + folder for folder in (*include, os.path.dirname(include[0]))]
-            subprocess.run([cc, "-shared", "-fPIC", "-O1", *folders, str(source), "-o", str(tmp_path / (name + suffix))],
-                           check=True, env=clean_env(), timeout=60)
+            out = str(tmp_path / (name + suffix))
+            subprocess.run([cc, "-shared", "-fPIC", "-O1", *folders, str(source), "-o", out], check=True,
+                           env=clean_env(), timeout=60)
         return tmp_path
     return call
 
