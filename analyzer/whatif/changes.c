@@ -63,7 +63,7 @@ double gs__replay_median(const struct gs_capture_program *c, const struct gs__mo
 
 /* ---- with one thing changed ---- */
 
-#define MOST_LOCKS (GS_CHANGES_MOST - 2)
+#define MOST_LOCKS (GS_CHANGES_MOST - GS_FUNCTIONS_MOST - 2)
 
 static void add_change(struct gs_whatif *out, char *what, double s, uint32_t node)
 {
@@ -105,6 +105,18 @@ static void change_locks(const struct gs_capture_program *c, struct median *d,
     free(before);
 }
 
+/* What is to be had by making it faster, at most. */
+static void change_functions(const struct gs_capture_program *c, struct median *d,
+                             struct gs_whatif *out)
+{
+    for (size_t i = 0; i < c->n_functions; i++) {
+        const struct gs_function *f = &c->functions[i];
+        d->draw.params.free_function = f->number;
+        add_change(out, gs_xasprintf("if %s took no time", f->name), run_median(d, c), f->node);
+    }
+    d->draw.params.free_function = 0;
+}
+
 static int by_gain(const void *pa, const void *pb)
 {
     const struct gs_change *a = pa, *b = pb;
@@ -119,6 +131,7 @@ void gs__find_changes(const struct gs_capture_program *c, const struct gs__model
     open_median(&d, c, m, out->at.cores);
     run_median(&d, c);
     change_locks(c, &d, out);
+    change_functions(c, &d, out);
     uint32_t s_q16 = d.draw.params.s_q16;
     d.draw.params.s_q16 = GS_Q16(1);
     add_change(out, gs_xasprintf("with Python no slower per thread"), run_median(&d, c), 0);

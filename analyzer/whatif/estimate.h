@@ -49,7 +49,7 @@ struct gs_change {
     uint32_t node;               /* of what is changed; 0: no one place */
     struct gs_stack_text *stack; /* the same, from job.c on; owned */
 };
-#define GS_CHANGES_MOST 6u
+#define GS_CHANGES_MOST 9u
 
 struct gs_whatif {
     struct gs_speedup at;              /* the cores asked for */

@@ -11,6 +11,7 @@
 
 #include "analyzer/whatif/acts.h"
 #include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/functions.h"
 #include "analyzer/xalloc.h"
 
 #define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
@@ -30,6 +31,8 @@ struct lister {
     uint64_t since_ns;     /* computing since, as the wall clock says */
     size_t since_op;       /* the program's operations since */
     bool has_look;
+    struct gs_functions functions;
+    const struct gs_segment_row *segment, *segments_end; /* of the turn in hand */
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
 };
 
@@ -39,11 +42,16 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
         gs_program_op(&l->out->program, (struct gs_op){.kind = kind, .item = GS_NO_TASK, .ns = ns});
 }
 
-static void add_py(struct lister *l, uint64_t ns)
+static void add_py(struct lister *l, uint64_t ns, uint32_t function)
 {
     ns = (uint64_t)((u128)ns * l->own_share >> 32);
     l->out->py_ns += ns;
-    add_op(l, GS_OP_PY, ns);
+    gs_functions_add(&l->functions, function, ns);
+    if (ns)
+        gs_program_op(&l->out->program, (struct gs_op){.kind = GS_OP_PY,
+                                                       .object = function & (GS_OBJECTS - 1),
+                                                       .item = GS_NO_TASK,
+                                                       .ns = ns});
 }
 
 static void add_native(struct lister *l, uint64_t ns)
@@ -183,6 +191,20 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
 
 /* ---- turns, with what was done in them ---- */
 
+/* Each part is computing of the function that had the GIL then. */
+static void add_turn_time(struct lister *l, uint64_t from_ns, uint64_t to_ns)
+{
+    while (from_ns < to_ns) {
+        while (l->segment < l->segments_end && l->segment->end_ns <= from_ns)
+            l->segment++;
+        bool known = l->segment < l->segments_end;
+        uint64_t end_ns = known && l->segment->end_ns < to_ns ? l->segment->end_ns : to_ns;
+        add_py(l, end_ns - from_ns,
+               known ? gs_functions_number(&l->functions, l->segment->node) : 0);
+        from_ns = end_ns;
+    }
+}
+
 /* The thread's acts up to `until_ns`, with the interpreter's computing from *from_ns on between. */
 static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint64_t until_ns)
 {
@@ -192,7 +214,7 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
          l->act++) {
         const struct gs_act *act = &a->acts[l->act];
         if (act->t_ns > *from_ns) {
-            add_py(l, act->t_ns - *from_ns);
+            add_turn_time(l, *from_ns, act->t_ns);
             *from_ns = act->t_ns;
         }
         gs_program_op(&l->out->program, act->op);
@@ -202,9 +224,11 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
 static void add_turn(struct lister *l, const struct gs_turn_row *turn)
 {
     uint64_t from_ns = turn->acq_ns;
+    l->segment = turn->n_segments ? &l->e->segments[turn->first_segment] : NULL;
+    l->segments_end = turn->n_segments ? l->segment + turn->n_segments : NULL;
     add_acts(l, turn->thread, &from_ns, turn->rel_ns);
     if (turn->rel_ns > from_ns)
-        add_py(l, turn->rel_ns - from_ns);
+        add_turn_time(l, from_ns, turn->rel_ns);
     l->since_ns += turn->rel_ns - turn->acq_ns;
     l->out->gil_wait_ns += turn->acq_ns - turn->asked_ns;
 }
@@ -282,6 +306,13 @@ static void shorten_wall(struct gs_capture_program *out)
     out->wall_ns -= out->no_core_ns;
 }
 
+static void forget_functions(struct gs_capture_program *c)
+{
+    for (size_t i = 0; i < c->n_functions; i++)
+        free(c->functions[i].name);
+    c->n_functions = 0;
+}
+
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
                                      const struct gs_stacks *stacks, struct gs_capture_program *out)
 {
@@ -290,6 +321,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     add_threads(&out->program, r);
     gs_acts_find(&acts, e, stacks, &out->program);
     struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
+    gs_functions_init(&l.functions, stacks);
     out->blocked_on_ns = gs_xcalloc(out->program.n_objects + 1, sizeof(*out->blocked_on_ns));
     for (uint32_t t = 0; t < e->n_threads; t++) {
         list_thread(&l, t);
@@ -298,6 +330,8 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     out->wall_ns = find_wall(e);
     out->no_core_ns += e->late_ns;
     out->doubtful = acts.recorded_edges + acts.unmatched;
+    out->n_functions = gs_functions_most(&l.functions, out->functions);
+    gs_functions_free(&l.functions);
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
     if (!why) {
@@ -307,6 +341,7 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     gs_program_free(&out->program);
     free(out->blocked_on_ns);
     out->blocked_on_ns = NULL;
+    forget_functions(out);
     return why;
 }
 
@@ -314,5 +349,6 @@ void gs_capture_program_free(struct gs_capture_program *c)
 {
     gs_program_free(&c->program);
     free(c->blocked_on_ns);
+    forget_functions(c);
     memset(c, 0, sizeof(*c));
 }

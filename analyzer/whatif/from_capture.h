@@ -7,6 +7,14 @@
 #include "analyzer/whatif/evidence.h"
 #include "analyzer/whatif/program.h"
 
+/* Innermost one of a stack that held the GIL. */
+struct gs_function {
+    char *name; /* "loads (decoder.py)" */
+    uint32_t number, node;
+    uint64_t py_ns;
+};
+#define GS_FUNCTIONS_MOST 3u
+
 struct gs_capture_program {
     struct gs_program program;
     uint64_t wall_ns;     /* from the first turn to the end of the last, without no_core_ns */
@@ -18,6 +26,8 @@ struct gs_capture_program {
     uint64_t thread_ns;      /* of all threads, from their first turn to their last */
     uint64_t doubtful;       /* wake-ups as they were, and what nobody knows the beginning of */
     size_t n_threads;        /* that held the GIL */
+    struct gs_function functions[GS_FUNCTIONS_MOST]; /* those that computed most, in that order */
+    size_t n_functions;
 };
 
 /* NULL, or why there is no program; what was taken is freed then. */

@@ -47,7 +47,7 @@ enum gs_object_kind {
 
 struct gs_op {
     uint32_t kind : 8;    /* enum gs_op_kind */
-    uint32_t object : 24; /* index into objects */
+    uint32_t object : 24; /* index into objects; PY: a function's number, 0: not known which */
     uint32_t item;        /* PUT and GET of a pool: index into tasks, or GS_NO_TASK */
     uint64_t ns;          /* what it takes; ACQUIRE, GET, WAIT: the timeout, 0: none */
 };

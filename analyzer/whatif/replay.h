@@ -24,8 +24,9 @@ struct gs_replay_params {
     struct gs_machine machine;
     uint32_t s_q16; /* time of the interpreter's work, in recorded time */
     enum gs_lock_policy lock_policy;
-    uint32_t free_lock;   /* index + 1 of one that nobody ever waits for; 0: none */
-    uint32_t latency_q16; /* time of latency, in recorded time */
+    uint32_t free_lock;     /* index + 1 of one that nobody ever waits for; 0: none */
+    uint32_t free_function; /* number of one whose PY takes no time; 0: none */
+    uint32_t latency_q16;   /* time of latency, in recorded time */
     uint64_t wake_ns;
     uint64_t gc_every_ns, gc_pause_ns; /* 0: no collections */
 };

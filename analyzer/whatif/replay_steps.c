@@ -240,6 +240,11 @@ static void submit(struct gs_replay *r, const struct gs_op *op)
     o->free_at = from + gs__ticks(op->ns);
 }
 
+static bool is_free(const struct gs_replay *r, const struct gs_op *op)
+{
+    return op->object && op->object == r->params->free_function;
+}
+
 /* Of both kinds: false where there is nothing to do. */
 static bool compute(struct gs_replay *r, uint32_t t, uint64_t work, bool py)
 {
@@ -300,7 +305,8 @@ static bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
         break;
     case GS_OP_PY:
         me->op++;
-        return !compute(r, t, gs__scaled_ticks(r->params->s_q16, op->ns), true);
+        return !compute(r, t, is_free(r, op) ? 0 : gs__scaled_ticks(r->params->s_q16, op->ns),
+                        true);
     case GS_OP_NATIVE:
         me->op++;
         return !compute(r, t, gs__ticks(op->ns), false);

@@ -28,7 +28,7 @@ static void put_lock_event(struct cap *c, uint64_t kind, uint64_t types, const c
         c->n_records++;
 }
 
-/* Threads 0 and 1, and a stack. */
+/* Threads 0 and 1, and a stack of each. */
 static void begin(struct cap *c, bool locks)
 {
     cap_open(c, 7);
@@ -38,6 +38,8 @@ static void begin(struct cap *c, bool locks)
     cap_thread(c, 1, "worker");
     cap_code(c, 1, "app.py", "run", 10);
     cap_stack2(c, 1, 1, 1);
+    cap_code(c, 2, "app.py", "other", 30);
+    cap_stack2(c, 2, 2, 1);
     if (locks)
         put_lock_event(c, GS_EVENT_LOCKS, GS_SYNC_LOCK | GS_SYNC_RLOCK, "");
 }
@@ -55,7 +57,7 @@ static void put_turns(struct cap *c, size_t n, uint64_t hold_ns)
             .thread = i % 2,
             .flags = GS_SLICE_TURN | GS_SLICE_FORCED | (waited ? GS_SLICE_WAIT : 0),
             .hold = hold_ns,
-            .hold_stack = 1,
+            .hold_stack = 1 + i % 2,
             .wait = waited ? hold_ns : 0,
             .wait_ds = waited ? 1 : 0,
             .wait_stack = waited ? 1 : 0,
@@ -112,6 +114,15 @@ static int64_t became(const struct gs_whatif *w, enum gs_time_kind kind, const c
     return found;
 }
 
+static const struct gs_change *change_named(const struct gs_whatif *w, const char *what)
+{
+    for (size_t i = 0; i < w->n_changes; i++)
+        if (strcmp(w->changes[i].what, what) == 0)
+            return &w->changes[i];
+    fail_msg("nobody asks: %s", what);
+    return NULL;
+}
+
 /* Two threads that compute 10 ms each, half a millisecond at a time. */
 static void threads_that_share_nothing(void **state)
 {
@@ -136,6 +147,12 @@ static void threads_that_share_nothing(void **state)
     near((double)became(&p->prediction, GS_TIME_PYTHON, NULL), 18.095 * MS);
     near((double)became(&p->prediction, GS_TIME_IDLE, NULL), 0.905 * MS);
     assert_int_equal(became(&p->prediction, GS_TIME_LOCK, NULL), 0);
+    /* Without one thread's work the other's 10 ms are left. */
+    const struct gs_change *f = change_named(&p->prediction, "if other (app.py) took no time");
+    near(f->s, 20 / 10.4);
+    assert_int_equal(f->stack->n, 2);
+    assert_string_equal(f->stack->frames[1].func, "other");
+    near(change_named(&p->prediction, "if run (app.py) took no time")->s, 20 / 10.4);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -161,8 +178,8 @@ static void a_lock_that_the_gil_kept_free(void **state)
     assert_string_equal(w->limited_by, "lock at app.py:10 run");
     assert_true(w->at.p50 > 1.1 && w->at.p50 <= 20.0 / 16 / TOGETHER + 0.01);
     assert_true(became(w, GS_TIME_LOCK, "lock at app.py:10 run") > 3 * MS);
-    assert_string_equal(w->changes[0].what, "without waiting for lock at app.py:10 run");
-    near(w->changes[0].s, 20.0 / 10.5 / TOGETHER);
+    const struct gs_change *free = change_named(w, "without waiting for lock at app.py:10 run");
+    near(free->s, 20.0 / 10.5 / TOGETHER);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
