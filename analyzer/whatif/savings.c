@@ -46,7 +46,6 @@ static char *suggestion_for(const struct gs_whatif_process *p, const char *why_n
     return gs_xasprintf("What limits it then: %s.", p->prediction.limited_by);
 }
 
-/* What of the wait becomes running is what is to be had. */
 static enum gs_severity severity_of(const struct gs_whatif_process *p)
 {
     if (isnan(p->prediction.at.p10) || p->prediction.verdict == GS_VERDICT_NEUTRAL)
