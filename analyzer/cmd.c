@@ -43,7 +43,7 @@ const struct gs_cmd gs_cmds[] = {
      "Writes a self-contained HTML page: verdict, findings, threads, and icicle graphs of hold, "
      "wait and blame. The page loads nothing from anywhere.",
      {"gilscope report job.gsc", "gilscope report captures/ -o job.html",
-      "gilscope report -f job.gsc -o job.html"},
+      "gilscope report --whatif --cores 16 job.gsc"},
      gs_cmd_report},
     {"export",
      "share",

@@ -9,6 +9,7 @@
 
 #include "analyzer/cmd.h"
 #include "analyzer/cmd_load.h"
+#include "analyzer/cmd_whatif.h"
 #include "analyzer/export.h"
 #include "analyzer/out_file.h"
 #include "analyzer/profile_build.h"
@@ -54,24 +55,64 @@ static int write_report(const struct gs_profile *p, const char *path, bool force
     return GS_EXIT_OK;
 }
 
+static int write_named(const struct gs_profile *p, const struct gs_args *args)
+{
+    char *name = default_name(args->rest[0]);
+    const char *given = args->value[GS_OPT_report_output];
+    int code = write_report(p, given ? given : name, args->value[GS_OPT_report_force]);
+    free(name);
+    return code;
+}
+
+static int write_with_savings(struct gs_profile *p, const struct gs_args *args,
+                              const struct gs_whatif_options *options)
+{
+    struct gs_whatif_job job;
+    struct gs_error err = {0};
+    if (gs_whatif_load((const char *const *)args->rest, (size_t)args->n_rest, options, &job,
+                       &err) != GS_OK)
+        return gs_cmd_fail_error(&err);
+    struct gs_savings savings = {&job, options};
+    p->savings = &savings;
+    gs_savings_add_finding(p, &savings);
+    int code = write_named(p, args);
+    p->savings = NULL;
+    gs_whatif_job_free(&job);
+    return code;
+}
+
+/* Told for nothing is told by mistake. */
+static int read_prediction(const struct gs_args *args, struct gs_whatif_options *options)
+{
+    static struct gs_calibration calibration;
+    struct gs_prediction_args typed = GS_PREDICTION_ARGS(args, report);
+    if (args->value[GS_OPT_report_whatif])
+        return gs_cmd_prediction_options("report", &typed, &calibration, options);
+    if (typed.target || typed.cores || typed.calibration)
+        return gs_cmd_fail(GS_EXIT_USAGE, "report: --target, --cores and --calibration are about "
+                                          "--whatif, which was not given");
+    return GS_EXIT_OK;
+}
+
 int gs_cmd_report(int argc, char **argv)
 {
     struct gs_args args;
     struct gs_profile profile = {0};
+    struct gs_whatif_options prediction = {0};
     int code = gs_args_parse(gs_cmd_find("report"), argc, argv, &args);
     if (code != GS_ARGS_GO_ON)
         return code;
     if (!gs_export_html_available())
         return gs_cmd_fail(GS_EXIT_FAILED, "report: this gilscope was built without the report "
                                            "page; build viz/ too");
+    code = read_prediction(&args, &prediction);
+    if (code != GS_EXIT_OK)
+        return code;
     code = gs_cmd_load("report", args.rest, args.n_rest, args.value[GS_OPT_report_engine],
                        args.value[GS_OPT_report_verbose] != NULL, &profile);
-    if (code == GS_EXIT_OK) {
-        char *name = default_name(args.rest[0]);
-        const char *given = args.value[GS_OPT_report_output];
-        code = write_report(&profile, given ? given : name, args.value[GS_OPT_report_force]);
-        free(name);
-    }
+    if (code == GS_EXIT_OK)
+        code = args.value[GS_OPT_report_whatif] ? write_with_savings(&profile, &args, &prediction)
+                                                : write_named(&profile, &args);
     if (code == GS_EXIT_OK)
         code = gs_cmd_load_verdict(&profile);
     gs_profile_free(&profile);

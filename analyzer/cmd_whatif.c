@@ -6,15 +6,13 @@
 
 #include "analyzer/cmd.h"
 #include "analyzer/cmd_load.h"
-#include "analyzer/whatif/job.h"
+#include "analyzer/cmd_whatif.h"
 
 /* The target is that of the calibration where none is asked for. */
-static int read_options(const struct gs_args *args, struct gs_calibration *calibration,
-                        struct gs_whatif_options *options)
+int gs_cmd_prediction_options(const char *cmd, const struct gs_prediction_args *typed,
+                              struct gs_calibration *calibration, struct gs_whatif_options *options)
 {
-    const char *target = args->value[GS_OPT_whatif_target];
-    const char *cores = args->value[GS_OPT_whatif_cores];
-    const char *path = args->value[GS_OPT_whatif_calibration];
+    const char *target = typed->target, *path = typed->calibration;
     struct gs_error err = {0};
     if (path && gs_calibration_load(calibration, path, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
@@ -22,16 +20,20 @@ static int read_options(const struct gs_args *args, struct gs_calibration *calib
     if (!target)
         target = path && calibration->has_s ? calibration->target : GS_TARGET_DEFAULT;
     if (path && calibration->has_s && strcmp(target, calibration->target) != 0)
-        return gs_cmd_fail(GS_EXIT_USAGE, "whatif: %s is of %s, not of %s", path,
+        return gs_cmd_fail(GS_EXIT_USAGE, "%s: %s is of %s, not of %s", cmd, path,
                            calibration->target, target);
     options->target = gs_target_find(target);
+    options->cores = typed->cores ? (uint32_t)strtoul(typed->cores, NULL, 10) : 0;
+    return GS_EXIT_OK;
+}
+
+static void read_kind(const struct gs_args *args, struct gs_whatif_options *options)
+{
     const char *kind = args->value[GS_OPT_whatif_kind];
     options->kind.kind = kind ? gs_kind_named(kind) : GS_KIND_UNKNOWN;
     options->kind.names.progress = args->value[GS_OPT_whatif_progress];
     options->kind.names.outside = args->value[GS_OPT_whatif_outside];
-    options->cores = cores ? (uint32_t)strtoul(cores, NULL, 10) : 0;
     options->engine = args->value[GS_OPT_whatif_engine];
-    return GS_EXIT_OK;
 }
 
 static int predict(const struct gs_args *args, const struct gs_whatif_options *options)
@@ -63,6 +65,8 @@ int gs_cmd_whatif(int argc, char **argv)
     if (args.n_rest < 1)
         return gs_cmd_fail(GS_EXIT_USAGE, "whatif: there is no capture to read; name a .gsc file "
                                           "or a directory of them");
-    code = read_options(&args, &calibration, &options);
+    struct gs_prediction_args typed = GS_PREDICTION_ARGS(&args, whatif);
+    code = gs_cmd_prediction_options("whatif", &typed, &calibration, &options);
+    read_kind(&args, &options);
     return code == GS_EXIT_OK ? predict(&args, &options) : code;
 }

@@ -243,6 +243,7 @@ struct gs_finding {
     uint64_t bytes, of_bytes;
 };
 
+struct gs_savings;
 struct gs_profile {
     const char *engine;   /* that counted */
     char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
@@ -275,8 +276,9 @@ struct gs_profile {
     size_t n_holders, n_waiters;
     struct gs_finding *findings; /* most important first, at most 7 */
     size_t n_findings;
-    char *verdict;  /* one sentence */
-    char **strings; /* owns what frames[] point to */
+    char *verdict;                    /* one sentence */
+    const struct gs_savings *savings; /* report --whatif: of the same captures; not owned */
+    char **strings;                   /* owns what frames[] point to */
     size_t n_strings;
 };
 

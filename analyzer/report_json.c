@@ -2,6 +2,7 @@
  * What the page embeds beyond the stats: frames, nodes, rows and chains as columns.
  */
 #include "analyzer/stats.h"
+#include "analyzer/whatif/job.h"
 
 static void put_frames(struct gs_json *j, const struct gs_profile *p)
 {
@@ -74,6 +75,8 @@ bool gs_report_json(const struct gs_profile *p, FILE *out)
     put_chains(&j, p);
     gs_report_json_memory(&j, p);
     gs_report_json_cuda(&j, p);
+    if (p->savings)
+        gs_savings_json(&j, p->savings, p);
     gs_json_end_object(&j);
     return gs_json_finish(&j);
 }

@@ -52,6 +52,11 @@ export function fmtPct(part, whole) {
   return sign + Math.abs(p).toFixed(1) + NBSP + '%';
 }
 
+// How many times as fast, or as much.
+export function fmtTimes(v) {
+  return Number.isFinite(v) ? digits3(v) + '×' : '–';
+}
+
 export function fmtBytes(n) {
   if (!Number.isFinite(n)) return '–';
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];

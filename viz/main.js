@@ -11,10 +11,11 @@ import { flamePage } from './page_flame.js';
 import { blocksPage } from './page_blocks.js';
 import { memoryPage } from './page_memory.js';
 import { cudaPage } from './page_cuda.js';
+import { savingsPage } from './page_savings.js';
 import { qualityPage } from './page_quality.js';
 
 // The tabs, in order. A page is {id, title, make(app) -> {node, update?, key?, destroy?}}.
-const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, cudaPage, qualityPage];
+const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, cudaPage, savingsPage, qualityPage];
 
 // What leaves the zoom meaningless: node numbers belong to one shape of the tree.
 const RESHAPES = ['invert', 'startup'];

@@ -4,6 +4,7 @@
 import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes } from './format.js';
 import { fail, column, inRange, readStackRows } from './checks.js';
 import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
+import { readSavings } from './savings_model.js';
 import { readCuda, readJobCuda, readCudaCurves } from './cuda_model.js';
 
 // `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
@@ -138,6 +139,7 @@ export function makeModel(raw) {
     cudaRows: readStackRows(counted(raw.cuda_rows), CUDA_VALUES, processes.length, nodes.n, 'cuda_rows'),
     cudaHeld: readStackRows(counted(raw.cuda_held_rows), CUDA_HELD_VALUES, processes.length, nodes.n, 'cuda_held_rows'),
     cudaCurves: readCudaCurves(raw.cuda_stack_curves, processes, nodes.n),
+    savings: readSavings(raw.savings, processes, nodes.n),
   };
   model.total = totals(model);
   return model;
@@ -175,6 +177,14 @@ export function stackOf(nodes, node) {
   const out = [];
   for (let i = node; i > 0; i = nodes.parent[i]) out.push(nodes.frame[i]);
   return out;
+}
+
+// The first of the metrics that the stack, or what it calls, has some of; null: none.
+export function metricOf({ nodes, rows }, node) {
+  const inside = new Uint8Array(nodes.n);
+  inside[node] = 1;
+  for (let i = node + 1; i < nodes.n; i++) inside[i] = inside[nodes.parent[i]];
+  return ['blame', 'hold', 'wait'].find((m) => rows.node.some((n, i) => inside[n] && rows[m][i] > 0)) || null;
 }
 
 export function isSynthetic(frames, f) {

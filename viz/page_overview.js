@@ -35,12 +35,17 @@ function cudaLink(app, id, process, node) {
   return el('a.evidence', { href }, 'Show ', stack ? 'this stack' : CUDA_PARTS[part] || 'it', ' →');
 }
 
+function savingsLink(app, process) {
+  return el('a.evidence', { href: app.link({ page: 'savings', process }) }, 'Show the savings →');
+}
+
 function findingLink(app, f) {
   const node = Number.isInteger(f.node) && f.node > 0 && f.node < app.model.nodes.n ? f.node : -1;
   const process = f.process >= 0 && f.process < app.model.processes.length ? f.process : -1;
   const threads = process >= 0 ? app.model.processes[process].threads.length : 0;
   const thread = f.thread >= 0 && f.thread < threads ? f.thread : -1;
   if (String(f.id).startsWith('cuda')) return cudaLink(app, String(f.id), process, node);
+  if (f.id === 'savings' && app.model.savings) return savingsLink(app, process);
   if (node < 0 && process < 0) return null;
   if (String(f.id).startsWith('memory')) return memoryLink(app, process, node);
   const href = app.link({ page: 'flame', metric: findingMetric(String(f.id)), process, thread, node });

@@ -65,7 +65,7 @@ export function markTab(id) {
 }
 
 const KEYS = [
-  ['1 … 6', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
+  ['1 … 7', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
   ['← →', 'sibling'], ['↑ ↓', 'caller, heaviest callee'], ['Enter', 'zoom to the selected box'],
   ['Esc', 'zoom out one step'], ['0', 'whole picture'], ['+ −', 'scale'], ['a d', 'pan'],
   ['↑ ↓, ← →', 'in the arena map: arena, pool'], ['i', 'invert'], ['v', 'table or picture'], ['?', 'this help'],
@@ -79,6 +79,7 @@ const WORDS = [
             'It goes back only when every block in it is free.'],
   ['Pinned', 'Free memory in an arena that cannot go back, because other blocks of that arena are in use.'],
   ['Context', 'What CUDA keeps of a device for a process: some hundred MiB of its memory, before anything is allocated.'],
+  ['Savings', 'What the program would gain or lose in free-threaded Python, which has no GIL: how many times as fast it would be.'],
   ['Self, total', 'Self: the function itself. Total: with all it called.'],
 ];
 

@@ -56,6 +56,7 @@ uint32_t gs__new_object(struct gs__finder *f, enum gs_object_kind kind, const ch
     char *name = gs__name_at(f, what, node);
     uint32_t object = gs_program_object(f->p, kind, name);
     free(name);
+    f->p->objects[object].node = node;
     return object;
 }
 

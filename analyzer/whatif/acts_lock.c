@@ -68,6 +68,7 @@ static void make_signal(struct gs__finder *f, struct gs__thing *t, const struct 
 {
     gs__forget_hold(f, t);
     t->object = gs__new_object(f, GS_OBJECT_CHANNEL, "signal", s->node);
+    f->p->objects[t->object].signal = true;
     t->signals = true;
     t->pending = 0;
     if (gs__place_of(f, s->node) == GS__SAYS_IT_RUNS)

@@ -19,17 +19,6 @@ static double share_of_doubt(const struct gs_capture_program *c, const struct gs
     return stood + (ops ? (double)(r->flips + c->doubtful) / (double)ops : 0);
 }
 
-static void sum_waits(const struct gs_program *p, const struct gs_replay_result *r,
-                      struct gs_whatif *out)
-{
-    for (size_t i = 0; i < p->n_objects; i++) {
-        uint64_t ns = r->objects[i].parked_ns;
-        *(p->objects[i].kind == GS_OBJECT_LOCK      ? &out->lock_wait_ns
-          : p->objects[i].kind == GS_OBJECT_CHANNEL ? &out->queue_wait_ns
-                                                    : &out->wake_wait_ns) += ns;
-    }
-}
-
 double gs__median_open(struct gs__median *d, const struct gs_capture_program *c,
                        const struct gs__model *m, struct gs_whatif *out)
 {
@@ -42,7 +31,7 @@ double gs__median_open(struct gs__median *d, const struct gs_capture_program *c,
     gs_replay_run(d->replay, &d->draw.params, &d->result);
     d->took_ns = gs_now_ns() - begin_ns;
     out->s_median = exp(gs__log_speedup(c, &d->result));
-    sum_waits(&c->program, &d->result, out);
+    gs_migration_find(c, &d->result, &out->migration);
     uint64_t cpu_ns = d->result.py_ns + d->result.native_ns + d->result.gc_ns;
     out->core_time = (double)cpu_ns / (double)(c->py_ns + c->native_ns + c->gc.time_ns + 1);
     out->gc_ns = d->result.gc_ns;
@@ -57,12 +46,12 @@ void gs__median_close(struct gs__median *d)
 
 /* ---- with one thing changed ---- */
 
-#define MOST_LOCKS (GS_CHANGES_MOST - 3)
+#define MOST_LOCKS (GS_CHANGES_MOST - GS_FUNCTIONS_MOST - 3)
 
 static void add_change(struct gs_whatif *out, char *what, struct gs__scenarios *scenarios,
-                       const struct gs__draw *d)
+                       const struct gs__draw *d, uint32_t node)
 {
-    out->changes[out->n_changes++] = (struct gs_change){what, NAN};
+    out->changes[out->n_changes++] = (struct gs_change){.what = what, .s = NAN, .node = node};
     gs__scenarios_add(scenarios, d);
 }
 
@@ -94,7 +83,19 @@ static void change_locks(const struct gs_capture_program *c, const struct gs__me
             break;
         changed.params.free_lock = lock + 1;
         add_change(out, gs_xasprintf("without waiting for %s", p->objects[lock].name), scenarios,
-                   &changed);
+                   &changed, p->objects[lock].node);
+    }
+}
+
+/* What is to be had by making it faster, at most. */
+static void change_functions(const struct gs_capture_program *c, const struct gs__median *d,
+                             struct gs_whatif *out, struct gs__scenarios *scenarios)
+{
+    struct gs__draw changed = d->draw;
+    for (size_t i = 0; i < c->n_functions; i++) {
+        const struct gs_function *f = &c->functions[i];
+        changed.params.free_function = f->number;
+        add_change(out, gs_xasprintf("if %s took no time", f->name), scenarios, &changed, f->node);
     }
 }
 
@@ -104,19 +105,20 @@ void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model
 {
     struct gs__draw changed = d->draw;
     change_locks(c, d, out, scenarios);
+    change_functions(c, d, out, scenarios);
     changed.params.s_q16 = GS_Q16(1);
-    add_change(out, gs_xasprintf("with Python no slower per thread"), scenarios, &changed);
+    add_change(out, gs_xasprintf("with Python no slower per thread"), scenarios, &changed, 0);
     changed.params = d->draw.params;
     if (changed.params.gc_every_ns) {
         changed.params.gc_every_ns = 0;
-        add_change(out, gs_xasprintf("without garbage collections"), scenarios, &changed);
+        add_change(out, gs_xasprintf("without garbage collections"), scenarios, &changed, 0);
     }
     if (c->n_threads <= out->at.cores)
         return;
     changed.params = d->draw.params;
     changed.cap_q16 = gs_xmalloc(c->n_threads, sizeof(uint32_t));
     gs__draw_machine(&changed, m, (uint32_t)c->n_threads, 0.5);
-    add_change(out, gs_xasprintf("with a core for each thread"), scenarios, &changed);
+    add_change(out, gs_xasprintf("with a core for each thread"), scenarios, &changed, 0);
     free(changed.cap_q16);
 }
 

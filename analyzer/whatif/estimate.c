@@ -7,7 +7,7 @@
 
 #include "analyzer/xalloc.h"
 
-const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient"};
+const char *const gs_verdict_names[] = {"gain", "neutral", "loss", "insufficient", "blocked"};
 
 #define MOST_STEPS  UINT64_C(2000000000) /* of all replays of one study together */
 #define LEAST_DRAWS 16u
@@ -265,7 +265,7 @@ void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
     struct gs__median median;
     memset(out, 0, sizeof(*out));
     out->at.cores = options->cores;
-    out->gil_wait_ns = c->gil_wait_ns;
+    out->if_gil_is_back = (struct gs_range_of){1 / m.s->p90, 1 / m.s->p50, 1 / m.s->p10};
     gs__replay_recorded(c, &m, out);
     if (c->kind == GS_KIND_ARRIVALS)
         gs__saturate(c, &m, out);
@@ -287,9 +287,12 @@ void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
 
 void gs_whatif_free(struct gs_whatif *w)
 {
-    for (size_t i = 0; i < w->n_changes; i++)
+    for (size_t i = 0; i < w->n_changes; i++) {
         free(w->changes[i].what);
+        gs_stack_text_free(w->changes[i].stack);
+    }
     free(w->curve);
     free(w->limited_by);
+    gs_migration_free(&w->migration);
     memset(w, 0, sizeof(*w));
 }

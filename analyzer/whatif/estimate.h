@@ -9,6 +9,7 @@
 #include "analyzer/whatif/calibration.h"
 #include "analyzer/whatif/draws.h"
 #include "analyzer/whatif/from_capture.h"
+#include "analyzer/whatif/migration.h"
 #include "analyzer/whatif/sweep.h"
 
 #define GS_DRAWS       200u
@@ -16,7 +17,13 @@
 #define GS_CORES_MOST  1024u
 
 enum gs_grade { GS_GRADE_A, GS_GRADE_B, GS_GRADE_C };
-enum gs_verdict { GS_VERDICT_GAIN, GS_VERDICT_NEUTRAL, GS_VERDICT_LOSS, GS_VERDICT_INSUFFICIENT };
+enum gs_verdict {
+    GS_VERDICT_GAIN,
+    GS_VERDICT_NEUTRAL,
+    GS_VERDICT_LOSS,
+    GS_VERDICT_INSUFFICIENT,
+    GS_VERDICT_BLOCKED, /* by an extension module: job.c */
+};
 
 struct gs_whatif_options {
     const struct gs_target *target;
@@ -40,10 +47,12 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
 
 /* The median replay with one thing changed. */
 struct gs_change {
-    char *what; /* owned */
-    double s;   /* NAN: nobody could go on */
+    char *what;                  /* owned */
+    double s;                    /* NAN: nobody could go on */
+    uint32_t node;               /* of what is changed; 0: no one place */
+    struct gs_stack_text *stack; /* the same, from job.c on; owned */
 };
-#define GS_CHANGES_MOST 7u
+#define GS_CHANGES_MOST 10u
 
 /* From when something came to when it was done, ns; NAN: of too few it is known. */
 struct gs_latency {
@@ -51,9 +60,10 @@ struct gs_latency {
 };
 
 struct gs_whatif {
-    struct gs_speedup at;       /* the cores asked for */
-    double s_max_if_not_faster; /* per thread: with s = 1 */
-    struct gs_speedup *curve;   /* 1, 2, 4 ... and those asked for */
+    struct gs_speedup at;              /* the cores asked for */
+    struct gs_range_of if_gil_is_back; /* of s_app, where an extension brings it back: 1 / s */
+    double s_max_if_not_faster;        /* per thread: with s = 1 */
+    struct gs_speedup *curve;          /* 1, 2, 4 ... and those asked for */
     size_t n_curve;
     uint32_t break_even_cores; /* the first of the curve with p10 > 1; 0: none */
     enum gs_grade grade;
@@ -70,9 +80,8 @@ struct gs_whatif {
         gil_per_s; /* with the GIL, when all is there that comes from outside; NAN: other kinds */
     struct gs_latency recorded, with_gil, without; /* open arrivals, at the recorded load */
     double replayed; /* what the replay with a GIL takes, of what the recording took; NAN */
-    /* Where the removed wait for the GIL went, ns of all threads in the median replay */
-    uint64_t gil_wait_ns, lock_wait_ns, queue_wait_ns, wake_wait_ns;
-    uint64_t gc_ns; /* collections in it, while all threads stand still */
+    uint64_t gc_ns;  /* collections, in the median replay, while all threads stand still */
+    struct gs_migration migration; /* the median replay's */
 };
 
 /* Of open arrivals *c is another program afterwards. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/turns.h"
 #include "analyzer/xalloc.h"
 
 struct collector {
@@ -14,6 +15,8 @@ struct collector {
     uint64_t *scratch;
     size_t hint;
     uint64_t last_rel_ns; /* of the GIL in hand */
+    struct gs_segment *segments;
+    size_t cap_segments;
 };
 
 static bool is_full(struct gs_evidence *e)
@@ -30,11 +33,39 @@ static uint32_t node_of(const struct gs_decoder *d, const struct gs_row_columns 
     return known ? gs_actor_node(&d->actors, c->hold_actor[i]) & (UINT32_MAX >> 1) : 0;
 }
 
-static void add_turns(struct collector *x, const struct gs_decoder *d,
-                      const struct gs_window_rows *rows)
+/* Row i's, whose samples are from s on; returns where the next one's are. Of a turn that ended
+ * because it called something, and of which there is no sample, the stack says nothing. */
+static size_t add_segments(struct collector *x, const struct gs_window_rows *rows, size_t i,
+                           const struct gs_decoder *d, size_t s, struct gs_turn_row *t)
+{
+    struct gs_evidence *e = x->e;
+    struct gs_slice turn = gs_row_columns_get(&rows->c, i);
+    while (s < d->n_samples && d->samples[s].seq < turn.seq)
+        s++;
+    size_t end = s;
+    while (end < d->n_samples && d->samples[end].seq == turn.seq)
+        end++;
+    t->first_segment = e->n_segments;
+    if (end == s && gs_turn_ended_unasked(&turn))
+        return end;
+    GS_RESERVE(x->segments, end - s + GS_TYPICAL_MAX, x->cap_segments);
+    size_t n =
+        gs_turn_segments(&turn, d->samples ? d->samples + s : NULL, end - s, NULL, x->segments);
+    for (size_t k = 0; k < n; k++) {
+        struct gs_segment_row row = {x->segments[k].end_ns,
+                                     gs_actor_node(&d->actors, x->segments[k].actor)};
+        GS_PUSH(e->segments, e->n_segments, e->cap_segments, row);
+    }
+    t->n_segments = (uint32_t)n;
+    return end;
+}
+
+static void add_turns(struct collector *x, const struct gs_window_rows *rows,
+                      const struct gs_decoder *d)
 {
     struct gs_evidence *e = x->e;
     const struct gs_row_columns *c = &rows->c;
+    size_t s = 0;
     for (size_t i = 0; i < rows->n && !is_full(e); i++) {
         if (!(c->flags[i] & GS_SLICE_TURN))
             continue;
@@ -50,6 +81,7 @@ static void add_turns(struct collector *x, const struct gs_decoder *d,
         if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
             e->late_ns += t.acq_ns - free_ns - GS_HAND_OVER_NS;
         x->last_rel_ns = t.rel_ns;
+        s = add_segments(x, rows, i, d, s, &t);
         GS_PUSH(e->turns, e->n_turns, e->cap_turns, t);
     }
 }
@@ -62,7 +94,7 @@ static void collect_turns(struct collector *x, const struct gs_windows *w)
     gs_decoder_open(&d, x->r, x->stacks, w->size);
     for (size_t i = 0; i < w->n && !x->e->too_long; i++) {
         gs_window_load(w, i, &d, &rows);
-        add_turns(x, &d, &rows);
+        add_turns(x, &rows, &d);
         gs_window_forget(w, i);
     }
     gs_window_rows_free(&rows);
@@ -221,6 +253,7 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
         collect_chunk(&x);
     }
     free(x.scratch);
+    free(x.segments);
     for (size_t i = 0; i < r->n_totals; i++) {
         e->folded_turns += r->totals[i].folded_n;
         e->lost_rows += r->totals[i].lost_n + r->totals[i].lost_wait_n;
@@ -234,6 +267,7 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
 void gs_evidence_free(struct gs_evidence *e)
 {
     free(e->turns);
+    free(e->segments);
     free(e->syncs);
     free(e->edges);
     free(e->turn_from);

@@ -18,6 +18,12 @@ struct gs_turn_row {
     uint32_t thread;     /* dense, as in all rows here */
     uint32_t node : 31;  /* its stack as it let the GIL go; 0: nobody knows */
     uint32_t forced : 1; /* somebody had asked for the drop */
+    uint32_t n_segments; /* 0: nobody knows what it did */
+    size_t first_segment;
+};
+struct gs_segment_row { /* of a turn, in order of time: turns.h */
+    uint64_t end_ns;
+    uint32_t node; /* of the stack that held */
 };
 struct gs_sync_row {
     uint64_t t_ns; /* when the operation was over */
@@ -35,9 +41,11 @@ struct gs_edge_row {
 
 struct gs_evidence {
     struct gs_turn_row *turns; /* by thread, then time */
+    struct gs_segment_row *segments;
     struct gs_sync_row *syncs;
     struct gs_edge_row *edges; /* those with a waker */
     size_t n_turns, n_syncs, n_edges, cap_turns, cap_syncs, cap_edges;
+    size_t n_segments, cap_segments;
     size_t *turn_from, *sync_from, *edge_from; /* of each thread; [n_threads] is the end */
     size_t n_threads;
     uint64_t folded_turns; /* of which there is no row */

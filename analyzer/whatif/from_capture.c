@@ -11,9 +11,11 @@
 
 #include "analyzer/whatif/acts.h"
 #include "analyzer/whatif/bounds.h"
+#include "analyzer/whatif/functions.h"
 #include "analyzer/xalloc.h"
 
 #define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
+#define MOST_OPS_BACK 64u      /* from a stretch to what its thread waits for */
 #define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
@@ -33,6 +35,8 @@ struct lister {
     uint64_t start_ns; /* of the program */
     bool in_unit;      /* of work */
     size_t cap_marks, cap_arrivals;
+    struct gs_functions functions;
+    const struct gs_segment_row *segment, *segments_end; /* of the turn in hand */
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
     uint64_t py_share;  /* of that, in this thread: nor the collector's */
     uint64_t hold_ns;   /* of all threads */
@@ -44,11 +48,16 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
         gs_program_op(&l->out->program, (struct gs_op){.kind = kind, .item = GS_NO_TASK, .ns = ns});
 }
 
-static void add_py(struct lister *l, uint64_t ns)
+static void add_py(struct lister *l, uint64_t ns, uint32_t function)
 {
     ns = (uint64_t)((u128)ns * l->py_share >> 32);
     l->out->py_ns += ns;
-    add_op(l, GS_OP_PY, ns);
+    gs_functions_add(&l->functions, function, ns);
+    if (ns)
+        gs_program_op(&l->out->program, (struct gs_op){.kind = GS_OP_PY,
+                                                       .object = function & (GS_OBJECTS - 1),
+                                                       .item = GS_NO_TASK,
+                                                       .ns = ns});
 }
 
 static void add_native(struct lister *l, uint64_t ns)
@@ -146,6 +155,30 @@ static void add_unseen(struct lister *l, uint64_t ns)
         add_latency(l, ns);
 }
 
+/* The last thing before the stretch for which a thread can park; n_objects: it is not known. */
+static size_t waited_for(const struct lister *l)
+{
+    const struct gs_program *p = &l->out->program;
+    size_t first = p->n_ops > MOST_OPS_BACK ? p->n_ops - MOST_OPS_BACK : 0;
+    for (size_t i = p->n_ops; i > first; i--)
+        switch ((enum gs_op_kind)p->ops[i - 1].kind) {
+        case GS_OP_ACQUIRE: /* a wake-up as it was, for it, stands before it */
+            return p->ops[i - 2].kind == GS_OP_WAIT ? p->ops[i - 2].object : p->ops[i - 1].object;
+        case GS_OP_GET:
+        case GS_OP_WAIT:
+        case GS_OP_ARRIVE:
+        case GS_OP_JOIN:
+            return p->ops[i - 1].object;
+        case GS_OP_END:
+        case GS_OP_NATIVE:
+        case GS_OP_LATENCY:
+            return p->n_objects;
+        default:
+            break;
+        }
+    return p->n_objects;
+}
+
 /* most_native_ns: by the CPU clock, of a stretch that no act accounts for. */
 static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
                     uint64_t most_native_ns)
@@ -158,6 +191,7 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
         add_latency(l, ns);
     } else {
         l->out->blocked_ns += ns;
+        l->out->blocked_on_ns[waited_for(l)] += ns;
     }
 }
 
@@ -196,6 +230,20 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
 
 /* ---- turns, with what was done in them ---- */
 
+/* Each part is computing of the function that had the GIL then. */
+static void add_turn_time(struct lister *l, uint64_t from_ns, uint64_t to_ns)
+{
+    while (from_ns < to_ns) {
+        while (l->segment < l->segments_end && l->segment->end_ns <= from_ns)
+            l->segment++;
+        bool known = l->segment < l->segments_end;
+        uint64_t end_ns = known && l->segment->end_ns < to_ns ? l->segment->end_ns : to_ns;
+        add_py(l, end_ns - from_ns,
+               known ? gs_functions_number(&l->functions, l->segment->node) : 0);
+        from_ns = end_ns;
+    }
+}
+
 /* The thread's acts up to `until_ns`, with the interpreter's computing from *from_ns on between. */
 static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint64_t until_ns)
 {
@@ -205,7 +253,7 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
          l->act++) {
         const struct gs_act *act = &a->acts[l->act];
         if (act->t_ns > *from_ns) {
-            add_py(l, act->t_ns - *from_ns);
+            add_turn_time(l, *from_ns, act->t_ns);
             *from_ns = act->t_ns;
         }
         bool begins = gs_marks_begin_with(l->marks, act);
@@ -219,9 +267,11 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
 static void add_turn(struct lister *l, const struct gs_turn_row *turn)
 {
     uint64_t from_ns = turn->acq_ns;
+    l->segment = turn->n_segments ? &l->e->segments[turn->first_segment] : NULL;
+    l->segments_end = turn->n_segments ? l->segment + turn->n_segments : NULL;
     add_acts(l, turn->thread, &from_ns, turn->rel_ns);
     if (turn->rel_ns > from_ns)
-        add_py(l, turn->rel_ns - from_ns);
+        add_turn_time(l, from_ns, turn->rel_ns);
     l->since_ns += turn->rel_ns - turn->acq_ns;
     l->out->gil_wait_ns += turn->acq_ns - turn->asked_ns;
 }
@@ -318,6 +368,13 @@ static void shorten_wall(struct gs_capture_program *out)
     out->wall_ns -= out->no_core_ns;
 }
 
+static void forget_functions(struct gs_capture_program *c)
+{
+    for (size_t i = 0; i < c->n_functions; i++)
+        free(c->functions[i].name);
+    c->n_functions = 0;
+}
+
 static void list_threads(struct lister *l)
 {
     uint64_t first_ns, last_ns;
@@ -345,9 +402,13 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     gs_marks_find(&marks, &acts, e, stacks, &out->program, &options->names);
     struct lister l = {
         .out = out, .e = e, .r = r, .acts = &acts, .marks = &marks, .own_share = own_share(e, r)};
+    gs_functions_init(&l.functions, stacks);
+    out->blocked_on_ns = gs_xcalloc(out->program.n_objects + 1, sizeof(*out->blocked_on_ns));
     l.hold_ns = sum_hold(e, 0, e->n_turns);
     gs_gc_account(r, &out->gc);
     list_threads(&l);
+    out->n_functions = gs_functions_most(&l.functions, out->functions);
+    gs_functions_free(&l.functions);
     gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
     if (!why) {
@@ -366,5 +427,7 @@ void gs_capture_program_free(struct gs_capture_program *c)
     free(c->progress);
     free(c->mark_ns);
     free(c->arrivals);
+    free(c->blocked_on_ns);
+    forget_functions(c);
     memset(c, 0, sizeof(*c));
 }

@@ -14,6 +14,14 @@ struct gs_kind_options {
     struct gs_mark_names names;
 };
 
+/* Innermost one of a stack that held the GIL. */
+struct gs_function {
+    char *name; /* "loads (decoder.py)" */
+    uint32_t number, node;
+    uint64_t py_ns;
+};
+#define GS_FUNCTIONS_MOST 3u
+
 struct gs_capture_program {
     struct gs_program program;
     uint64_t wall_ns;     /* from the first turn to the end of the last, without no_core_ns */
@@ -21,10 +29,13 @@ struct gs_capture_program {
     uint64_t gil_wait_ns; /* of all threads */
     uint64_t py_ns, native_ns, latency_ns, blocked_ns; /* what else their time went to */
     struct gs_gc_load gc;                              /* its time is no part of py_ns */
-    uint64_t unknown_ns; /* of `latency`, off the GIL without a look at the CPU clock */
-    uint64_t thread_ns;  /* of all threads, from their first turn to their last */
-    uint64_t doubtful;   /* wake-ups as they were, and what nobody knows the beginning of */
-    size_t n_threads;    /* that held the GIL */
+    uint64_t *blocked_on_ns; /* blocked_ns by the program's objects; the rest is in its last */
+    uint64_t unknown_ns;     /* of `latency`, off the GIL without a look at the CPU clock */
+    uint64_t thread_ns;      /* of all threads, from their first turn to their last */
+    uint64_t doubtful;       /* wake-ups as they were, and what nobody knows the beginning of */
+    size_t n_threads;        /* that held the GIL */
+    struct gs_function functions[GS_FUNCTIONS_MOST]; /* those that computed most, in that order */
+    size_t n_functions;
 
     enum gs_program_kind kind;
     bool kind_is_guess;

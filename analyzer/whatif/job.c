@@ -10,8 +10,9 @@
 #include "analyzer/trace_reader.h"
 #include "analyzer/xalloc.h"
 
-#define CORES_DEFAULT 8u  /* where the capture does not say what machine it is of */
-#define UNKNOWN_PART  50u /* 1/50th of the threads' time may be unexplained */
+#define CORES_DEFAULT 8u    /* where the capture does not say what machine it is of */
+#define MOST_LOOKS    4096u /* at files of extensions; a capture may name any number */
+#define UNKNOWN_PART  50u   /* 1/50th of the threads' time may be unexplained */
 
 /* ---- what is against a number: the first reason that there is ---- */
 
@@ -73,9 +74,14 @@ static void list_extensions(struct gs_whatif_process *p, const struct gs_recordi
 {
     for (size_t i = 0; i < r->n_modules; i++) {
         const char *path = r->modules[i];
-        if (!strstr(path, "/lib-dynload/"))
-            GS_PUSH(p->extensions, p->n_extensions, p->cap_extensions,
-                    gs_xstrndup(path, strlen(path)));
+        struct gs_extension e = {NULL, GS_GIL_UNKNOWN, "there are too many of them"};
+        if (strstr(path, "/lib-dynload/"))
+            continue;
+        e.path = gs_xstrndup(path, strlen(path));
+        if (p->n_extensions < MOST_LOOKS)
+            gs_extension_look(&e, r);
+        p->n_answers[e.answer]++;
+        GS_PUSH(p->extensions, p->n_extensions, p->cap_extensions, e);
     }
 }
 
@@ -89,6 +95,7 @@ static uint32_t machine_cores(const struct gs_recording *r)
 static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
                      const struct gs_capture_program *c)
 {
+    p->key = r->key;
     p->pid = r->pid;
     p->command = join_words(r->cmdline, r->n_cmdline);
     list_extensions(p, r);
@@ -107,12 +114,23 @@ static void describe(struct gs_whatif_process *p, const struct gs_recording *r,
     p->n_marks = c->program.n_marks;
 }
 
+/* Nodes are of one process's stacks, which go when it has been read. */
+static void keep_stacks(struct gs_whatif *w, const struct gs_stacks *stacks)
+{
+    struct gs_migration *m = &w->migration;
+    for (size_t i = 0; i < w->n_changes; i++)
+        w->changes[i].stack = gs_stack_text_make(stacks, w->changes[i].node);
+    for (size_t i = 0; i < m->n_parts; i++)
+        m->parts[i].stack = gs_stack_text_make(stacks, m->parts[i].node);
+}
+
 static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
                     struct gs_evidence *e, const struct gs_stacks *stacks,
                     const struct gs_whatif_options *options, struct gs_sweeper *sweeper)
 {
     struct gs_capture_program c = {0};
     struct gs_whatif_options mine = *options;
+    p->verdict = GS_VERDICT_INSUFFICIENT;
     p->why_not = against_program(r, e);
     const char *why =
         p->why_not ? NULL : gs_program_from_evidence(e, r, stacks, &options->kind, &c);
@@ -128,7 +146,9 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         mine.cores = machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, sweeper, &p->prediction);
+    p->verdict = p->n_answers[GS_GIL_NOT_SAID] ? GS_VERDICT_BLOCKED : p->prediction.verdict;
     gs_capture_program_free(&c);
+    keep_stacks(&p->prediction, stacks);
 }
 
 static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,
@@ -206,7 +226,7 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
     for (size_t i = 0; i < job->n_processes; i++) {
         free(job->processes[i].command);
         for (size_t k = 0; k < job->processes[i].n_extensions; k++)
-            free(job->processes[i].extensions[k]);
+            free(job->processes[i].extensions[k].path);
         free(job->processes[i].extensions);
         free(job->processes[i].progress);
         free(job->processes[i].why_not);

@@ -6,8 +6,10 @@
 
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/extension.h"
 
 struct gs_whatif_process {
+    uint64_t key; /* as in struct gs_prof_process */
     uint32_t pid;
     char *command; /* its words, with blanks between */
     uint64_t wall_ns, thread_ns, gil_wait_ns;
@@ -18,10 +20,12 @@ struct gs_whatif_process {
     bool kind_is_guess;
     char *progress; /* what its marks are of; NULL: it has none */
     size_t n_marks;
-    char **extensions; /* files of modules that are not Python's own */
+    struct gs_extension *extensions; /* modules that are not Python's own */
     size_t n_extensions, cap_extensions;
-    bool has_program; /* the prediction is of something */
-    char *why_not;    /* it has no more than bounds; or nothing */
+    size_t n_answers[GS_N_GIL_ANSWERS];
+    bool has_program;        /* the prediction is of something */
+    char *why_not;           /* it has no more than bounds; or nothing */
+    enum gs_verdict verdict; /* the prediction's, or that it is blocked */
     struct gs_whatif prediction;
 };
 
@@ -46,6 +50,15 @@ void gs_whatif_job_free(struct gs_whatif_job *job);
 #include <stdio.h>
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out);
+/* The same as a report's data: what has a stack names its node in the profile. */
+struct gs_json;
+struct gs_savings {
+    const struct gs_whatif_job *job;
+    const struct gs_whatif_options *options;
+};
+void gs_savings_json(struct gs_json *j, const struct gs_savings *s, const struct gs_profile *p);
+/* savings.c: the first finding of the profile, for the process with the most thread time. */
+void gs_savings_add_finding(struct gs_profile *p, const struct gs_savings *s);
 bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out);
 

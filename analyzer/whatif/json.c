@@ -49,7 +49,15 @@ static void put_drivers(struct gs_json *j, const struct gs_whatif *w)
     gs_json_end_object(j);
 }
 
-static void put_changes(struct gs_json *j, const struct gs_whatif *w)
+/* of: the report that it is a part of, NULL where it is alone */
+static void put_node(struct gs_json *j, const struct gs_stack_text *stack,
+                     const struct gs_profile *of)
+{
+    if (of)
+        gs_json_kv_u64(j, "node", gs_stack_text_find(stack, of));
+}
+
+static void put_changes(struct gs_json *j, const struct gs_whatif *w, const struct gs_profile *of)
 {
     gs_json_key(j, "what_if");
     gs_json_begin_array(j);
@@ -57,19 +65,41 @@ static void put_changes(struct gs_json *j, const struct gs_whatif *w)
         gs_json_begin_object_inline(j);
         gs_json_kv_string(j, "what", w->changes[i].what);
         kv_ratio(j, "s", w->changes[i].s);
+        put_node(j, w->changes[i].stack, of);
         gs_json_end_object(j);
     }
     gs_json_end_array(j);
 }
 
-static void put_migration(struct gs_json *j, const struct gs_whatif *w)
+static void put_part(struct gs_json *j, const struct gs_time_part *part,
+                     const struct gs_profile *of)
 {
+    gs_json_begin_object_inline(j);
+    gs_json_kv_string(j, "kind", gs_time_keys[part->kind]);
+    gs_json_kv_string(j, "what", part->what);
+    gs_json_kv_i64(j, "became_ns", part->became_ns);
+    gs_json_kv_i64(j, "recorded_ns", part->recorded_ns);
+    gs_json_kv_i64(j, "predicted_ns", part->predicted_ns);
+    put_node(j, part->stack, of);
+    gs_json_end_object(j);
+}
+
+/* No parts where the median replay came to a standstill: what it did is not what would be. */
+static void put_migration(struct gs_json *j, const struct gs_whatif *w, const struct gs_profile *of)
+{
+    const struct gs_migration *m = &w->migration;
     gs_json_key(j, "migration");
     gs_json_begin_object(j);
-    gs_json_kv_u64(j, "gil_wait_ns", w->gil_wait_ns);
-    gs_json_kv_u64(j, "lock_wait_ns", w->lock_wait_ns);
-    gs_json_kv_u64(j, "queue_wait_ns", w->queue_wait_ns);
-    gs_json_kv_u64(j, "wake_wait_ns", w->wake_wait_ns);
+    gs_json_kv_u64(j, "gil_wait_ns", m->gil_wait_ns);
+    gs_json_kv_u64(j, "lock_wait_ns", m->lock_wait_ns);
+    gs_json_kv_u64(j, "queue_wait_ns", m->channel_wait_ns);
+    gs_json_kv_u64(j, "wake_wait_ns", m->other_wait_ns);
+    gs_json_kv_u64(j, "makespan_ns", m->makespan_ns);
+    gs_json_key(j, "parts");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < m->n_parts; i++)
+        put_part(j, &m->parts[i], of);
+    gs_json_end_array(j);
     gs_json_kv_u64(j, "gc_ns", w->gc_ns);
     gs_json_end_object(j);
 }
@@ -110,7 +140,7 @@ static void put_kind(struct gs_json *j, const struct gs_whatif_process *p)
 
 /* The keys of a process; the first process's stand at the top, too. */
 static void put_prediction(struct gs_json *j, const struct gs_whatif_options *options,
-                           const struct gs_whatif_process *p)
+                           const struct gs_whatif_process *p, const struct gs_profile *of)
 {
     static const char *const grades[] = {"A", "B", "C"};
     const struct gs_whatif *w = &p->prediction;
@@ -119,7 +149,7 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     kv_ratio(j, "s_max_if_not_faster", w->s_max_if_not_faster);
     gs_json_kv_string(j, "grade", grades[why ? GS_GRADE_C : w->grade]);
     gs_json_kv_string(j, "mode", gs_whatif_is_calibrated(options) ? "calibrated" : "prior");
-    gs_json_kv_string(j, "verdict", gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
+    gs_json_kv_string(j, "verdict", gs_verdict_names[p->verdict]);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
@@ -128,15 +158,45 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     put_kind(j, p);
     put_curve(j, w);
     put_drivers(j, w);
-    put_migration(j, w);
+    gs_json_key(j, "if_gil_is_back");
+    gs_json_begin_object_inline(j);
+    kv_ratio(j, "s_p10", p->has_program ? w->if_gil_is_back.p10 : NAN);
+    kv_ratio(j, "s_p50", p->has_program ? w->if_gil_is_back.p50 : NAN);
+    kv_ratio(j, "s_p90", p->has_program ? w->if_gil_is_back.p90 : NAN);
+    gs_json_end_object(j);
+    put_migration(j, w, of);
     kv_ratio(j, "s_median", w->s_median);
-    put_changes(j, w);
+    put_changes(j, w, of);
+}
+
+static void put_extensions(struct gs_json *j, const struct gs_whatif_process *p)
+{
+    gs_json_key(j, "extension_modules");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < p->n_extensions; i++) {
+        gs_json_begin_object_inline(j);
+        gs_json_kv_string(j, "path", p->extensions[i].path);
+        gs_json_kv_string(j, "gil", gs_gil_answer_keys[p->extensions[i].answer]);
+        gs_json_kv_string(j, "why", p->extensions[i].why);
+        gs_json_end_object(j);
+    }
+    gs_json_end_array(j);
+}
+
+static int64_t index_of(const struct gs_profile *of, const struct gs_whatif_process *p)
+{
+    for (size_t i = 0; i < of->n_processes; i++)
+        if (of->processes[i].key == p->key)
+            return (int64_t)i;
+    return -1;
 }
 
 static void put_process(struct gs_json *j, const struct gs_whatif_options *options,
-                        const struct gs_whatif_process *p)
+                        const struct gs_whatif_process *p, const struct gs_profile *of)
 {
     gs_json_begin_object(j);
+    if (of)
+        gs_json_kv_i64(j, "process", index_of(of, p));
     gs_json_kv_u64(j, "pid", p->pid);
     gs_json_kv_string(j, "command", p->command);
     gs_json_kv_u64(j, "threads", p->n_threads);
@@ -150,10 +210,32 @@ static void put_process(struct gs_json *j, const struct gs_whatif_options *optio
     gs_json_key(j, "extensions");
     gs_json_begin_array(j);
     for (size_t i = 0; i < p->n_extensions; i++)
-        gs_json_string(j, p->extensions[i]);
+        gs_json_string(j, p->extensions[i].path);
     gs_json_end_array(j);
-    put_prediction(j, options, p);
+    put_extensions(j, p);
+    put_prediction(j, options, p, of);
     gs_json_end_object(j);
+}
+
+static void put_job(struct gs_json *j, const struct gs_whatif_job *job,
+                    const struct gs_whatif_options *options, const struct gs_profile *of)
+{
+    gs_json_begin_object(j);
+    gs_json_kv_string(j, "target", options->target->name);
+    if (job->n_processes && !of)
+        put_prediction(j, options, &job->processes[0], of);
+    gs_json_key(j, "processes");
+    gs_json_begin_array(j);
+    for (size_t i = 0; i < job->n_processes; i++)
+        put_process(j, options, &job->processes[i], of);
+    gs_json_end_array(j);
+    gs_json_end_object(j);
+}
+
+void gs_savings_json(struct gs_json *j, const struct gs_savings *s, const struct gs_profile *p)
+{
+    gs_json_key(j, "savings");
+    put_job(j, s->job, s->options, p);
 }
 
 bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
@@ -161,16 +243,6 @@ bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_opti
 {
     struct gs_json j;
     gs_json_init(&j, out, true);
-    gs_json_begin_object(&j);
-    gs_json_kv_string(&j, "target", options->target->name);
-    gs_json_kv_string(&j, "engine", job->engine);
-    if (job->n_processes)
-        put_prediction(&j, options, &job->processes[0]);
-    gs_json_key(&j, "processes");
-    gs_json_begin_array(&j);
-    for (size_t i = 0; i < job->n_processes; i++)
-        put_process(&j, options, &job->processes[i]);
-    gs_json_end_array(&j);
-    gs_json_end_object(&j);
+    put_job(&j, job, options, NULL);
     return gs_json_finish(&j);
 }

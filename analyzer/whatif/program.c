@@ -64,7 +64,7 @@ static const char *check_op(struct gs_program *p, size_t i, uint64_t *left_ns)
     struct gs_op *op = &p->ops[i];
     uint8_t kind = object_kinds[op->kind];
     if (kind == GS_OBJECT_NONE)
-        op->object = 0;
+        op->object = op->kind == GS_OP_PY ? op->object : 0;
     else if (op->object >= p->n_objects || p->objects[op->object].kind != kind)
         return "an operation names an object of another kind";
     bool has_item = kind == GS_OBJECT_CHANNEL && op->item != GS_NO_TASK;

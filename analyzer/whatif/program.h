@@ -49,7 +49,7 @@ enum gs_object_kind {
 
 struct gs_op {
     uint32_t kind : 8;    /* enum gs_op_kind */
-    uint32_t object : 24; /* index into objects */
+    uint32_t object : 24; /* index into objects; PY: a function's number, 0: not known which */
     uint32_t item; /* PUT, GET of a pool: index into tasks, or GS_NO_TASK; MARK: its number */
     uint64_t ns;   /* what it takes; ACQUIRE, GET, WAIT: the timeout, 0: none; UNTIL: time from the
                       start; MARK: when what is done had come, from the start, 0: nobody knows */
@@ -65,11 +65,13 @@ struct gs_object {
     char *name; /* owned by the program */
     enum gs_object_kind kind;
     bool lifo, pool;   /* CHANNEL */
+    bool signal;       /* CHANNEL: a lock that other threads let go than those that take it */
     bool recorded;     /* EVENT: one wake-up as it was, which need not be so on another machine */
     uint32_t capacity; /* CHANNEL: 0: never full */
     uint32_t initial;  /* CHANNEL: nameless items at the start */
     uint32_t parties;  /* BARRIER */
     uint32_t thread;   /* THREAD: index into threads */
+    uint32_t node;     /* a stack that used it; 0: none is known */
 };
 
 struct gs_task {       /* an item of a pool */

@@ -28,8 +28,9 @@ struct gs_replay_params {
     struct gs_machine machine;
     uint32_t s_q16; /* time of the interpreter's work, in recorded time */
     enum gs_lock_policy lock_policy;
-    uint32_t free_lock;   /* index + 1 of one that nobody ever waits for; 0: none */
-    uint32_t latency_q16; /* time of latency, in recorded time */
+    uint32_t free_lock;     /* index + 1 of one that nobody ever waits for; 0: none */
+    uint32_t free_function; /* number of one whose PY takes no time; 0: none */
+    uint32_t latency_q16;   /* time of latency, in recorded time */
     uint64_t wake_ns;
     uint64_t gc_every_ns, gc_pause_ns; /* 0: no collections */
 };
@@ -44,9 +45,11 @@ struct gs_replay_object {
 struct gs_replay_result {
     uint64_t makespan_ns;
     uint64_t py_ns, native_ns, latency_ns, gc_ns;
-    uint64_t gil_ns; /* that threads waited for the GIL */
-    uint64_t flips;  /* waits longer than their timeouts */
-    uint64_t steps;  /* operations done */
+    uint64_t gil_ns;  /* that threads waited for the GIL */
+    uint64_t idle_ns; /* of threads that ran: before they began, and after they ended */
+    uint64_t flips;   /* waits longer than their timeouts */
+    uint64_t steps;   /* operations done */
+    uint64_t threads; /* that ran */
     bool deadlock;
     /* Of n marks the n/8-th from either end, both counted from 0 in the order of their times. */
     uint64_t marks, mark_from_ns, mark_to_ns; /* how many were passed; GS_MARK_NEVER: not so many */

@@ -176,9 +176,14 @@ GS__HD bool go_on(struct gs_replay *r)
 
 GS__HD void sum_up(struct gs_replay *r)
 {
+    uint64_t idle = 0;
     for (uint32_t t = 0; t < r->p->n_threads; t++) {
         const struct gs__thread *me = &r->threads[t];
         r->out.deadlock |= me->started && !me->ended;
+        if (!me->started || !r->p->threads[t].first_op)
+            continue;
+        r->out.threads++;
+        idle += me->began_at + (me->ended ? r->now - me->ended_at : 0);
         if (me->parked_on != GS__NOBODY)
             r->objects[me->parked_on].parked_ticks += r->now - me->parked_at;
     }
@@ -191,6 +196,7 @@ GS__HD void sum_up(struct gs_replay *r)
     r->out.native_ns = gs__to_ns(r->native);
     r->out.latency_ns = gs__to_ns(r->latency);
     r->out.gc_ns = gs__to_ns(r->gc);
+    r->out.idle_ns = gs__to_ns(idle);
 }
 
 /* All of it. */

@@ -40,6 +40,7 @@ struct gs__thread {
     uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
     uint64_t ready_at; /* when it was put into a queue */
     uint64_t left;     /* with a GIL: of the work that it was made to stop */
+    uint64_t began_at, ended_at;
     bool started, ended, computes_py;
 };
 

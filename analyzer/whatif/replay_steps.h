@@ -134,6 +134,7 @@ GS__HD void end_thread(struct gs_replay *r, uint32_t t)
 {
     struct gs__thread *me = &r->threads[t];
     me->ended = true;
+    me->ended_at = r->now;
     me->op = GS_NO_OP;
     wake_all(r, &r->objects[r->p->threads[t].object].parked);
 }
@@ -228,9 +229,11 @@ GS__HD bool wait_for(struct gs_replay *r, uint32_t t, const struct gs_op *op, bo
 GS__HD void start(struct gs_replay *r, const struct gs_op *op)
 {
     uint32_t t = r->p->objects[op->object].thread;
-    if (!r->threads[t].started)
-        gs__queue_put(r, &r->ready, t);
+    if (r->threads[t].started)
+        return;
     r->threads[t].started = true;
+    r->threads[t].began_at = r->now;
+    gs__queue_put(r, &r->ready, t);
 }
 
 GS__HD void submit(struct gs_replay *r, const struct gs_op *op)
@@ -238,6 +241,11 @@ GS__HD void submit(struct gs_replay *r, const struct gs_op *op)
     struct gs__object *o = &r->objects[op->object];
     uint64_t from = o->free_at > r->now ? o->free_at : r->now;
     o->free_at = from + gs__ticks(op->ns);
+}
+
+GS__HD bool is_free(const struct gs_replay *r, const struct gs_op *op)
+{
+    return op->object && op->object == r->params->free_function;
 }
 
 /* Of both kinds: false where there is nothing to do. */
@@ -317,7 +325,8 @@ GS__HD_INNER bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
         break;
     case GS_OP_PY:
         me->op++;
-        return !compute(r, t, gs__scaled_ticks(r->params->s_q16, op->ns), true);
+        return !compute(r, t, is_free(r, op) ? 0 : gs__scaled_ticks(r->params->s_q16, op->ns),
+                        true);
     case GS_OP_NATIVE:
         me->op++;
         return !compute(r, t, gs__ticks(op->ns), false);

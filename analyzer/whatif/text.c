@@ -6,6 +6,7 @@
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/job.h"
+#include "analyzer/xalloc.h"
 
 static void put_header(const struct gs_whatif_process *p, FILE *out)
 {
@@ -109,36 +110,106 @@ static void put_changes(const struct gs_whatif *w, FILE *out)
     }
 }
 
-static void put_estimate(const struct gs_whatif *w, FILE *out)
+static void put_part(const char *what, int64_t ns, FILE *out)
 {
+    char *safe = gs_fmt_safe(what, 60);
+    fprintf(out, "%s%s %s", ns < 0 ? "-" : "", gs_fmt_ns((uint64_t)llabs(ns)).s, safe);
+    free(safe);
+}
+
+#define LEAST_PART 200u /* of the wait, to be worth a word: a 200th */
+
+/* The numbers add up to the wait. */
+static void put_migration(const struct gs_whatif *w, FILE *out)
+{
+    static const char *const texts[GS_N_TIMES] = {"",
+                                                  "",
+                                                  "wait for other locks",
+                                                  "on other queues",
+                                                  "for other wake-ups",
+                                                  "in I/O or asleep",
+                                                  "for a core or to be woken",
+                                                  "idle before they begin or at the end"};
+    const struct gs_migration *m = &w->migration;
+    int64_t small_ns = 0;
+    fprintf(out, "  GIL wait  removed %s of all threads: ", gs_fmt_ns(m->gil_wait_ns).s);
+    put_part("became running", gs_migration_running_ns(m), out);
+    for (size_t k = 0; k < m->n_parts; k++) {
+        const struct gs_time_part *part = &m->parts[(k + GS_N_TIMES) % m->n_parts];
+        if (part->kind <= GS_TIME_NATIVE)
+            continue;
+        if ((uint64_t)llabs(part->became_ns) * LEAST_PART < m->gil_wait_ns) {
+            small_ns += part->became_ns;
+            continue;
+        }
+        fputs(", ", out);
+        char *what = part->what ? gs_xasprintf("wait for %s", part->what) : NULL;
+        put_part(what ? what : texts[part->kind], part->became_ns, out);
+        free(what);
+    }
+    if (small_ns) {
+        fputs(", ", out);
+        put_part("else", small_ns, out);
+    }
+    fputs("\n", out);
+}
+
+static void put_estimate(const struct gs_whatif_process *p, FILE *out)
+{
+    const struct gs_whatif *w = &p->prediction;
     fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s\n", w->at.p50, w->at.p10,
-            w->at.p90, "ABC"[w->grade], gs_verdict_names[w->verdict]);
+            w->at.p90, "ABC"[w->grade], gs_verdict_names[p->verdict]);
     put_curve(w, out);
     put_drivers(w, out);
-    fprintf(out,
-            "  the %s of waiting for the GIL: of it remain %s of waiting for locks, %s for queues, "
-            "%s for other wake-ups; CPU time %.2f times\n",
-            gs_fmt_ns(w->gil_wait_ns).s, gs_fmt_ns(w->lock_wait_ns).s,
-            gs_fmt_ns(w->queue_wait_ns).s, gs_fmt_ns(w->wake_wait_ns).s, w->core_time);
+    put_migration(w, out);
+    fprintf(out, "  CPU time  %.2f times that of the recording\n", w->core_time);
     put_changes(w, out);
 }
 
 #define MOST_EXTENSIONS 6u
 
+static void put_names(const struct gs_whatif_process *p, enum gs_gil_answer answer, FILE *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_extensions && n <= MOST_EXTENSIONS; i++) {
+        if (p->extensions[i].answer != answer)
+            continue;
+        char *name = gs_fmt_safe(gs_fmt_basename(p->extensions[i].path), 60);
+        fprintf(out, " %s", n++ < MOST_EXTENSIONS ? name : "...");
+        free(name);
+    }
+    fputs("\n", out);
+}
+
+/* Of those that are not known one reason, which mostly is the same for all. */
+static void put_unknown(const struct gs_whatif_process *p, FILE *out)
+{
+    const char *why = NULL;
+    for (size_t i = 0; i < p->n_extensions && !why; i++)
+        why = p->extensions[i].why;
+    fprintf(out, "            %zu not known (%s):", p->n_answers[GS_GIL_UNKNOWN], why);
+    put_names(p, GS_GIL_UNKNOWN, out);
+}
+
 static void put_extensions(const struct gs_whatif_process *p, FILE *out)
 {
+    const struct gs_range_of *s = &p->prediction.if_gil_is_back;
     if (!p->n_extensions)
         return;
     fprintf(out,
-            "  %zu extension modules have to be there for free-threaded Python, and say that they "
-            "need no GIL (one that does not brings it back):\n           ",
-            p->n_extensions);
-    for (size_t i = 0; i < p->n_extensions && i < MOST_EXTENSIONS; i++) {
-        char *name = gs_fmt_safe(gs_fmt_basename(p->extensions[i]), 60);
-        fprintf(out, " %s", name);
-        free(name);
+            "  extensions %zu have to be there for free-threaded Python; %zu say that they need "
+            "no GIL\n",
+            p->n_extensions, p->n_answers[GS_GIL_NOT_NEEDED]);
+    if (p->n_answers[GS_GIL_NOT_SAID]) {
+        fprintf(out, "            %zu do not say so, and bring it back",
+                p->n_answers[GS_GIL_NOT_SAID]);
+        if (p->has_program)
+            fprintf(out, " (S %.2f [p10 %.2f, p90 %.2f] until ported)", s->p50, s->p10, s->p90);
+        fputs(":", out);
+        put_names(p, GS_GIL_NOT_SAID, out);
     }
-    fputs(p->n_extensions > MOST_EXTENSIONS ? " ...\n" : "\n", out);
+    if (p->n_answers[GS_GIL_UNKNOWN])
+        put_unknown(p, out);
 }
 
 /* It may hold text of the capture. */
@@ -160,7 +231,7 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
     if (w->why_not || p->why_not)
         put_why(w->why_not ? w->why_not : p->why_not, out);
     else
-        put_estimate(w, out);
+        put_estimate(p, out);
     put_extensions(p, out);
 }
 
@@ -175,7 +246,7 @@ bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_opti
         put_process(&job->processes[i], out);
     fputs(
         "\nnot covered: whether the program is correct without the GIL; contention of objects that "
-        "threads share; extensions that bring the GIL back\n",
+        "threads share; modules that are imported only without the GIL\n",
         out);
     return !ferror(out);
 }

@@ -17,6 +17,9 @@ import pytest
 
 from conftest import ROOT, clean_env, run_bounded
 
+sys.path.insert(0, str(ROOT / "tests" / "lint"))
+from check_generated import written_out  # noqa: E402
+
 CONTEND = """
 import threading, time
 def outer():
@@ -36,7 +39,7 @@ OPTION = re.compile(
 
 def option_table():
     """(command, long name or None, letter or None)"""
-    text = (ROOT / "analyzer" / "options.def").read_text()
+    text = written_out((ROOT / "analyzer" / "options.def").read_text())
     for cmd, name, letter, _ in OPTION.findall(text):
         yield (cmd, None if name == "NULL" else name.strip('"'),
                None if letter == "0" else letter.strip("'"))

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """gilscope whatif and calibrate with real recordings: what they say, and when they say nothing. Whether predictions
 come true is for tests/whatif/validate."""
+import base64
+import gzip
 import json
+import re
 import sys
 
 import pytest
@@ -54,6 +57,12 @@ def test_a_range_for_each_primitive(recorded, whatif, name):
         check_order(c)
     assert got["curve"][0]["s_p50"] <= got["curve"][2]["s_p50"] + 0.02
     assert abs(sum(got["driven_by"].values()) - 1) < 0.01
+    migration, process = got["migration"], got["processes"][0]
+    assert sum(part["became_ns"] for part in migration["parts"]) == migration["gil_wait_ns"]
+    recorded = sum(part["recorded_ns"] for part in migration["parts"]) + migration["gil_wait_ns"]
+    assert recorded == process["threads"] * process["wall_ns"]
+    waits = [part for part in migration["parts"] if part["kind"] in ("lock", "queue", "wake")]
+    assert sum(part["recorded_ns"] for part in waits) == process["blocked_ns"]
 
 
 SHARED = """
@@ -115,6 +124,45 @@ def test_bounds_only(recorded, whatif, options, why):
     assert (got["grade"], got["verdict"]) == ("C", "insufficient") and why in got["why_not"]
     assert got["s_p50"] is None and got["s_p10"] is None and got["s_max"] >= 0.9
     assert all(c["s_p50"] is None for c in got["curve"])
+
+
+def report_data(page):
+    blocks = re.findall(r'<script type="application/octet-stream" class="gs-data">([^<]*)</script>', page.read_text())
+    return json.loads(gzip.decompress(b"".join(map(base64.b64decode, blocks))))
+
+
+@pytest.mark.pythons(min=(3, 13), max=(3, 13))
+def test_the_report_has_the_same_numbers(recorded, whatif, gilscope, tmp_path):
+    capture, page = recorded("V2-20", "--locks"), tmp_path / "x.html"
+    gilscope("report", "--whatif", "--cores", "4", "--target", "3.13t", "-o", page, capture)
+    data = report_data(page)
+    got = whatif("--cores", 4, "--target", "3.13t", capture)["processes"]
+    (saved,) = data["savings"]["processes"]
+    nodes = [row.pop("node") for row in saved["migration"]["parts"] + saved["what_if"]]
+    assert saved.pop("process") == 0 and [saved] == got and data["savings"]["target"] == "3.13t"
+    names = [row["what"] for row in got[0]["migration"]["parts"] + got[0]["what_if"]]
+    lock = nodes[next(i for i, name in enumerate(names) if "workloads.py" in name)]
+    files = []
+    while lock:
+        files.append(data["frames"]["file"][data["nodes"]["frame"][lock]])
+        lock = data["nodes"]["parent"][lock]
+    assert any(name.endswith("workloads.py") for name in files)
+    finding = data["findings"][0]
+    assert finding["id"] == "savings" and "%.2f times as fast" % got[0]["s_p50"] in finding["claim"]
+
+
+@pytest.mark.pythons(min=(3, 13), max=(3, 13))
+def test_the_report_without_a_number(recorded, gilscope, tmp_path):
+    page = tmp_path / "x.html"
+    capture = recorded("V1-call")
+    gilscope("report", "--whatif", "-o", page, capture)
+    data = report_data(page)
+    assert "cannot be said" in data["findings"][0]["claim"] and data["savings"]["processes"][0]["s_p50"] is None
+    gilscope("report", "-f", "-o", page, capture)
+    data = report_data(page)
+    assert "savings" not in data and all(f["id"] != "savings" for f in data["findings"])
+    for option in (("--cores", "4"), ("--target", "3.14t"), ("--calibration", "x.cal")):
+        assert "--whatif" in gilscope("report", *option, "-o", page, capture, expect_rc=2).stderr
 
 
 def test_free_threaded_is_no_subject(record, free_threaded_python, whatif):

@@ -17,9 +17,18 @@ def variables():
     return set(re.findall(r"^GS_CONFIG\((GILSCOPE_\w+)", text, re.MULTILINE))
 
 
+def written_out(text):
+    """options.def, with what several commands share in its place."""
+    for name, body in re.findall(r"^#define (GS_\w+)\(cmd\) \\\n((?:.*\\\n)*.*\n)", text, re.MULTILINE):
+        lines = re.sub(r" *\\$|^    ", "", body, flags=re.MULTILINE)
+        for use, command in re.findall(r"^(%s\((\w+)\))$" % name, text, re.MULTILINE):
+            text = text.replace(use + "\n", lines.replace("(cmd,", "(%s," % command))
+    return text
+
+
 def options():
     """(command, long name or '', letter or '', variable or '') of each option."""
-    text = (ROOT / "analyzer/options.def").read_text()
+    text = written_out((ROOT / "analyzer/options.def").read_text())
     pattern = re.compile(
         r"^GS_OPTION\((\w+), \w+,\s*(%s),\s*('.'|0),\s*%s,\s*(%s)," % (STRING, STRING, STRING),
         re.MULTILINE)

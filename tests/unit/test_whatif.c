@@ -28,7 +28,7 @@ static void put_lock_event(struct cap *c, uint64_t kind, uint64_t types, const c
         c->n_records++;
 }
 
-/* Threads 0 and 1, and a stack. */
+/* Threads 0 and 1, and a stack of each. */
 static void begin(struct cap *c, bool locks)
 {
     cap_open(c, 7);
@@ -38,6 +38,8 @@ static void begin(struct cap *c, bool locks)
     cap_thread(c, 1, "worker");
     cap_code(c, 1, "app.py", "run", 10);
     cap_stack2(c, 1, 1, 1);
+    cap_code(c, 2, "app.py", "other", 30);
+    cap_stack2(c, 2, 2, 1);
     if (locks)
         put_lock_event(c, GS_EVENT_LOCKS, GS_SYNC_LOCK | GS_SYNC_RLOCK, "");
 }
@@ -55,7 +57,7 @@ static void put_turns(struct cap *c, size_t n, uint64_t hold_ns)
             .thread = i % 2,
             .flags = GS_SLICE_TURN | GS_SLICE_FORCED | (waited ? GS_SLICE_WAIT : 0),
             .hold = hold_ns,
-            .hold_stack = 1,
+            .hold_stack = 1 + i % 2,
             .wait = waited ? hold_ns : 0,
             .wait_ds = waited ? 1 : 0,
             .wait_stack = waited ? 1 : 0,
@@ -112,6 +114,31 @@ static void near(double got, double wanted)
         fail_msg("%f is not %f", got, wanted);
 }
 
+/* In ns of all threads, and the part's name. Whatever the parts are, they add up. */
+static int64_t became(const struct gs_whatif *w, enum gs_time_kind kind, const char *what)
+{
+    const struct gs_migration *m = &w->migration;
+    int64_t found = INT64_MIN, sum = 0;
+    for (size_t i = 0; i < m->n_parts; i++) {
+        const struct gs_time_part *part = &m->parts[i];
+        sum += part->became_ns;
+        if (part->kind == kind && (what ? part->what && !strcmp(part->what, what) : !part->what))
+            found = part->became_ns;
+    }
+    assert_int_equal(sum, m->gil_wait_ns);
+    assert_true(found > INT64_MIN);
+    return found;
+}
+
+static const struct gs_change *change_named(const struct gs_whatif *w, const char *what)
+{
+    for (size_t i = 0; i < w->n_changes; i++)
+        if (strcmp(w->changes[i].what, what) == 0)
+            return &w->changes[i];
+    fail_msg("nobody asks: %s", what);
+    return NULL;
+}
+
 /* Two threads that compute 10 ms each, half a millisecond at a time. */
 static void threads_that_share_nothing(void **state)
 {
@@ -132,6 +159,16 @@ static void threads_that_share_nothing(void **state)
     assert_true(p->prediction.at.p50 > 0.97 * 20 / 10.5 / TOGETHER);
     assert_true(p->prediction.at.p50 < 1.005 * 20 / 10.5 / TOGETHER);
     near(p->prediction.curve[0].p50, 1);
+    /* 20 ms of two threads: 10.5 ms of each 20.8 of work and 1.04 of nothing, 20 / 10.92 times */
+    near((double)became(&p->prediction, GS_TIME_PYTHON, NULL), 18.095 * MS);
+    near((double)became(&p->prediction, GS_TIME_IDLE, NULL), 0.905 * MS);
+    assert_int_equal(became(&p->prediction, GS_TIME_LOCK, NULL), 0);
+    /* Without one thread's work the other's 10 ms are left. */
+    const struct gs_change *f = change_named(&p->prediction, "if other (app.py) took no time");
+    near(f->s, 20 / 10.4);
+    assert_int_equal(f->stack->n, 2);
+    assert_string_equal(f->stack->frames[1].func, "other");
+    near(change_named(&p->prediction, "if run (app.py) took no time")->s, 20 / 10.4);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -227,8 +264,9 @@ static void a_lock_that_the_gil_kept_free(void **state)
     near(w->s_max_if_not_faster, 20.0 / 16);
     assert_string_equal(w->limited_by, "lock at app.py:10 run");
     assert_true(w->at.p50 > 1.1 && w->at.p50 <= 20.0 / 16 / TOGETHER + 0.01);
-    assert_string_equal(w->changes[0].what, "without waiting for lock at app.py:10 run");
-    near(w->changes[0].s, 20.0 / 10.5 / TOGETHER);
+    assert_true(became(w, GS_TIME_LOCK, "lock at app.py:10 run") > 3 * MS);
+    const struct gs_change *free = change_named(w, "without waiting for lock at app.py:10 run");
+    near(free->s, 20.0 / 10.5 / TOGETHER);
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -257,6 +295,7 @@ static void what_another_thread_lets_go_is_a_signal(void **state)
     struct gs_whatif_process *p = &job.processes[0];
     assert_null(p->why_not);
     assert_int_equal(p->blocked_ns, 5 * MS);
+    assert_int_equal(p->prediction.migration.parts[GS_TIME_WAKE].recorded_ns, 5 * MS);
     assert_true(p->prediction.at.p50 < 1.15); /* one behind the other, as before */
     gs_whatif_job_free(&job);
     cap_close(&c);
@@ -276,15 +315,15 @@ static void who_waits_for_a_thread_to_run_has_made_it(void **state)
     };
     const struct cap_sync rows[] = {
         {1000 + MS / 2, 0, GS_SYNC_ACQUIRED, LOCK, 100, 1},
-        {1000 + 12 * MS - 1000, 2, GS_SYNC_RELEASED, LOCK, 0, 2},
+        {1000 + 12 * MS - 1000, 2, GS_SYNC_RELEASED, LOCK, 0, 3},
         {1000 + 12 * MS + 1000, 0, GS_SYNC_ACQUIRED, LOCK, 11 * MS + 2000, 1},
     };
     struct cap c;
     begin(&c, true);
     cap_thread(&c, 2, "late");
-    cap_code(&c, 2, "threading.py", "Condition.notify", 370);
+    cap_code(&c, 4, "threading.py", "Condition.notify", 370);
     cap_code(&c, 3, "threading.py", "_bootstrap_inner", 1000);
-    cap_stack2(&c, 2, 2, 3);
+    cap_stack2(&c, 3, 4, 3);
     cap_end_records(&c);
     cap_slices(&c, turns, 4);
     put_syncs(&c, rows, 3);
@@ -348,8 +387,8 @@ static void begin_server(struct cap *c, const char *file, const char *function)
     struct cap_row turns[REQUESTS];
     struct cap_sync looks[REQUESTS];
     begin(c, true);
-    cap_code(c, 2, file, function, 290);
-    cap_stack2(c, 2, 2, 1);
+    cap_code(c, 3, file, function, 290);
+    cap_stack2(c, 3, 3, 1);
     cap_end_records(c);
     for (size_t i = 0; i < REQUESTS; i++) {
         uint64_t t = 1000 + i * 5 * MS;
@@ -358,7 +397,7 @@ static void begin_server(struct cap *c, const char *file, const char *function)
                                     .thread = i % 2,
                                     .flags = GS_SLICE_TURN,
                                     .hold = MS,
-                                    .hold_stack = 2};
+                                    .hold_stack = 3};
         looks[i] = (struct cap_sync){t, i % 2, GS_SYNC_CPU, 0, (i / 2) * MS, 0};
     }
     cap_slices(c, turns, REQUESTS);

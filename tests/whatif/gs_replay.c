@@ -155,8 +155,9 @@ static void print_run(const struct gs_program *p)
         gs_sweeper_run(sweeper, &sweep);
     printf("{\"makespan_ns\": %" PRIu64 ", \"py_ns\": %" PRIu64 ", \"native_ns\": %" PRIu64
            ", \"latency_ns\": %" PRIu64 ", \"gc_ns\": %" PRIu64 ", \"gil_ns\": %" PRIu64
-           ", \"flips\": %" PRIu64 ", \"deadlock\": %s, \"steps\": %" PRIu64,
-           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.gil_ns, r.flips,
+           ", \"idle_ns\": %" PRIu64 ", \"flips\": %" PRIu64
+           ", \"deadlock\": %s, \"steps\": %" PRIu64,
+           r.makespan_ns, r.py_ns, r.native_ns, r.latency_ns, r.gc_ns, r.gil_ns, r.idle_ns, r.flips,
            r.deadlock ? "true" : "false", r.steps);
     print_marks(p, &r);
     print_objects(p, &r, false);

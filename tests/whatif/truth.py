@@ -60,6 +60,7 @@ class Runner:
         self.left = 0  # to compute, ticks of CPU time
         self.ends = 0  # when it has slept enough
         self.base = 0  # what its sums began with: `left` or `ends` of the same base compare exactly
+        self.began = self.ended = 0
         self.joiners, self.trace = collections.deque(), []
         self.again = None  # the lock that it was woken to ask for again
         self.asked = self.timeout = None  # when it first asked for what it waits for
@@ -147,7 +148,7 @@ class World:
         self.end(thread)
 
     def end(self, thread):
-        thread.state = "ended"
+        thread.state, thread.ended = "ended", self.now
         while thread.joiners:
             self.wake(thread.joiners.popleft())
 
@@ -259,7 +260,7 @@ class World:
     def do_start(self, thread, op):
         other = self.by_name[op.name]
         assert other.state == "late", "%s is started twice" % op.name
-        other.state = "ready"
+        other.state, other.began = "ready", self.now
         self.ready_now(other)
         return True
 
@@ -324,7 +325,9 @@ class World:
         held = [(name, lock) for name, lock in self.locks.items() if lock.owner is not None]
         for name, lock in held:
             self.hold[name] += self.now - lock.since
-        return {"makespan_ns": ns(self.now), "gc_ns": ns(self.total["gc"]), "flips": self.flips,
+        idle = sum(thread.began + (self.now - thread.ended if thread.state == "ended" else 0)
+                   for thread in self.threads if thread.state != "late")
+        return {"makespan_ns": ns(self.now), "gc_ns": ns(self.total["gc"]), "idle_ns": ns(idle), "flips": self.flips,
                 **{kind + "_ns": ns(self.total[kind]) for kind in programs.TIMED}, "deadlock": self.deadlock,
                 "mark_ns": {str(number): ns(value) for number, value in self.marks.items()},
                 "mark_from_ns": first, "mark_to_ns": last,

@@ -2,6 +2,7 @@
 // Made-up report data, the same for the same seed: small stories to look at, hostile names, empty
 // captures, and trees of any size to measure with.
 import { MEMORY_STACKS, addMemory, hostileMemory, noArenas } from './fake_memory.mjs';
+import { BLOCKING, addSavings, hostileSavings } from './fake_savings.mjs';
 import { addCuda, hostileCuda, noCuda } from './fake_cuda.mjs';
 
 function random(seed) {
@@ -182,7 +183,7 @@ function findings(t, threads) {
   ];
 }
 
-export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {}, cuda = null } = {}) {
+export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {}, cuda = null, savings = null } = {}) {
   const rnd = random(seed);
   const t = makeTables();
   const rows = emptyRows();
@@ -194,11 +195,17 @@ export function fakeReport({ seed = 1, processes = 1, threads = 8, memory = {}, 
            processes: list, top_holders: [], top_waiters: [], findings: findings(t, threads), frames: t.frames, nodes: t.nodes,
            rows, chains: makeChains(t, rnd) };
   if (memory) addMemory(report, t, memory);
+  if (savings) addSavings(report, t, savings);
   return cuda ? addCuda(report, t, cuda) : report;
 }
 
 export function cudaReport({ processes = 1, ...cuda } = {}) {
   return fakeReport({ processes, cuda });
+}
+
+// With extension modules that bring the GIL back: modules: BLOCKING.
+export function savingsReport({ processes = 1, blocked = false, ...savings } = {}) {
+  return fakeReport({ processes, savings: blocked ? { modules: BLOCKING, ...savings } : savings });
 }
 
 // libcuda could not be recorded; a report all the same.
@@ -223,7 +230,7 @@ export const HOSTILE = {
 
 // Hostile text wherever a capture can put text.
 export function hostileReport() {
-  const r = fakeReport({ threads: 8, cuda: {} });
+  const r = fakeReport({ threads: 8, cuda: {}, savings: {} });
   const names = Object.values(HOSTILE);
   names.forEach((n, i) => {
     r.frames.func[i + 3] = n;
@@ -237,7 +244,7 @@ export function hostileReport() {
   r.findings[0].claim = HOSTILE.script;
   r.findings[0].severity = 'constructor';
   r.findings[0].suggestion = 'javascript:alert(1) ' + HOSTILE.image;
-  return hostileCuda(hostileMemory(r, HOSTILE.image), HOSTILE.image);
+  return hostileSavings(hostileCuda(hostileMemory(r, HOSTILE.image), HOSTILE.image), HOSTILE.image);
 }
 
 export function emptyReport() {
