@@ -102,24 +102,46 @@ static bool all_ended(const double *log_s, size_t n)
     return true;
 }
 
+static enum gs_verdict verdict_of(double log_s)
+{
+    return log_s > log(1.1)   ? GS_VERDICT_GAIN
+           : log_s < log(0.9) ? GS_VERDICT_LOSS
+                              : GS_VERDICT_NEUTRAL;
+}
+
 /* The interval is wider where the replay went another way than the recording. */
 static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt)
 {
     qsort(log_s, n, sizeof(*log_s), by_value);
     double mid = quantile(log_s, n, 0.5), top = log(at->s_max);
-    double lo = mid + (quantile(log_s, n, 0.1) - mid) * (1 + doubt);
-    double hi = mid + (quantile(log_s, n, 0.9) - mid) * (1 + doubt);
-    at->p50 = exp(fmin(mid, top));
-    at->p10 = exp(fmin(lo, top));
-    at->p90 = exp(fmin(hi, top));
+    for (size_t i = 0; i < n; i++)
+        log_s[i] = fmin(mid + (log_s[i] - mid) * (1 + doubt), top);
+    at->p50 = exp(quantile(log_s, n, 0.5));
+    at->p10 = exp(quantile(log_s, n, 0.1));
+    at->p90 = exp(quantile(log_s, n, 0.9));
 }
 
-/* Share of what the draws differ by that goes with one coordinate alone. */
-static void find_drivers(const double *log_s, size_t n, double *shares)
+/* What most draws say: whoever believes the draws is right most often with that. */
+static void judge(const double *log_s, size_t n, struct gs_whatif *out)
 {
-    double mean = 0, sum = 0;
+    size_t votes[GS_VERDICT_INSUFFICIENT] = {0};
+    for (size_t i = 0; i < n; i++)
+        votes[verdict_of(log_s[i])]++;
+    for (int v = 0; v < GS_VERDICT_INSUFFICIENT; v++)
+        if (votes[v] > votes[out->verdict])
+            out->verdict = (enum gs_verdict)v;
+    out->verdict_share = (double)votes[out->verdict] / (double)n;
+}
+
+/* Share of what the draws differ by that goes with one coordinate alone. What goes with two
+ * together, or not in a straight line, goes with none. */
+static void find_drivers(const double *log_s, size_t n, struct gs_whatif *out)
+{
+    double mean = 0, yy = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
         mean += log_s[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        yy += (log_s[i] - mean) * (log_s[i] - mean);
     for (unsigned d = 0; d < GS_N_UNKNOWNS; d++) {
         double xy = 0, xx = 0;
         for (size_t i = 0; i < n; i++) {
@@ -128,23 +150,36 @@ static void find_drivers(const double *log_s, size_t n, double *shares)
             xy += (u[d] - 0.5) * (log_s[i] - mean);
             xx += (u[d] - 0.5) * (u[d] - 0.5);
         }
-        shares[d] = xx > 0 ? xy * xy / xx : 0;
-        sum += shares[d];
+        out->driven_by[d] = xx > 0 && yy > 0 ? xy * xy / (xx * yy) : 0;
+        sum += out->driven_by[d];
     }
-    for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)
-        shares[d] = sum > 0 ? shares[d] / sum : 0;
+    /* Of few draws the coordinates are not quite even. */
+    for (unsigned d = 0; d < GS_N_UNKNOWNS && sum > 1; d++)
+        out->driven_by[d] /= sum;
+    out->driven_by_none = sum < 1 ? 1 - sum : 0;
 }
 
+/* Of long programs fewer: they are no less even. */
+static size_t draws_for(const struct gs_capture_program *c, size_t n)
+{
+    size_t most = MOST_STEPS / (c->program.n_ops + 1);
+    return most < n ? (most > LEAST_DRAWS ? most : LEAST_DRAWS) : n;
+}
+
+/* all: of the cores asked for, where what drives it and the verdict are asked for, too; or NULL. */
 static bool replay_at(const struct gs_capture_program *c, const struct gs__model *m, unsigned jobs,
-                      struct gs_speedup *at, size_t n, double doubt, double *shares)
+                      struct gs_speedup *at, double doubt, struct gs_whatif *all)
 {
     struct study s = {.c = c, .model = m, .cores = at->cores};
+    size_t n = draws_for(c, all ? GS_DRAWS : GS_CURVE_DRAWS);
     replay_all(&s, n, jobs);
     bool ended = all_ended(s.log_s, n);
-    if (ended && shares)
-        find_drivers(s.log_s, n, shares);
+    if (ended && all)
+        find_drivers(s.log_s, n, all);
     if (ended)
         set_quantiles(at, s.log_s, n, doubt);
+    if (ended && all)
+        judge(s.log_s, n, all);
     free(s.log_s);
     return ended;
 }
@@ -163,20 +198,6 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
 }
 
 /* ---- all of it ---- */
-
-/* Of long programs fewer: they are no less even. */
-static size_t draws_for(const struct gs_capture_program *c, size_t n)
-{
-    size_t most = MOST_STEPS / (c->program.n_ops + 1);
-    return most < n ? (most > LEAST_DRAWS ? most : LEAST_DRAWS) : n;
-}
-
-static enum gs_verdict judge(const struct gs_speedup *at)
-{
-    if (isnan(at->p50))
-        return GS_VERDICT_INSUFFICIENT;
-    return at->p50 > 1.1 ? GS_VERDICT_GAIN : at->p50 < 0.9 ? GS_VERDICT_LOSS : GS_VERDICT_NEUTRAL;
-}
 
 static void list_curve(struct gs_whatif *out)
 {
@@ -198,7 +219,7 @@ static void find_curve(const struct gs_capture_program *c, const struct gs__mode
             continue;
         bound_at(c, m, at);
         if (out->grade != GS_GRADE_C)
-            replay_at(c, m, jobs, at, draws_for(c, GS_CURVE_DRAWS), doubt, NULL);
+            replay_at(c, m, jobs, at, doubt, NULL);
     }
     for (size_t i = 0; i < out->n_curve && !out->break_even_cores; i++)
         if (out->curve[i].p10 > 1)
@@ -232,15 +253,15 @@ void gs_whatif_estimate(const struct gs_capture_program *c, const char *why_not,
     double doubt = gs__replay_median(c, &m, out);
     bool ended = doubt >= 0;
     if (!why_not && ended)
-        ended = replay_at(c, &m, options->jobs, &out->at, draws_for(c, GS_DRAWS), doubt,
-                          out->driven_by);
+        ended = replay_at(c, &m, options->jobs, &out->at, doubt, out);
     if (!why_not && !ended)
         why_not = "replayed without the GIL, its threads would wait for each other for ever: "
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
     out->grade = why_not ? GS_GRADE_C : grade(options, doubt);
-    out->verdict = judge(&out->at);
-    if (!why_not)
+    if (why_not)
+        out->verdict = GS_VERDICT_INSUFFICIENT;
+    else
         gs__find_changes(c, &m, out);
     find_curve(c, &m, options->jobs, doubt, out);
 }

@@ -73,6 +73,21 @@ static void put_migration(struct gs_json *j, const struct gs_whatif *w)
     gs_json_end_object(j);
 }
 
+static void put_measured(struct gs_json *j, const struct gs_calibration *c)
+{
+    gs_json_key(j, "measured");
+    gs_json_begin_array(j);
+    if (c)
+        gs_json_string(j, "cap");
+    if (c && c->has_s)
+        gs_json_string(j, "s");
+    if (c && c->has_threads)
+        gs_json_string(j, "threads");
+    if (c && c->has_wake)
+        gs_json_string(j, "wake");
+    gs_json_end_array(j);
+}
+
 /* The keys of a process; the first process's stand at the top, too. */
 static void put_prediction(struct gs_json *j, const struct gs_whatif_options *options,
                            const struct gs_whatif_process *p)
@@ -85,12 +100,14 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     gs_json_kv_string(j, "grade", grades[why ? GS_GRADE_C : w->grade]);
     gs_json_kv_string(j, "mode", gs_whatif_is_calibrated(options) ? "calibrated" : "prior");
     gs_json_kv_string(j, "verdict", gs_verdict_names[why ? GS_VERDICT_INSUFFICIENT : w->verdict]);
+    kv_ratio(j, "verdict_share", why ? NAN : w->verdict_share);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
     kv_ratio(j, "core_time", w->core_time);
     put_curve(j, w);
     put_drivers(j, w);
+    kv_ratio(j, "driven_by_none", w->driven_by_none);
     put_migration(j, w);
     kv_ratio(j, "s_median", w->s_median);
     put_changes(j, w);
@@ -125,6 +142,7 @@ bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_opti
     gs_json_init(&j, out, true);
     gs_json_begin_object(&j);
     gs_json_kv_string(&j, "target", options->target->name);
+    put_measured(&j, options->calibration);
     if (job->n_processes)
         put_prediction(&j, options, &job->processes[0]);
     gs_json_key(&j, "processes");
