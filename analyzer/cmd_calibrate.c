@@ -71,28 +71,29 @@ static int find(const char *name, char out[PATH_MAX])
     return GS_EXIT_OK;
 }
 
-/* The numbers of the line 'cap', or none where they are to be measured. */
-static int base_cap(const char *path, char **out)
+/* Lines of what is not to be measured again; the caller frees it. */
+static int base_lines(const char *path, char **out)
 {
     static struct gs_calibration base;
     struct gs_error err = {0};
-    *out = gs_xstrndup("", 0);
+    size_t n;
     if (path && gs_calibration_load(&base, path, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
-    for (unsigned k = 0; path && k < base.n_cap; k++) {
-        char *longer = gs_xasprintf("%s%s%.4f", *out, k ? " " : "", base.cap[k]);
-        free(*out);
-        *out = longer;
-    }
+    FILE *text = open_memstream(out, &n);
+    if (!text)
+        return gs_cmd_fail(GS_EXIT_FAILED, "calibrate: out of memory");
+    if (path)
+        gs_calibration_put_base(&base, text);
+    fclose(text);
     return GS_EXIT_OK;
 }
 
-static int measure(const struct gs_args *args, char *python, char *python_t, char *cap)
+static int measure(const struct gs_args *args, char *python, char *python_t, char *base)
 {
     static struct gs_calibration check;
     const char *why;
     char **argv = gs_xcalloc((size_t)args->n_rest + 8, sizeof(*argv));
-    char *const begin[] = {python, "-I", "-c", (char *)gs_calibrate_py, "measure", python_t, cap};
+    char *const begin[] = {python, "-I", "-c", (char *)gs_calibrate_py, "measure", python_t, base};
     memcpy(argv, begin, sizeof(begin));
     memcpy(argv + sizeof(begin) / sizeof(*begin), args->rest, (size_t)args->n_rest * sizeof(*argv));
     char *text = output_of(argv);
@@ -128,11 +129,11 @@ int gs_cmd_calibrate(int argc, char **argv)
     code = find(with_gil ? with_gil : "python3", python);
     if (code == GS_EXIT_OK && without)
         code = find(without, python_t);
-    char *cap = NULL;
+    char *base = NULL;
     if (code == GS_EXIT_OK)
-        code = base_cap(args.value[GS_OPT_calibrate_base], &cap);
+        code = base_lines(args.value[GS_OPT_calibrate_base], &base);
     if (code == GS_EXIT_OK)
-        code = measure(&args, python, python_t, cap);
-    free(cap);
+        code = measure(&args, python, python_t, base);
+    free(base);
     return code;
 }

@@ -197,13 +197,27 @@ static void walk_syncs(struct gs__finder *f)
     free(order);
 }
 
+/* From 3.13 on threads are joined by no lock: the last that a thread does is to say that it ends.
+ */
+static bool is_join(struct gs__finder *f, const struct gs_edge_row *edge)
+{
+    const struct gs_evidence *e = f->e;
+    size_t end = e->turn_from[edge->waker + 1];
+    return edge->waker != edge->thread && gs__place_of(f, edge->node) == GS__JOINS &&
+           end > e->turn_from[edge->waker] && edge->post_ns >= e->turns[end - 1].acq_ns;
+}
+
 static void walk_edges(struct gs__finder *f)
 {
     for (size_t i = 0; i < f->e->n_edges; i++) {
         const struct gs_edge_row *edge = &f->e->edges[i];
         if (f->explained[i])
             continue;
-        gs__wake_as_recorded(f, edge, edge->began_ns);
+        if (is_join(f, edge))
+            gs__add_act(f, edge->began_ns, edge->thread,
+                        gs_op_on(GS_OP_JOIN, f->p->threads[edge->waker].object));
+        else
+            gs__wake_as_recorded(f, edge, edge->began_ns);
         gs__add_cover(f, edge->thread, edge->began_ns, edge->wake_ns, false);
     }
 }

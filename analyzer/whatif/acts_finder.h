@@ -53,6 +53,7 @@ enum gs__place {
     GS__WAITS_AT_BARRIER, /* in Condition.wait itself */
     GS__OPENS_BARRIER,    /* in Condition.notify itself */
     GS__SAYS_IT_RUNS,     /* a new thread, in Condition.notify itself: Thread.start waits for it */
+    GS__JOINS,            /* in Thread.join, or in what waits for all threads at the end */
 };
 
 struct gs__finder {

@@ -50,6 +50,9 @@ char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node)
 static enum gs__place look_at(const struct gs_stacks *s, uint32_t node)
 {
     bool waits = false, itself_waits = node && is_function(s, node, "threading.py", "wait");
+    if (node && (is_function(s, node, "threading.py", "join") ||
+                 is_function(s, node, "threading.py", "_shutdown")))
+        return GS__JOINS;
     bool itself_wakes = node && is_function(s, node, "threading.py", "notify");
     for (unsigned up = 0; node && up < FRAMES_UP; up++, node = s->nodes[node].parent) {
         waits |= is_function(s, node, "threading.py", "wait");

@@ -88,7 +88,7 @@ bool gs__queue_row(struct gs__finder *f, size_t i)
     const struct gs_sync_row *s = &f->e->syncs[i];
     struct gs__queue_call *call = &f->calls[s->thread];
     enum gs__place place = gs__place_of(f, s->node);
-    if (place == GS__ELSEWHERE) {
+    if (place == GS__ELSEWHERE || place == GS__JOINS) {
         call->active = false;
         return false;
     }

@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: MIT
 """What gilscope calibrate runs: measures a machine, and a free-threaded Python beside one with the GIL.
 
-usage: python -c TEXT measure PYTHON_T|'' CAP|'' [PROGRAM ARGS...]    prints it; CAP: numbers measured before
+usage: python -c TEXT measure PYTHON_T|'' BASE|'' [PROGRAM ARGS...]   prints it; BASE: lines measured before
        python -c TEXT count KERNEL BEGIN SECONDS               loops a second of one kernel, from BEGIN on
        python -c TEXT time KERNEL SECONDS                      least seconds that a loop takes
        python -c TEXT collect CONTAINERS                       ns of a collection for each of them, at least
+       python -c TEXT together KERNEL THREADS                  seconds that a loop takes while each thread has a core
+       python -c TEXT wake                                     ns to wake a parked thread: three quantiles
 
 cap(k), what k busy cores do together, is of k processes of this Python, which share nothing but the machine. s, how
-long free-threaded Python takes for the same work, is of one thread; of the program itself where it is given.
+long free-threaded Python takes for the same work, is of one thread; of the program itself where it is given. What s
+is multiplied with where several threads run (threads) is of kernels whose threads share code and no data, and wake
+of two threads that wake each other in turn; both without the GIL where there is such a Python.
 """
 import gc
 import math
 import os
+import queue
 import subprocess
 import sys
+import threading
 import time
 
 CAP_ROUNDS = 5
@@ -24,6 +30,11 @@ TIME_SECONDS = 0.08
 LEAST_SECONDS = 0.02
 GC_CONTAINERS = (100_000, 300_000, 1_000_000)
 GC_ROUNDS = 5
+WINDOWS, WINDOW_SECONDS = 120, 0.003  # of threads together
+HAD_A_CORE = 0.97  # of a window, by the thread's CPU clock
+LEAST_WINDOWS = 5
+MOST_TOGETHER = 8
+WAKE_BATCHES, WAKE_ROUNDS = 60, 50
 
 
 class Slotted:
@@ -117,11 +128,15 @@ def ask(python, *args):
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
 
 
-def answer(process):
+def answers(process):
     out, _ = process.communicate()
     if process.returncode:
         raise SystemExit("%s ended with %d" % (process.args[0], process.returncode))
-    return float(out)
+    return [float(word) for word in out.split()]
+
+
+def answer(process):
+    return answers(process)[0]
 
 
 def count(kernel, begin, seconds):
@@ -154,6 +169,59 @@ def collect(containers):
         gc.collect()
         best = min(best, time.process_time() - begin)
     print(best / len(gc.get_objects()) * 1e9 if alive else 0)
+
+
+def windows(kernel, begin, out):
+    """Appends seconds for a loop of the kernel, of each window; None: the thread had no core for all of it."""
+    for i in range(WINDOWS):
+        from_s = begin + i * WINDOW_SECONDS
+        while time.perf_counter() < from_s:
+            pass
+        n, wall, cpu = 0, time.perf_counter(), time.thread_time()
+        while time.perf_counter() < from_s + 0.7 * WINDOW_SECONDS:
+            kernel()
+            n += 1
+        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
+        out.append(wall / n if n and cpu >= HAD_A_CORE * wall else None)
+
+
+def together(kernel, k):
+    """Prints the median of the windows in which all had a core: on a busy machine, too, they then ran side by side."""
+    found, begin = [[] for _ in range(k)], time.perf_counter() + 0.02 + 0.002 * k
+    threads = [threading.Thread(target=windows, args=(kernel, begin, out)) for out in found]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    all_ran = [sum(times) / k for times in zip(*found) if None not in times]
+    print(quantile(all_ran, 0.5) if len(all_ran) >= LEAST_WINDOWS else math.nan)
+
+
+def reply(there, back):
+    while there.get():
+        back.put(1)
+
+
+def wake():
+    """A SimpleQueue's reader parks at once, where a lock would spin first."""
+    there, back = queue.SimpleQueue(), queue.SimpleQueue()
+    threading.Thread(target=reply, args=(there, back)).start()
+    found = []
+    for _ in range(WAKE_BATCHES):
+        begin = time.perf_counter()
+        for _ in range(WAKE_ROUNDS):
+            there.put(1)
+            back.get()
+        parked = time.perf_counter() - begin
+        for _ in range(WAKE_ROUNDS):  # what the two of them do beside waking
+            back.put(1)
+            back.get()
+            back.put(1)
+            back.get()
+        running = time.perf_counter() - begin - parked
+        found.append((parked - running) / (2 * WAKE_ROUNDS) * 1e9)
+    there.put(0)
+    print(*(round(min(max(quantile(found, q), 100), 1e7)) for q in (0.1, 0.5, 0.9)))
 
 
 def rate(kernel, k):
@@ -219,6 +287,18 @@ def ns_of_a_container(python):
     return sorted(answer(ask(python, "collect", n)) for n in GC_CONTAINERS)
 
 
+def s_of_threads(python_t, cap):
+    """Of all kernels: what a loop takes longer side by side than alone, beyond what cores take from each other."""
+    k, factors = min(len(cap), MOST_TOGETHER), []
+    for kernel in S_KERNELS if k > 1 else []:
+        alone, side_by_side = (answer(ask(python_t, "together", kernel.__name__, n)) for n in (1, k))
+        factors.append(side_by_side / alone * cap[k - 1] / k)
+    factors = [min(max(f, 0.5), 20) for f in factors if f == f]
+    if len(factors) <= len(S_KERNELS) / 2:
+        return None  # the machine has no cores to spare, or one only
+    return [quantile(factors, q) for q in (0.1, 0.5, 0.9)]
+
+
 def cpu_seconds(argv):
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -248,18 +328,40 @@ def check_free_threaded(python_t):
         raise SystemExit("%s is not free-threaded" % python_t)
 
 
-def measure(python_t, cap, *program):
+def version_of(python_t):
+    text = subprocess.check_output([python_t, "-c", "import sys; print('%d.%dt' % sys.version_info[:2])"])
+    return text.decode().strip()
+
+
+def lines(python_t, base, program):
+    """(what, its numbers), as measured, or measured before."""
+    version = version_of(python_t) if python_t else None
+    known = {what: list(map(float, numbers.split())) for what, numbers in base.items() if what != "target"}
+    cap = known.get("cap") or measure_cap(len(os.sched_getaffinity(0)))
+    same_python = base.get("target") == version
+    yield "cap", cap
+    wake = known.get("wake") if same_python else None
+    yield "wake", wake or answers(ask(python_t or sys.executable, "wake"))
+    yield "gc_gil", known.get("gc_gil") or [ns_of_a_container(sys.executable)[1]]
+    if not python_t:
+        return
+    yield "target", version
+    threads = known.get("threads") if same_python else None
+    threads = threads or s_of_threads(python_t, cap)
+    if threads:
+        yield "threads", threads
+    gc = known.get("gc") if same_python else None
+    yield "gc", gc or ns_of_a_container(python_t)
+    yield "s", s_of_program(python_t, program) if program else s_of_kernels(python_t)
+
+
+def measure(python_t, base, *program):
     if python_t:
         check_free_threaded(python_t)
     print("gilscope calibration 1")
     print("python %s" % sys.version.split()[0])
-    print("cap " + (cap or " ".join("%.4f" % c for c in measure_cap(len(os.sched_getaffinity(0))))))
-    print("gc_gil %.2f" % ns_of_a_container(sys.executable)[1])
-    if python_t:
-        version = subprocess.check_output([python_t, "-c", "import sys; print('%d.%dt' % sys.version_info[:2])"])
-        print("target " + version.decode().strip())
-        print("s %.4f %.4f %.4f" % (s_of_program(python_t, program) if program else s_of_kernels(python_t)))
-        print("gc %.2f %.2f %.2f" % tuple(ns_of_a_container(python_t)))
+    for what, value in lines(python_t, dict(line.split(" ", 1) for line in base.splitlines()), program):
+        print(what, value if isinstance(value, str) else " ".join("%.4f" % v for v in value))
 
 
 def main(what, *args):
@@ -270,6 +372,10 @@ def main(what, *args):
         least_time(kernels[args[0]], float(args[1]))
     elif what == "collect":
         collect(int(args[0]))
+    elif what == "together":
+        together(kernels[args[0]], int(args[1]))
+    elif what == "wake":
+        wake()
     else:
         measure(*args)
 

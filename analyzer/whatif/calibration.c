@@ -40,14 +40,39 @@ static const char *read_cap(struct gs_calibration *c, const char *rest)
     return fits ? NULL : "its line 'cap' is not 1 and numbers that never fall";
 }
 
-static const char *read_s(struct gs_calibration *c, const char *rest)
+/* p10, p50, p90: from least to most, the last at most `times` the first. */
+static bool read_range(struct gs_range_of *out, const char *rest, double least, double most,
+                       double times)
 {
     double v[3];
-    if (read_numbers(rest, v, 3, 0.3, 20) != 3 || !never_falls(v, 3) || v[2] > 4 * v[0])
-        return "its line 's' is not three numbers from 0.3 to 20 that never fall, and not far";
-    c->s = (struct gs_range_of){v[0], v[1], v[2]};
-    c->has_s = true;
-    return NULL;
+    if (read_numbers(rest, v, 3, least, most) != 3 || !never_falls(v, 3) || v[2] > times * v[0])
+        return false;
+    *out = (struct gs_range_of){v[0], v[1], v[2]};
+    return true;
+}
+
+static const char *read_s(struct gs_calibration *c, const char *rest)
+{
+    c->has_s = read_range(&c->s, rest, 0.3, 20, 4);
+    return c->has_s
+               ? NULL
+               : "its line 's' is not three numbers from 0.3 to 20 that never fall, and not far";
+}
+
+static const char *read_threads(struct gs_calibration *c, const char *rest)
+{
+    c->has_threads = read_range(&c->threads, rest, 0.5, 20, 40);
+    return c->has_threads
+               ? NULL
+               : "its line 'threads' is not three numbers from 0.5 to 20 that never fall";
+}
+
+static const char *read_wake(struct gs_calibration *c, const char *rest)
+{
+    c->has_wake = read_range(&c->wake_ns, rest, 100, 1e7, 1e5);
+    return c->has_wake
+               ? NULL
+               : "its line 'wake' is not three numbers from 100 to 10000000 that never fall";
 }
 
 static const char *read_gc(struct gs_calibration *c, const char *rest)
@@ -76,6 +101,10 @@ static const char *read_line(struct gs_calibration *c, const char *line)
         return read_gc(c, line + 3);
     if (strncmp(line, "gc_gil ", 7) == 0)
         return read_gc_gil(c, line + 7);
+    if (strncmp(line, "threads ", 8) == 0)
+        return read_threads(c, line + 8);
+    if (strncmp(line, "wake ", 5) == 0)
+        return read_wake(c, line + 5);
     if (strncmp(line, "target ", 7) == 0) {
         snprintf(c->target, sizeof(c->target), "%.15s", line + 7);
         return gs_target_find(c->target) ? NULL : "its target is none that is known";
@@ -106,6 +135,8 @@ enum gs_status gs_calibration_parse(struct gs_calibration *c, const char *text, 
         *why = "it has one of 'target' and 's' without the other";
     if (!*why && c->has_gc && !c->has_s)
         *why = "it has 'gc' without 'target'";
+    if (!*why && c->has_threads && !c->has_s)
+        *why = "it has 'threads' without 's'";
     return *why ? GS_ERR_CORRUPT : GS_OK;
 }
 
@@ -127,4 +158,23 @@ enum gs_status gs_calibration_load(struct gs_calibration *c, const char *path, s
                             "%s: %s; make one with gilscope calibrate --python EXE -o FILE", path,
                             why);
     return GS_OK;
+}
+
+static void put_range(const char *what, const struct gs_range_of *r, FILE *out)
+{
+    fprintf(out, "%s %.4f %.4f %.4f\n", what, r->p10, r->p50, r->p90);
+}
+
+void gs_calibration_put_base(const struct gs_calibration *c, FILE *out)
+{
+    fputs("cap", out);
+    for (unsigned k = 0; k < c->n_cap; k++)
+        fprintf(out, " %.4f", c->cap[k]);
+    fputs("\n", out);
+    if (c->has_wake)
+        put_range("wake", &c->wake_ns, out);
+    if (c->has_s)
+        fprintf(out, "target %s\n", c->target);
+    if (c->has_threads)
+        put_range("threads", &c->threads, out);
 }

@@ -64,25 +64,47 @@ static bool all_ended(const double *log_s, size_t n)
     return true;
 }
 
+static enum gs_verdict verdict_of(double log_s)
+{
+    return log_s > log(1.1)   ? GS_VERDICT_GAIN
+           : log_s < log(0.9) ? GS_VERDICT_LOSS
+                              : GS_VERDICT_NEUTRAL;
+}
+
 /* The interval is wider where the replay went another way than the recording. */
 static void set_quantiles(struct gs_speedup *at, double *log_s, size_t n, double doubt,
                           bool bounded)
 {
     qsort(log_s, n, sizeof(*log_s), by_value);
     double mid = quantile(log_s, n, 0.5), top = bounded ? log(at->s_max) : INFINITY;
-    double lo = mid + (quantile(log_s, n, 0.1) - mid) * (1 + doubt);
-    double hi = mid + (quantile(log_s, n, 0.9) - mid) * (1 + doubt);
-    at->p50 = exp(fmin(mid, top));
-    at->p10 = exp(fmin(lo, top));
-    at->p90 = exp(fmin(hi, top));
+    for (size_t i = 0; i < n; i++)
+        log_s[i] = fmin(mid + (log_s[i] - mid) * (1 + doubt), top);
+    at->p50 = exp(quantile(log_s, n, 0.5));
+    at->p10 = exp(quantile(log_s, n, 0.1));
+    at->p90 = exp(quantile(log_s, n, 0.9));
 }
 
-/* Share of what the draws differ by that goes with one coordinate alone. */
-static void find_drivers(const double *log_s, size_t n, double *shares)
+/* What most draws say: whoever believes the draws is right most often with that. */
+static void judge(const double *log_s, size_t n, struct gs_whatif *out)
 {
-    double mean = 0, sum = 0;
+    size_t votes[GS_VERDICT_INSUFFICIENT] = {0};
+    for (size_t i = 0; i < n; i++)
+        votes[verdict_of(log_s[i])]++;
+    for (int v = 0; v < GS_VERDICT_INSUFFICIENT; v++)
+        if (votes[v] > votes[out->verdict])
+            out->verdict = (enum gs_verdict)v;
+    out->verdict_share = (double)votes[out->verdict] / (double)n;
+}
+
+/* Share of what the draws differ by that goes with one coordinate alone. What goes with two
+ * together, or not in a straight line, goes with none. */
+static void find_drivers(const double *log_s, size_t n, struct gs_whatif *out)
+{
+    double mean = 0, yy = 0, sum = 0;
     for (size_t i = 0; i < n; i++)
         mean += log_s[i] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        yy += (log_s[i] - mean) * (log_s[i] - mean);
     for (unsigned d = 0; d < GS_N_UNKNOWNS; d++) {
         double xy = 0, xx = 0;
         for (size_t i = 0; i < n; i++) {
@@ -91,25 +113,30 @@ static void find_drivers(const double *log_s, size_t n, double *shares)
             xy += (u[d] - 0.5) * (log_s[i] - mean);
             xx += (u[d] - 0.5) * (u[d] - 0.5);
         }
-        shares[d] = xx > 0 ? xy * xy / xx : 0;
-        sum += shares[d];
+        out->driven_by[d] = xx > 0 && yy > 0 ? xy * xy / (xx * yy) : 0;
+        sum += out->driven_by[d];
     }
-    for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)
-        shares[d] = sum > 0 ? shares[d] / sum : 0;
+    /* Of few draws the coordinates are not quite even. */
+    for (unsigned d = 0; d < GS_N_UNKNOWNS && sum > 1; d++)
+        out->driven_by[d] /= sum;
+    out->driven_by_none = sum < 1 ? 1 - sum : 0;
 }
 
-/* Some results of the sweep, all of one number of cores. False: not all came to an end. */
+/* Some results of the sweep, all of one number of cores. all: of the cores asked for, where what
+ * drives it and the verdict are asked for, too; or NULL. False: not all came to an end. */
 static bool sum_draws(const struct gs_capture_program *c, const struct gs_replay_result *results,
-                      size_t n, double doubt, struct gs_speedup *at, double *shares)
+                      size_t n, double doubt, struct gs_speedup *at, struct gs_whatif *all)
 {
     double *log_s = gs_xmalloc(n, sizeof(*log_s));
     for (size_t i = 0; i < n; i++)
         log_s[i] = gs__log_speedup(c, &results[i]);
     bool ended = all_ended(log_s, n);
-    if (ended && shares)
-        find_drivers(log_s, n, shares);
+    if (ended && all)
+        find_drivers(log_s, n, all);
     if (ended)
         set_quantiles(at, log_s, n, doubt, !c->by_marks);
+    if (ended && all)
+        judge(log_s, n, all);
     free(log_s);
     return ended;
 }
@@ -128,20 +155,6 @@ static void bound_at(const struct gs_capture_program *c, const struct gs__model 
 }
 
 /* ---- what is asked ---- */
-
-/* Of long programs fewer: they are no less even. */
-static size_t draws_for(const struct gs_capture_program *c, size_t n)
-{
-    size_t most = MOST_STEPS / (c->program.n_ops + 1);
-    return most < n ? (most > LEAST_DRAWS ? most : LEAST_DRAWS) : n;
-}
-
-static enum gs_verdict judge(const struct gs_speedup *at)
-{
-    if (isnan(at->p50))
-        return GS_VERDICT_INSUFFICIENT;
-    return at->p50 > 1.1 ? GS_VERDICT_GAIN : at->p50 < 0.9 ? GS_VERDICT_LOSS : GS_VERDICT_NEUTRAL;
-}
 
 static void list_curve(struct gs_whatif *out)
 {
@@ -172,6 +185,13 @@ static enum gs_grade grade(const struct gs_capture_program *c,
 }
 
 /* ---- the sweep: all draws, the changes and the curve ---- */
+
+/* Of long programs fewer: they are no less even. */
+static size_t draws_for(const struct gs_capture_program *c, size_t n)
+{
+    size_t most = MOST_STEPS / (c->program.n_ops + 1);
+    return most < n ? (most > LEAST_DRAWS ? most : LEAST_DRAWS) : n;
+}
 
 static void plan_draws(const struct gs_capture_program *c, const struct gs__model *m,
                        uint32_t cores, size_t n, struct gs__scenarios *scenarios)
@@ -206,7 +226,7 @@ static bool take(const struct gs_capture_program *c, const struct gs_replay_resu
                  double doubt, struct gs_whatif *out)
 {
     size_t n = draws_for(c, GS_DRAWS), n_curve = draws_for(c, GS_CURVE_DRAWS);
-    bool ended = sum_draws(c, next, n, doubt, &out->at, out->driven_by);
+    bool ended = sum_draws(c, next, n, doubt, &out->at, out);
     next += n;
     size_t n_changes = out->n_changes;
     gs__take_changes(c, ended ? next : NULL, out);
@@ -281,7 +301,8 @@ void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
                   "something that they tell each other is not in the capture";
     out->why_not = why_not;
     out->grade = why_not ? GS_GRADE_C : grade(c, options, doubt);
-    out->verdict = judge(&out->at);
+    if (why_not)
+        out->verdict = GS_VERDICT_INSUFFICIENT;
     close_curve(out);
 }
 

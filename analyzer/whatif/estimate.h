@@ -68,9 +68,11 @@ struct gs_whatif {
     uint32_t break_even_cores; /* the first of the curve with p10 > 1; 0: none */
     enum gs_grade grade;
     enum gs_verdict verdict;
+    double verdict_share;                      /* of the draws that say so */
     const char *why_not;                       /* grade C: what is against a number; else NULL */
     char *limited_by;                          /* the ceiling */
-    double driven_by[GS_N_UNKNOWNS];           /* shares of the interval, 0 to 1 */
+    double driven_by[GS_N_UNKNOWNS];           /* shares of what the draws differ by */
+    double driven_by_none;                     /* the rest: 1 less all of them */
     struct gs_change changes[GS_CHANGES_MOST]; /* those that bring most first */
     size_t n_changes;
     double s_median;  /* without any */

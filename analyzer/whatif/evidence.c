@@ -146,6 +146,7 @@ static void collect_edges(struct collector *x)
             .wake_ns = to_ns(x, t),
             .post_ns = to_ns(x, before(t, delay)),
             .thread = gs_recording_thread(x->r, (uint32_t)col(x, E_WAKEE)[i]),
+            .node = gs_definitions_node(&x->r->defs, x->stacks, col(x, E_WAKEE_STACK)[i]),
             .waker = gs_recording_thread(x->r, (uint32_t)col(x, E_WAKER)[i]),
         };
         GS_PUSH(e->edges, e->n_edges, e->cap_edges, row);

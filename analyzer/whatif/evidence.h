@@ -35,7 +35,7 @@ struct gs_sync_row {
 };
 struct gs_edge_row {
     uint64_t began_ns, wake_ns, post_ns;
-    uint32_t thread; /* that was woken */
+    uint32_t thread, node; /* that was woken; where it waited */
     uint32_t waker;
 };
 

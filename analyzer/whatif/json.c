@@ -138,6 +138,23 @@ static void put_kind(struct gs_json *j, const struct gs_whatif_process *p)
     gs_json_end_object(j);
 }
 
+static void put_measured(struct gs_json *j, const struct gs_calibration *c)
+{
+    gs_json_key(j, "measured");
+    gs_json_begin_array(j);
+    if (c)
+        gs_json_string(j, "cap");
+    if (c && c->has_s)
+        gs_json_string(j, "s");
+    if (c && c->has_threads)
+        gs_json_string(j, "threads");
+    if (c && c->has_wake)
+        gs_json_string(j, "wake");
+    if (c && c->has_gc)
+        gs_json_string(j, "gc");
+    gs_json_end_array(j);
+}
+
 /* The keys of a process; the first process's stand at the top, too. */
 static void put_prediction(struct gs_json *j, const struct gs_whatif_options *options,
                            const struct gs_whatif_process *p, const struct gs_profile *of)
@@ -150,6 +167,7 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     gs_json_kv_string(j, "grade", grades[why ? GS_GRADE_C : w->grade]);
     gs_json_kv_string(j, "mode", gs_whatif_is_calibrated(options) ? "calibrated" : "prior");
     gs_json_kv_string(j, "verdict", gs_verdict_names[p->verdict]);
+    kv_ratio(j, "verdict_share", why ? NAN : w->verdict_share);
     gs_json_kv_string(j, "why_not", why);
     gs_json_kv_string(j, "limited_by", w->limited_by);
     gs_json_kv_u64(j, "break_even_cores", w->break_even_cores);
@@ -158,6 +176,7 @@ static void put_prediction(struct gs_json *j, const struct gs_whatif_options *op
     put_kind(j, p);
     put_curve(j, w);
     put_drivers(j, w);
+    kv_ratio(j, "driven_by_none", w->driven_by_none);
     gs_json_key(j, "if_gil_is_back");
     gs_json_begin_object_inline(j);
     kv_ratio(j, "s_p10", p->has_program ? w->if_gil_is_back.p10 : NAN);
@@ -222,6 +241,8 @@ static void put_job(struct gs_json *j, const struct gs_whatif_job *job,
 {
     gs_json_begin_object(j);
     gs_json_kv_string(j, "target", options->target->name);
+    gs_json_kv_string(j, "engine", job->engine);
+    put_measured(j, options->calibration);
     if (job->n_processes && !of)
         put_prediction(j, options, &job->processes[0], of);
     gs_json_key(j, "processes");

@@ -13,16 +13,23 @@
 static const struct gs_range_of cap_exponent = {0.85, 0.95, 1.0};
 static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
 /* What s is multiplied with where it was measured of one thread and several run: cache lines of
- * reference counts, the allocator, what the measurement missed. Of tests/whatif/validate's runs. */
-static const struct gs_range_of threads = {0.90, 1.04, 1.25};
-static const struct gs_range_of wake_ns = {2000, 6000, 30000};
+ * reference counts, the allocator, what the measurement missed. Of tests/whatif/validate's runs;
+ * gilscope calibrate measures it with kernels that are none of those. */
+static const struct gs_range_of threads_assumed = {0.90, 1.04, 1.25};
+static const struct gs_range_of wake_assumed_ns = {2000, 6000, 30000};
 static const struct gs_range_of latency = {0.95, 1.0, 1.15};
 /* Share of the draws in which a running thread may take a lock that is let go. */
 #define BARGES 0.75
 
 struct gs__model gs__model_of(const struct gs_whatif_options *o)
 {
-    struct gs__model m = {o->calibration, o->target, &o->target->s, GS_S_LOWEST, false};
+    const struct gs_calibration *c = o->calibration;
+    struct gs__model m = {.calibration = c,
+                          .target = o->target,
+                          .s = &o->target->s,
+                          .threads = c && c->has_threads ? &c->threads : &threads_assumed,
+                          .wake_ns = c && c->has_wake ? &c->wake_ns : &wake_assumed_ns,
+                          .s_lowest = GS_S_LOWEST};
     if (gs_whatif_is_calibrated(o)) {
         m.s = &o->calibration->s;
         m.s_is_of_one = true;
@@ -33,7 +40,7 @@ struct gs__model gs__model_of(const struct gs_whatif_options *o)
 
 double gs__s_worst(const struct gs__model *m, uint32_t cores)
 {
-    return m->s->p90 * (m->s_is_of_one && cores > 1 ? threads.p90 : 1);
+    return m->s->p90 * (m->s_is_of_one && cores > 1 ? m->threads->p90 : 1);
 }
 
 /* u: the share of the draws below; 1: the best that can be. */
@@ -60,7 +67,7 @@ void gs__draw_machine(struct gs__draw *d, const struct gs__model *m, uint32_t co
 /* threads_u as cap_u. */
 static uint32_t draw_s(const struct gs__model *m, uint32_t cores, double s_u, double threads_u)
 {
-    double together = m->s_is_of_one && cores > 1 ? gs_range_at(&threads, threads_u) : 1;
+    double together = m->s_is_of_one && cores > 1 ? gs_range_at(m->threads, threads_u) : 1;
     return GS_Q16(gs_range_at(m->s, s_u) * together);
 }
 
@@ -71,7 +78,7 @@ void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores
     d->params = (struct gs_replay_params){
         .s_q16 = draw_s(m, cores, u[GS_UNKNOWN_S], u[GS_UNKNOWN_THREADS]),
         .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
-        .wake_ns = (uint64_t)gs_range_at(&wake_ns, u[GS_UNKNOWN_WAKE]),
+        .wake_ns = (uint64_t)gs_range_at(m->wake_ns, u[GS_UNKNOWN_WAKE]),
         .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
     };
     d->gc_u = u[GS_UNKNOWN_GC];
@@ -96,7 +103,7 @@ double gs__log_speedup(const struct gs_capture_program *c, const struct gs_repla
 void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cores)
 {
     d->params = (struct gs_replay_params){.s_q16 = draw_s(m, cores, 0.5, 0.5),
-                                          .wake_ns = (uint64_t)wake_ns.p50,
+                                          .wake_ns = (uint64_t)m->wake_ns->p50,
                                           .latency_q16 = GS_Q16(1)};
     gs__draw_machine(d, m, cores, 0.5);
 }

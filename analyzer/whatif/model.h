@@ -10,7 +10,7 @@
 struct gs__model {
     const struct gs_calibration *calibration;
     const struct gs_target *target;
-    const struct gs_range_of *s;
+    const struct gs_range_of *s, *threads, *wake_ns;
     double s_lowest;
     bool s_is_of_one; /* thread */
 };

@@ -3,6 +3,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/job.h"
@@ -84,6 +85,8 @@ static void put_drivers(const struct gs_whatif *w, FILE *out)
         fprintf(out, "%s%s %.0f %%", comma, gs_unknown_texts[d], 100 * w->driven_by[d]);
         comma = "; ";
     }
+    if (w->driven_by_none >= 0.05)
+        fprintf(out, "%s%.0f %% by no one of them alone", comma, 100 * w->driven_by_none);
     fputs("\n", out);
 }
 
@@ -157,8 +160,12 @@ static void put_migration(const struct gs_whatif *w, FILE *out)
 static void put_estimate(const struct gs_whatif_process *p, FILE *out)
 {
     const struct gs_whatif *w = &p->prediction;
-    fprintf(out, "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s\n", w->at.p50, w->at.p10,
-            w->at.p90, "ABC"[w->grade], gs_verdict_names[p->verdict]);
+    fprintf(
+        out,
+        "  estimate  S %.2f [p10 %.2f, p90 %.2f], grade %c: %s%s, as %.0f %% of the draws say\n",
+        w->at.p50, w->at.p10, w->at.p90, "ABC"[w->grade],
+        p -> verdict == GS_VERDICT_BLOCKED ? "blocked; once it is not " : "",
+        gs_verdict_names[w->verdict], 100 * w->verdict_share);
     put_curve(w, out);
     put_drivers(w, out);
     put_migration(w, out);
@@ -235,13 +242,39 @@ static void put_process(const struct gs_whatif_process *p, FILE *out)
     put_extensions(p, out);
 }
 
+/* What does not come into the draws is not listed. */
+static void put_measured(const struct gs_calibration *c, FILE *out)
+{
+    bool has[GS_N_UNKNOWNS] = {
+        [GS_UNKNOWN_CAP] = c,
+        [GS_UNKNOWN_S] = c && c->has_s,
+        [GS_UNKNOWN_THREADS] = c && c->has_threads,
+        [GS_UNKNOWN_WAKE] = c && c->has_wake,
+        [GS_UNKNOWN_GC] = c && c->has_gc,
+    };
+    for (int measured = 1; measured >= 0; measured--) {
+        const char *before = measured ? "measured: " : "assumed:  ";
+        for (unsigned d = 0; d < GS_N_UNKNOWNS; d++) {
+            bool is_drawn = d != GS_UNKNOWN_THREADS || has[GS_UNKNOWN_S];
+            if (has[d] != measured || !is_drawn)
+                continue;
+            const char *text = gs_unknown_texts[d];
+            fprintf(out, "%s%.*s", before, (int)strcspn(text, ":"), text);
+            before = "; ";
+        }
+        fputs(*before == ';' ? "\n" : "", out);
+    }
+    fputs("\n", out);
+}
+
 bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_options *options,
                     FILE *out)
 {
-    fprintf(out, "Free-threaded Python %s, threads as recorded; mode: %s; engine %s\n\n",
+    fprintf(out, "Free-threaded Python %s, threads as recorded; mode: %s; engine %s\n",
             options->target->name,
             gs_whatif_is_calibrated(options) ? "calibrated" : "prior (s was not measured)",
             job->engine);
+    put_measured(options->calibration, out);
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
     fputs(

@@ -56,7 +56,8 @@ def test_a_range_for_each_primitive(recorded, whatif, name):
     for c in got["curve"]:
         check_order(c)
     assert got["curve"][0]["s_p50"] <= got["curve"][2]["s_p50"] + 0.02
-    assert abs(sum(got["driven_by"].values()) - 1) < 0.01
+    assert abs(sum(got["driven_by"].values()) + got["driven_by_none"] - 1) < 0.01
+    assert 1 / 3 < got["verdict_share"] <= 1 and got["measured"] == []
     migration, process = got["migration"], got["processes"][0]
     assert sum(part["became_ns"] for part in migration["parts"]) == migration["gil_wait_ns"]
     recorded = sum(part["recorded_ns"] for part in migration["parts"]) + migration["gil_wait_ns"]
@@ -113,6 +114,14 @@ def test_one_lock_around_everything_is_the_ceiling(record, script, python, whati
     got = whatif("--cores", 16, bare(record, python, script, 400, 2500, 2500, 8))
     assert 1.7 < got["s_max_if_not_faster"] < 2.7 and got["limited_by"].startswith("lock")
     assert got["s_p50"] <= got["s_max"]
+
+
+@pytest.mark.pythons(min=(3, 13), max=(3, 13))
+def test_a_floor_where_threads_share_nothing(record, script, python, whatif):
+    """Threads that are joined by no lock, as from 3.13 on, have not just been heard of: their end is waited for."""
+    got = whatif("--cores", 4, bare(record, python, script, 40, 50_000, 1, 2))
+    check_order(got)
+    assert got["s_cond_min"] is not None
 
 
 @pytest.mark.pythons(min=(3, 13), max=(3, 13))
@@ -178,6 +187,8 @@ def test_free_threaded_is_no_subject(record, free_threaded_python, whatif):
     (CALIBRATION + "gc 3 2 4\n", "'gc'"), (CALIBRATION + "gc 1 2 nan\n", "'gc'"),
     (CALIBRATION + "gc_gil 0\n", "'gc_gil'"),
     (CALIBRATION.replace("target 3.13t\ns 1.1 1.2 1.3\n", "gc 1 2 3\n"), "'gc' without"),
+    (CALIBRATION + "wake 5000 4000 9000\n", "'wake'"), (CALIBRATION + "threads 1 1 99\n", "'threads'"),
+    ("gilscope calibration 1\ncap 1\nthreads 1 1 1\n", "'threads' without 's'"),
     (CALIBRATION.replace("3.13t", "4.0t"), "target"), (CALIBRATION + "\0", "no calibration")])
 def test_what_is_no_calibration(whatif, tmp_path, text, why):
     (tmp_path / "x.cal").write_text(text)
@@ -206,9 +217,19 @@ def test_calibrate_measures(gilscope, python, free_threaded_python, tmp_path):
     assert cap[0] == 1 and cap == sorted(cap) and 0 < p10 <= p50 <= p90
     gc = list(map(float, lines["gc"].split()))
     assert len(gc) == 3 and 1 < gc[0] <= gc[1] <= gc[2] < 5000 and 1 < float(lines["gc_gil"]) < 5000
+    wake = list(map(float, lines["wake"].split()))
+    assert 100 <= wake[0] <= wake[1] <= wake[2] <= 1e7
+    assert "threads" not in lines or len(lines["threads"].split()) == 3  # none: a machine without cores to spare
     assert out.stat().st_mode & 0o777 == 0o600
-    gilscope("calibrate", "--python", python.path, "--base", out, "-o", tmp_path / "z.cal", timeout=60)
-    assert (tmp_path / "z.cal").read_text().splitlines()[2] == "cap " + lines["cap"]
+    base = tmp_path / "base.cal"
+    known = "wake 200 300 400\ntarget %s\nthreads 1 1.5 2" % lines["target"]
+    base.write_text(CALIBRATION.replace("target 3.13t", known))
+    gilscope("calibrate", "--python", python.path, "--python-t", free_threaded_python.path, "--base", base, "-o",
+             tmp_path / "z.cal", "--", *program, timeout=60)
+    again = dict(line.split(" ", 1) for line in (tmp_path / "z.cal").read_text().splitlines())
+    assert [float(v) for v in (again["cap"] + " " + again["wake"] + " " + again["threads"]).split()] == [
+        1, 1.9, 2.7, 3.4, 200, 300, 400, 1, 1.5, 2]
+    assert again["s"] != "1.1000 1.2000 1.3000"
     assert "exists" in gilscope("calibrate", "-o", out, expect_rc=1, timeout=300).stderr
     failed = gilscope("calibrate", "--python", python.path, "--python-t", free_threaded_python.path, "-o",
                       tmp_path / "y.cal", "--", "/nonexistent.py", expect_rc=1, timeout=300, env=clean_env())

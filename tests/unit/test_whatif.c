@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Captures of which every number is known -> what whatif says of them.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -72,19 +73,11 @@ static void put_syncs(struct cap *c, const struct cap_sync *rows, size_t n)
     cap_columns(c, GS_STREAM_SYNC, (const uint64_t *)rows, n, 6);
 }
 
-/* Nothing is unknown: s = 1, cores that do not slow each other. */
-static struct gs_whatif_job predict_kind(const struct cap *c, uint32_t cores,
-                                         struct gs_kind_options kind)
+static struct gs_whatif_job predict_as(const struct cap *c, const struct gs_calibration *with,
+                                       uint32_t cores, struct gs_kind_options kind)
 {
-    static struct gs_calibration exact = {.n_cap = 4,
-                                          .cap = {1, 2, 3, 4},
-                                          .has_s = true,
-                                          .target = "3.13t",
-                                          .s = {1, 1, 1},
-                                          .has_gc = true,
-                                          .gc_ns = {40, 40, 40}};
     struct gs_whatif_options options = {.target = gs_target_find("3.13t"),
-                                        .calibration = &exact,
+                                        .calibration = with,
                                         .cores = cores,
                                         .jobs = 1,
                                         .engine = "cpu",
@@ -98,6 +91,26 @@ static struct gs_whatif_job predict_kind(const struct cap *c, uint32_t cores,
     gs_captures_close(&captures);
     assert_int_equal(job.n_processes, 1);
     return job;
+}
+
+static struct gs_whatif_job predict_with(const struct cap *c, const struct gs_calibration *with,
+                                         uint32_t cores)
+{
+    return predict_as(c, with, cores, (struct gs_kind_options){0});
+}
+
+/* Nothing is unknown: s = 1, cores that do not slow each other. */
+static struct gs_whatif_job predict_kind(const struct cap *c, uint32_t cores,
+                                         struct gs_kind_options kind)
+{
+    static struct gs_calibration exact = {.n_cap = 4,
+                                          .cap = {1, 2, 3, 4},
+                                          .has_s = true,
+                                          .target = "3.13t",
+                                          .s = {1, 1, 1},
+                                          .has_gc = true,
+                                          .gc_ns = {40, 40, 40}};
+    return predict_as(c, &exact, cores, kind);
 }
 
 static struct gs_whatif_job predict(const struct cap *c, uint32_t cores)
@@ -430,6 +443,51 @@ static void a_server_is_judged_by_what_it_could_do(void **state)
     cap_close(&c);
 }
 
+struct cap_edge {
+    uint64_t t_wake, blocked, wakee, waker, delay, wakee_stack, waker_stack, result;
+};
+
+/* Thread 0 joins thread 1, by no lock, and is woken after 6 ms. Thread 1 has one turn of 5 ms, and
+ * another one of 1 ms where it goes on. */
+static struct gs_whatif_job joins(struct cap *c, bool goes_on, const struct gs_calibration *with)
+{
+    static const struct cap_row turns[] = {
+        {1, 1000, 0, GS_SLICE_TURN, MS, 1, 0, 0, 0},
+        {2, 1000 + MS, 1, GS_SLICE_TURN | GS_SLICE_FORCED, 5 * MS, 1, 0, 0, 0},
+        {3, 1000 + 6 * MS, 0, GS_SLICE_TURN, MS, 1, 0, 0, 0},
+        {4, 1000 + 7 * MS, 1, GS_SLICE_TURN, MS, 1, 0, 0, 0},
+    };
+    const struct cap_edge edge = {6 * MS, 5 * MS, 0, 1, 1000, 3, 0, 0};
+    begin(c, true);
+    cap_code(c, 3, "threading.py", "Thread.join", 1080);
+    cap_stack2(c, 3, 3, 1);
+    cap_end_records(c);
+    cap_slices(c, turns, goes_on ? 4 : 3);
+    cap_columns(c, GS_STREAM_EDGE, (const uint64_t *)&edge, 1, 8);
+    return with ? predict_with(c, with, 2) : predict(c, 2);
+}
+
+static void who_is_joined_has_ended(void **state)
+{
+    (void)state;
+    struct cap c;
+    struct gs_whatif_job job = joins(&c, false, NULL);
+    struct gs_whatif *w = &job.processes[0].prediction;
+    assert_null(job.processes[0].why_not);
+    assert_int_equal(w->grade, GS_GRADE_A); /* nothing is only known to have come */
+    near(w->s_max_if_not_faster, 1);
+    assert_true(w->at.s_cond_min > 0.3 && w->at.s_cond_min <= w->at.p50);
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+
+    job = joins(&c, true, NULL); /* that was not its end */
+    w = &job.processes[0].prediction;
+    assert_int_equal(w->grade, GS_GRADE_B);
+    assert_true(isnan(w->at.s_cond_min));
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+}
+
 /* The same waits in a function of the program: a batch, unless somebody says what they are for. */
 static void what_others_send_may_be_named(void **state)
 {
@@ -451,6 +509,89 @@ static void what_others_send_may_be_named(void **state)
     assert_non_null(strstr(job.processes[0].why_not, "--outside"));
     gs_whatif_job_free(&job);
     cap_close(&c);
+}
+
+/* The share of each unknown is of all that the draws differ by, and so is the rest. */
+static void what_drives_the_range_and_the_verdict(void **state)
+{
+    (void)state;
+    struct cap c;
+    begin(&c, true);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    struct gs_whatif_job job = predict(&c, 2);
+    const struct gs_whatif *w = &job.processes[0].prediction;
+    double sum = w->driven_by_none;
+    for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)
+        sum += w->driven_by[d];
+    near(sum, 1);
+    near(w->driven_by[GS_UNKNOWN_S] + 1, 1); /* it is known */
+    assert_true(w->driven_by[GS_UNKNOWN_THREADS] > 0.7);
+    assert_true(w->driven_by_none > 0.001); /* a range bent by its two halves is no straight line */
+    assert_true(w->verdict_share > 0.95 && w->verdict_share <= 1);
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+}
+
+#define BASE "gilscope calibration 1\npython 3.13.5\ncap 1 1.9\n"
+
+static void what_a_calibration_says(void **state)
+{
+    (void)state;
+    static struct gs_calibration c;
+    const char *why;
+    assert_int_equal(gs_calibration_parse(&c,
+                                          BASE "wake 3000 5000 9000\ntarget 3.13t\n"
+                                               "threads 0.9 1.1 1.5\ns 1.1 1.2 1.3\n",
+                                          &why),
+                     GS_OK);
+    assert_true(c.has_wake && c.has_threads && c.has_s);
+    assert_true(c.wake_ns.p50 == 5000 && c.threads.p90 == 1.5);
+    assert_int_equal(gs_calibration_parse(&c, BASE, &why), GS_OK);
+    assert_true(!c.has_wake && !c.has_threads);
+
+    static const char *const bad[] = {
+        "wake 99 100 200\n",  "wake 100 200\n",      "wake 200 100 300\n",  "wake 1 2 1e9\n",
+        "wake 100 nan 200\n", "threads 1 1.1 1.2\n", "threads 1 2 1e300\n",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), BASE "%s", bad[i]);
+        assert_int_equal(gs_calibration_parse(&c, text, &why), GS_ERR_CORRUPT);
+        assert_true(strstr(why, "'wake'") || strstr(why, "'threads'"));
+    }
+}
+
+/* What was measured is taken in place of what is assumed. */
+static void what_was_measured_of_threads_is_taken(void **state)
+{
+    (void)state;
+    static struct gs_calibration exact = {.n_cap = 2,
+                                          .cap = {1, 2},
+                                          .has_s = true,
+                                          .target = "3.13t",
+                                          .s = {1, 1, 1},
+                                          .has_threads = true,
+                                          .threads = {1.5, 1.5, 1.5},
+                                          .has_wake = true,
+                                          .wake_ns = {100000, 100000, 100000}};
+    struct cap c;
+    begin(&c, true);
+    cap_end_records(&c);
+    put_turns(&c, 40, MS / 2);
+    struct gs_whatif_job job = predict_with(&c, &exact, 2);
+    near(job.processes[0].prediction.s_median, 20.0 / 10.5 / 1.5);
+    gs_whatif_job_free(&job);
+    cap_close(&c);
+
+    struct gs_whatif_job slow = joins(&c, false, &exact);
+    cap_close(&c);
+    exact.wake_ns = (struct gs_range_of){100, 100, 100};
+    struct gs_whatif_job fast = joins(&c, false, &exact);
+    cap_close(&c);
+    assert_true(slow.processes[0].prediction.s_median < fast.processes[0].prediction.s_median);
+    gs_whatif_job_free(&slow);
+    gs_whatif_job_free(&fast);
 }
 
 static void says(const struct cap *c, const char *why)
@@ -505,6 +646,10 @@ int main(void)
         cmocka_unit_test(a_loop_has_no_number_without_marks),
         cmocka_unit_test(a_server_is_judged_by_what_it_could_do),
         cmocka_unit_test(what_others_send_may_be_named),
+        cmocka_unit_test(who_is_joined_has_ended),
+        cmocka_unit_test(what_drives_the_range_and_the_verdict),
+        cmocka_unit_test(what_a_calibration_says),
+        cmocka_unit_test(what_was_measured_of_threads_is_taken),
         cmocka_unit_test(no_number_where_something_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

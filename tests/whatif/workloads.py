@@ -115,7 +115,8 @@ def v4(n, scale, rounds, work):
     pairs = [socket.socketpair() for _ in range(2 * n)]
     fds = [b.fileno() for _, b in pairs]
     env = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD" and not k.startswith("GILSCOPE")}
-    peer = subprocess.Popen([sys.executable, "-c", PEER, "0.002", *map(str, fds)], pass_fds=fds, env=env)
+    python = os.environ.get("WHATIF_PEER", sys.executable)  # one and the same beside both Pythons
+    peer = subprocess.Popen([python, "-c", PEER, "0.002", *map(str, fds)], pass_fds=fds, env=env)
     for _, b in pairs:
         b.close()
 
