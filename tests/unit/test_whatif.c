@@ -8,124 +8,7 @@
 
 #include <cmocka.h>
 
-#include "analyzer/whatif/job.h"
-#include "tests/unit/capture_builder.h"
-
-#define MS   1000000u
-#define LOCK 0x1000u
-
-struct cap_sync {
-    uint64_t t, thread, op, object, value, stack;
-};
-
-static void put_lock_event(struct cap *c, uint64_t kind, uint64_t types, const char *text)
-{
-    gs_record_begin(&c->w, GS_RECORD_EVENT);
-    gs_record_put_u(&c->w, 0);
-    gs_record_put_u(&c->w, kind);
-    gs_record_put_u(&c->w, types);
-    cap_put_s(c, text);
-    if (gs_record_end(&c->w))
-        c->n_records++;
-}
-
-/* Threads 0 and 1, and a stack of each. */
-static void begin(struct cap *c, bool locks)
-{
-    cap_open(c, 7);
-    cap_records(c);
-    cap_process(c, 1000, 0, 1);
-    cap_thread(c, 0, "MainThread");
-    cap_thread(c, 1, "worker");
-    cap_code(c, 1, "app.py", "run", 10);
-    cap_stack2(c, 1, 1, 1);
-    cap_code(c, 2, "app.py", "other", 30);
-    cap_stack2(c, 2, 2, 1);
-    if (locks)
-        put_lock_event(c, GS_EVENT_LOCKS, GS_SYNC_LOCK | GS_SYNC_RLOCK, "");
-}
-
-/* Turns of the GIL one behind another, of threads 0 and 1 in turn, all of one length. Who is not
- * running waits. */
-static void put_turns(struct cap *c, size_t n, uint64_t hold_ns)
-{
-    struct cap_row *rows = calloc(n, sizeof(*rows));
-    for (size_t i = 0; i < n; i++) {
-        bool waited = i > 1;
-        rows[i] = (struct cap_row){
-            .seq = i + 1,
-            .t_acq = 1000 + i * hold_ns,
-            .thread = i % 2,
-            .flags = GS_SLICE_TURN | GS_SLICE_FORCED | (waited ? GS_SLICE_WAIT : 0),
-            .hold = hold_ns,
-            .hold_stack = 1 + i % 2,
-            .wait = waited ? hold_ns : 0,
-            .wait_ds = waited ? 1 : 0,
-            .wait_stack = waited ? 1 : 0,
-        };
-    }
-    cap_slices(c, rows, n);
-    free(rows);
-}
-
-static void put_syncs(struct cap *c, const struct cap_sync *rows, size_t n)
-{
-    cap_columns(c, GS_STREAM_SYNC, (const uint64_t *)rows, n, 6);
-}
-
-static struct gs_whatif_job predict_as(const struct cap *c, const struct gs_calibration *with,
-                                       uint32_t cores, struct gs_kind_options kind)
-{
-    struct gs_whatif_options options = {.target = gs_target_find("3.13t"),
-                                        .calibration = with,
-                                        .cores = cores,
-                                        .jobs = 1,
-                                        .engine = "cpu",
-                                        .kind = kind};
-    struct gs_captures captures = {0};
-    struct gs_whatif_job job;
-    struct gs_error err = {0};
-    assert_int_equal(gs_captures_add(&captures, c->data, c->len, "unit", &err), GS_OK);
-    gs_captures_sort(&captures);
-    gs_whatif_build(&captures, &options, &job);
-    gs_captures_close(&captures);
-    assert_int_equal(job.n_processes, 1);
-    return job;
-}
-
-static struct gs_whatif_job predict_with(const struct cap *c, const struct gs_calibration *with,
-                                         uint32_t cores)
-{
-    return predict_as(c, with, cores, (struct gs_kind_options){0});
-}
-
-/* Nothing is unknown: s = 1, cores that do not slow each other. */
-static struct gs_whatif_job predict_kind(const struct cap *c, uint32_t cores,
-                                         struct gs_kind_options kind)
-{
-    static struct gs_calibration exact = {.n_cap = 4,
-                                          .cap = {1, 2, 3, 4},
-                                          .has_s = true,
-                                          .target = "3.13t",
-                                          .s = {1, 1, 1},
-                                          .has_gc = true,
-                                          .gc_ns = {40, 40, 40}};
-    return predict_as(c, &exact, cores, kind);
-}
-
-static struct gs_whatif_job predict(const struct cap *c, uint32_t cores)
-{
-    return predict_kind(c, cores, (struct gs_kind_options){0});
-}
-
-/* Of the interpreter's work on two cores, whatever s: model.c. */
-#define TOGETHER 1.04
-
-static void near(double got, double wanted)
-{
-    if (!(got > wanted * 0.995 && got < wanted * 1.005))
-        fail_msg("%f is not %f", got, wanted);
-}
+#include "tests/unit/whatif_capture.h"
 
 /* In ns of all threads, and the part's name. Whatever the parts are, they add up. */
 static int64_t became(const struct gs_whatif *w, enum gs_time_kind kind, const char *what)
@@ -252,21 +135,6 @@ static void hostile_collections_do_no_harm(void **state)
     cap_close(&c);
 }
 
-/* Each turn but its first and last 50 us is inside of one lock, which nobody waited for. */
-static void begin_locked(struct cap *c)
-{
-    struct cap_sync rows[80];
-    begin(c, true);
-    cap_end_records(c);
-    put_turns(c, 40, MS / 2);
-    for (size_t i = 0; i < 40; i++) {
-        uint64_t t = 1000 + i * (MS / 2);
-        rows[2 * i] = (struct cap_sync){t + 50000, i % 2, GS_SYNC_ACQUIRED, LOCK, 100, 1};
-        rows[2 * i + 1] = (struct cap_sync){t + 450000, i % 2, GS_SYNC_RELEASED, LOCK, 0, 1};
-    }
-    put_syncs(c, rows, 80);
-}
-
 static void a_lock_that_the_gil_kept_free(void **state)
 {
     (void)state;
@@ -347,102 +215,6 @@ static void who_waits_for_a_thread_to_run_has_made_it(void **state)
     cap_close(&c);
 }
 
-/* One lock is taken each half millisecond, with the GIL; without, it is held for four fifths of
- * that.
- */
-static void a_loop_is_judged_by_what_it_does_per_second(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"run", "app.py:run", "app.py:10", "lock at app.py:10 run"};
-    struct cap c;
-    begin_locked(&c);
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        struct gs_kind_options kind = {.kind = GS_KIND_LOOP, .names.progress = names[i]};
-        struct gs_whatif_job job = predict_kind(&c, 2, kind);
-        struct gs_whatif_process *p = &job.processes[0];
-        assert_null(p->why_not);
-        assert_int_equal(p->kind, GS_KIND_LOOP);
-        assert_int_equal(p->n_marks, 38); /* each thread's last one was not seen to end */
-        near(p->prediction.per_s, 2000);
-        assert_true(p->prediction.at.p50 > 1.25 / TOGETHER * 0.95);
-        assert_true(p->prediction.at.p50 < 1.25 / TOGETHER * 1.02);
-        near(p->prediction.replayed, 1);
-        gs_whatif_job_free(&job);
-    }
-    struct gs_whatif_job job = predict(&c, 2);
-    assert_int_equal(job.processes[0].kind, GS_KIND_BATCH); /* nothing was got from a queue */
-    gs_whatif_job_free(&job);
-    cap_close(&c);
-}
-
-static void a_loop_has_no_number_without_marks(void **state)
-{
-    (void)state;
-    struct cap c;
-    begin_locked(&c);
-    for (int named = 0; named < 2; named++) {
-        struct gs_kind_options kind = {.kind = named ? GS_KIND_BATCH : GS_KIND_LOOP,
-                                       .names.progress = named ? "app.py:11" : NULL};
-        struct gs_whatif_job job = predict_kind(&c, 2, kind);
-        assert_non_null(job.processes[0].why_not);
-        assert_non_null(strstr(job.processes[0].why_not, "--progress"));
-        assert_false(job.processes[0].has_program);
-        gs_whatif_job_free(&job);
-    }
-    cap_close(&c);
-}
-
-/* Two threads take a request each 10 ms, one 5 ms behind the other, and compute 1 ms for each. */
-#define REQUESTS 200u
-
-static void begin_server(struct cap *c, const char *file, const char *function)
-{
-    struct cap_row turns[REQUESTS];
-    struct cap_sync looks[REQUESTS];
-    begin(c, true);
-    cap_code(c, 3, file, function, 290);
-    cap_stack2(c, 3, 3, 1);
-    cap_end_records(c);
-    for (size_t i = 0; i < REQUESTS; i++) {
-        uint64_t t = 1000 + i * 5 * MS;
-        turns[i] = (struct cap_row){.seq = i + 1,
-                                    .t_acq = t,
-                                    .thread = i % 2,
-                                    .flags = GS_SLICE_TURN,
-                                    .hold = MS,
-                                    .hold_stack = 3};
-        looks[i] = (struct cap_sync){t, i % 2, GS_SYNC_CPU, 0, (i / 2) * MS, 0};
-    }
-    cap_slices(c, turns, REQUESTS);
-    put_syncs(c, looks, REQUESTS);
-}
-
-static void a_server_is_judged_by_what_it_could_do(void **state)
-{
-    (void)state;
-    struct cap c;
-    begin_server(&c, "socket.py", "socket.accept");
-    struct gs_kind_options kind = {.names.progress = "accept"};
-    struct gs_whatif_job job = predict_kind(&c, 2, kind);
-    struct gs_whatif_process *p = &job.processes[0];
-    struct gs_whatif *w = &p->prediction;
-    assert_null(p->why_not);
-    assert_int_equal(p->kind, GS_KIND_ARRIVALS);
-    assert_true(p->kind_is_guess);
-    assert_int_equal(w->grade, GS_GRADE_B);
-    assert_int_equal(p->n_marks, REQUESTS - 4); /* what was done before the first wait is none */
-    near(w->per_s, 200);
-    near(w->gil_per_s, 1000);
-    near(w->recorded.p50, MS);
-    near(w->with_gil.p50, MS);
-    near(w->with_gil.p99, MS);
-    near(w->without.p50, MS * TOGETHER);
-    assert_true(w->at.p50 > 0.97 * 2 / TOGETHER && w->at.p50 < 1.005 * 2 / TOGETHER);
-    near(w->s_max_if_not_faster, 200.0 / 101); /* the second thread begins in the first's turn */
-    gs_whatif_job_free(&job);
-    cap_close(&c);
-}
-
 struct cap_edge {
     uint64_t t_wake, blocked, wakee, waker, delay, wakee_stack, waker_stack, result;
 };
@@ -484,29 +256,6 @@ static void who_is_joined_has_ended(void **state)
     w = &job.processes[0].prediction;
     assert_int_equal(w->grade, GS_GRADE_B);
     assert_true(isnan(w->at.s_cond_min));
-    gs_whatif_job_free(&job);
-    cap_close(&c);
-}
-
-/* The same waits in a function of the program: a batch, unless somebody says what they are for. */
-static void what_others_send_may_be_named(void **state)
-{
-    (void)state;
-    struct cap c;
-    begin_server(&c, "app.py", "take");
-    struct gs_whatif_job job = predict(&c, 2);
-    assert_int_equal(job.processes[0].kind, GS_KIND_BATCH);
-    double s = job.processes[0].prediction.at.p50;
-    assert_true(s > 0.98 && s < 1); /* it waits for what comes, with and without */
-    gs_whatif_job_free(&job);
-    struct gs_kind_options kind = {.kind = GS_KIND_ARRIVALS, .names.outside = "app.py:take"};
-    job = predict_kind(&c, 2, kind);
-    assert_false(job.processes[0].kind_is_guess);
-    assert_true(job.processes[0].prediction.at.p50 > 0.97 * 2 / TOGETHER);
-    gs_whatif_job_free(&job);
-    kind.names.outside = NULL;
-    job = predict_kind(&c, 2, kind);
-    assert_non_null(strstr(job.processes[0].why_not, "--outside"));
     gs_whatif_job_free(&job);
     cap_close(&c);
 }
@@ -642,10 +391,6 @@ int main(void)
         cmocka_unit_test(a_lock_that_the_gil_kept_free),
         cmocka_unit_test(what_another_thread_lets_go_is_a_signal),
         cmocka_unit_test(who_waits_for_a_thread_to_run_has_made_it),
-        cmocka_unit_test(a_loop_is_judged_by_what_it_does_per_second),
-        cmocka_unit_test(a_loop_has_no_number_without_marks),
-        cmocka_unit_test(a_server_is_judged_by_what_it_could_do),
-        cmocka_unit_test(what_others_send_may_be_named),
         cmocka_unit_test(who_is_joined_has_ended),
         cmocka_unit_test(what_drives_the_range_and_the_verdict),
         cmocka_unit_test(what_a_calibration_says),
