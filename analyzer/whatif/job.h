@@ -6,6 +6,7 @@
 
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/job_memory.h"
 
 struct gs_whatif_process {
     uint32_t pid;
@@ -23,6 +24,7 @@ struct gs_whatif_process {
 struct gs_whatif_job {
     struct gs_whatif_process *processes; /* those with the most thread time first */
     size_t n_processes, cap_processes;
+    struct gs_whatif_memory memory; /* of all of them together */
     uint64_t damaged_chunks, skipped_bytes;
 };
 
