@@ -342,6 +342,7 @@ static char *why_not(const struct gs_whatif_memory *m)
 void gs_whatif_memory_finish(struct gs_whatif_memory *m)
 {
     m->why_not = why_not(m);
+    gs_whatif_memory_cuda(m);
     if (m->why_not)
         return;
     uint64_t t_ns = greatest_moment(m);
@@ -350,7 +351,6 @@ void gs_whatif_memory_finish(struct gs_whatif_memory *m)
     struct sums s = sum_up(m, t_ns, root);
     predict(m, &s);
     compare(m, &s);
-    gs_whatif_memory_cuda(m);
 }
 
 uint64_t gs_whatif_duplicated_bytes(const struct gs_whatif_memory *m)

@@ -110,8 +110,12 @@ static void sum_contexts(struct gs_whatif_memory *m, uint64_t *once, uint64_t *s
 void gs_whatif_memory_cuda(struct gs_whatif_memory *m)
 {
     uint64_t once, spread, allocated;
-    for (size_t i = 0; i < m->n_facts; i++)
+    bool damaged = false;
+    for (size_t i = 0; i < m->n_facts; i++) {
+        damaged |= m->facts[i].damaged;
         m->has_cuda |= m->facts[i].has_cuda;
+    }
+    m->has_cuda &= !damaged;
     if (!m->has_cuda)
         return;
     sum_contexts(m, &once, &spread);

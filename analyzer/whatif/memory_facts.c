@@ -291,6 +291,7 @@ void gs_memory_facts_take(struct gs_recording *r, const struct gs_stacks *stacks
                                     .ppid = r->ppid,
                                     .free_threaded = r->free_threaded,
                                     .helper = is_helper(r),
+                                    .damaged = !gs_recording_is_whole(r),
                                     .n_threads = r->n_threads ? r->n_threads : 1};
     gs_memory_rows_sort(&r->memory);
     out->why_not = why_not(r);

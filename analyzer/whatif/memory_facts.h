@@ -61,7 +61,8 @@ struct gs_memory_facts {
     struct gs_memory_device_moment *device_moments;
     size_t n_device_moments;
     bool has_cuda;
-    char *why_not; /* nothing may be said of it; or NULL */
+    bool damaged;  /* parts of the capture are: nothing may be said of devices either */
+    char *why_not; /* nothing may be said of its memory; or NULL */
 };
 
 /* r: read, and not needed for its memory or CUDA any more (they are sorted, texts are taken). */

@@ -127,6 +127,9 @@ void gs_whatif_memory_text(const struct gs_whatif_memory *m, FILE *out)
         char *safe = gs_fmt_safe(m->why_not, 0);
         fprintf(out, "  memory    no estimate: %s\n", safe);
         free(safe);
+        if (m->has_cuda)
+            fprintf(out, "            GPU now %s; threads of one process %s\n",
+                    gs_fmt_bytes(m->cuda_now_bytes).s, gs_fmt_bytes(m->cuda_threads_bytes[1]).s);
         return;
     }
     put_now(m, out);

@@ -390,6 +390,23 @@ static void contexts_count_once_for_each_device(void **state)
     gs_whatif_memory_free(&m);
 }
 
+static void devices_are_known_without_memory_but_not_when_damaged(void **state)
+{
+    (void)state;
+    for (unsigned damaged = 0; damaged < 2; damaged++) {
+        struct gs_whatif_memory m = {0};
+        struct gs_memory_facts f = on_device("0000:01", 400 * MIB, 1000, 100 * MIB);
+        f.why_not = strdup("unit");
+        f.damaged = damaged;
+        gs_whatif_memory_add(&m, f);
+        gs_whatif_memory_finish(&m);
+        assert_string_equal(m.why_not, "unit");
+        assert_int_equal(m.has_cuda, !damaged);
+        assert_int_equal(m.cuda_now_bytes, damaged ? 0 : 500 * MIB);
+        gs_whatif_memory_free(&m);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +422,7 @@ int main(void)
         cmocka_unit_test(headers_grow_by_class),
         cmocka_unit_test(data_fills_what_importing_left),
         cmocka_unit_test(contexts_count_once_for_each_device),
+        cmocka_unit_test(devices_are_known_without_memory_but_not_when_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,7 +68,8 @@ def catalog(worker, n):
 
 # How many of them make up PRIVATE.
 KINDS = {"floats": (floats, PRIVATE // 40), "records": (records, PRIVATE // 330), "objects": (objects, PRIVATE // 216),
-         "buffers": (buffers, PRIVATE // 3520), "documents": (documents, PRIVATE // 62000), "catalog": (catalog, PRIVATE // 940)}
+         "buffers": (buffers, PRIVATE // 3520), "documents": (documents, PRIVATE // 62000),
+         "catalog": (catalog, PRIVATE // 940)}
 
 
 def table():
