@@ -132,6 +132,16 @@ static int by_time(const void *pa, const void *pb)
     return 0;
 }
 
+static int by_maps_time(const void *pa, const void *pb)
+{
+    const struct gs_rec_maps *a = pa, *b = pb;
+    COMPARE(a, b, t_ns);
+    COMPARE(a, b, rss_bytes);
+    COMPARE(a, b, pss_bytes);
+    COMPARE(a, b, uss_bytes);
+    return 0;
+}
+
 static int by_id(const void *pa, const void *pb)
 {
     const struct gs_rec_alloc *a = pa, *b = pb;
@@ -168,6 +178,7 @@ void gs_memory_rows_sort(struct gs_memory_rows *m)
 {
     gs_row_stream_sort(&m->pools);
     sort(m->rss, m->n_rss, sizeof(*m->rss), by_time);
+    sort(m->all_maps, m->n_all_maps, sizeof(*m->all_maps), by_maps_time);
     drop_freed(m);
     sort(m->allocs, m->n_allocs, sizeof(*m->allocs), by_id);
     drop_repeated_allocs(m);
@@ -179,6 +190,7 @@ void gs_memory_rows_free(struct gs_memory_rows *m)
     free(m->arenas);
     gs_row_stream_free(&m->pools);
     free(m->rss);
+    free(m->all_maps);
     free(m->heaps);
     free(m->allocs);
     gs_idmap_free(&m->freed.map);

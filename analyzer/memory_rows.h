@@ -43,7 +43,7 @@ struct gs_rec_rss { /* MEMORY */
     uint64_t rss_bytes, file_rss_bytes, arenas, arena_bytes, chunk_bytes;
     uint64_t arenas_unread, arenas_untracked;
 };
-struct gs_rec_maps { /* MAPS: the last one */
+struct gs_rec_maps { /* MAPS */
     bool seen;
     uint64_t t_ns;
     uint64_t rss_bytes, pss_bytes, anonymous_bytes, uss_bytes, swap_bytes;
@@ -76,7 +76,9 @@ struct gs_memory_rows {
     uint64_t homeless_pools;    /* rows of arenas that no record describes */
     struct gs_rec_rss *rss;
     size_t n_rss, cap_rss;
-    struct gs_rec_maps maps;
+    struct gs_rec_maps maps; /* the last one */
+    struct gs_rec_maps *all_maps;
+    size_t n_all_maps, cap_all_maps;
     struct gs_rec_heap *heaps;
     size_t n_heaps, cap_heaps;
     /* What lives at some time is asked for once, so samples are kept only as long as they are not
@@ -106,8 +108,8 @@ void gs_memory_find_live_ns(struct gs_memory_rows *m);
 /* One row each. */
 void gs_memory_add_alloc(struct gs_memory_rows *m, const struct gs_rec_alloc *row);
 void gs_memory_add_free(struct gs_memory_rows *m, uint64_t id, uint64_t t_ns);
-/* POOLS by time and arena, MEMORY by time, samples that live by id; after it nothing depends on the
- * order in which chunks were read. */
+/* POOLS by time and arena, MEMORY and MAPS by time, samples that live by id; after it nothing
+ * depends on the order in which chunks were read. */
 void gs_memory_rows_sort(struct gs_memory_rows *m);
 void gs_memory_rows_free(struct gs_memory_rows *m);
 

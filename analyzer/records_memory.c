@@ -78,6 +78,7 @@ void gs__on_maps(struct gs_record_context *ctx, struct gs_record *rec)
     maps.uss_bytes = get_bytes(rec);
     maps.swap_bytes = get_bytes(rec);
     get_kinds(rec, &maps);
+    GS_PUSH(m->all_maps, m->n_all_maps, m->cap_all_maps, maps);
     if (!m->maps.seen || maps.t_ns >= m->maps.t_ns)
         m->maps = maps;
 }

@@ -12,6 +12,10 @@ static struct range {
 } ranges[MAX_RANGES];
 static uint32_t n_ranges;
 
+/* The library's own zeroed data; the linker defines both. */
+extern uint8_t __bss_start[] __attribute__((visibility("hidden")));
+extern uint8_t _end[] __attribute__((visibility("hidden")));
+
 /* Threads are mapped one below the other: mostly the last range just grows. Where two threads grow
  * it at once, one of them is forgotten: a few KiB are then counted as the program's. */
 static void remember(uintptr_t lo, size_t len)
@@ -66,14 +70,23 @@ uint64_t gs_resident_bytes(uintptr_t lo, uintptr_t hi)
     return pages * GS_PAGE_BYTES;
 }
 
+static uint64_t rss_between(uintptr_t begin, uintptr_t end, uintptr_t lo, uintptr_t hi)
+{
+    if (begin >= hi || end <= lo)
+        return 0;
+    return gs_resident_bytes(begin > lo ? begin : lo, end < hi ? end : hi);
+}
+
 uint64_t gs_own_maps_rss(uintptr_t lo, uintptr_t hi)
 {
-    uint64_t bytes = 0;
+    const uintptr_t page = ~(uintptr_t)(GS_PAGE_BYTES - 1); /* the first one is data's, of a file */
+    uint64_t bytes = rss_between(((uintptr_t)__bss_start + GS_PAGE_BYTES - 1) & page,
+                                 ((uintptr_t)_end + GS_PAGE_BYTES - 1) & page, lo, hi);
     uint32_t n = __atomic_load_n(&n_ranges, __ATOMIC_ACQUIRE);
     for (uint32_t i = 0; i < n && i < MAX_RANGES; i++) {
         uintptr_t end = __atomic_load_n(&ranges[i].hi, __ATOMIC_ACQUIRE), begin = ranges[i].lo;
-        if (end && begin < hi && end > lo)
-            bytes += gs_resident_bytes(begin > lo ? begin : lo, end < hi ? end : hi);
+        if (end)
+            bytes += rss_between(begin, end, lo, hi);
     }
     return bytes;
 }

@@ -98,9 +98,8 @@ function memoryBar(text, kind, bytes, whole, range) {
 }
 
 function memoryBars(label, now, then, range) {
-  const whole = Math.max(now, range ? range.p90 : then, 1);
-  const words = label + ': now ' + fmtBytes(now) + ', as threads ' + fmtBytes(then) +
-    (range ? ', between ' + fmtBytes(range.p10) + ' and ' + fmtBytes(range.p90) : '');
+  const whole = Math.max(now, range.p90, 1);
+  const words = label + ': now ' + fmtBytes(now) + ', as threads ' + fmtBytes(then) + ', between ' + fmtBytes(range.p10) + ' and ' + fmtBytes(range.p90);
   return el('div.mem-bars', { role: 'img', 'aria-label': words }, el('h3', {}, label),
     memoryBar('now', 'now', now, whole, null), memoryBar('as threads', 'then', then, whole, range));
 }
@@ -115,7 +114,7 @@ export function memoryCard({ memory: m, tax }) {
   if (!m && !tax) return null;
   return card('h-savings-memory', 'Threads in place of processes', m && m.processes ? el('span.muted', {}, plural(m.processes, 'process', 'processes')) : null,
     m && m.now_bytes && m.threads.p50 ? memoryBars('Memory', m.now_bytes, m.threads.p50, m.threads) : null,
-    m && m.cuda_now_bytes ? memoryBars('Device memory', m.cuda_now_bytes, m.cuda_threads_bytes, null) : null, tax ? el('p.note', {}, taxText(tax)) : null);
+    m && m.cuda_now_bytes && m.cuda_threads.p50 ? memoryBars('Device memory', m.cuda_now_bytes, m.cuda_threads.p50, m.cuda_threads) : null, tax ? el('p.note', {}, taxText(tax)) : null);
 }
 
 // ---- extension modules ----

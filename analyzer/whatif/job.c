@@ -157,6 +157,7 @@ static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *ch
     struct gs_recording r;
     struct gs_stacks stacks;
     struct gs_evidence e;
+    struct gs_memory_facts facts;
     struct gs_whatif_process p = {0};
     gs_stacks_init(&stacks);
     gs_recording_open(&r, chunks, n);
@@ -164,6 +165,8 @@ static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *ch
     gs_recording_read(&r, &stacks, chunks, n);
     gs_evidence_collect(&e, &r, &stacks, chunks, n);
     predict(&p, &r, &e, &stacks, options, sweeper);
+    gs_memory_facts_take(&r, &stacks, &facts);
+    gs_whatif_memory_add(&job->memory, facts);
     job->damaged_chunks += r.damaged_chunks + r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
     gs_evidence_free(&e);
@@ -203,6 +206,7 @@ void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options
         add_process(out, c->chunks + i, end - i, options, sweeper);
     }
     close_sweeper(out, sweeper);
+    gs_whatif_memory_finish(&out->memory);
     if (out->n_processes)
         qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
 }
@@ -234,5 +238,6 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
     }
     free(job->processes);
     free(job->engine_why_not);
+    gs_whatif_memory_free(&job->memory);
     memset(job, 0, sizeof(*job));
 }

@@ -7,6 +7,7 @@
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
 #include "analyzer/whatif/extension.h"
+#include "analyzer/whatif/job_memory.h"
 
 struct gs_whatif_process {
     uint64_t key; /* as in struct gs_prof_process */
@@ -32,6 +33,7 @@ struct gs_whatif_process {
 struct gs_whatif_job {
     struct gs_whatif_process *processes; /* those with the most thread time first */
     size_t n_processes, cap_processes;
+    struct gs_whatif_memory memory; /* of all of them together */
     uint64_t damaged_chunks, skipped_bytes;
     const char *engine;   /* that replayed */
     char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */

@@ -245,6 +245,7 @@ static void put_job(struct gs_json *j, const struct gs_whatif_job *job,
     put_measured(j, options->calibration);
     if (job->n_processes && !of)
         put_prediction(j, options, &job->processes[0], of);
+    gs_whatif_memory_json(&job->memory, j);
     gs_json_key(j, "processes");
     gs_json_begin_array(j);
     for (size_t i = 0; i < job->n_processes; i++)

@@ -277,6 +277,7 @@ bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_opti
     put_measured(options->calibration, out);
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
+    gs_whatif_memory_text(&job->memory, out);
     fputs(
         "\nnot covered: whether the program is correct without the GIL; contention of objects that "
         "threads share; modules that are imported only without the GIL\n",

@@ -230,6 +230,19 @@ static void the_real_heap_is_what_mallinfo_says(void **state)
         free(blocks[i]);
 }
 
+/* Tables of the agent's that are zero at first; here those of this program. */
+static void zeroed_data_is_our_own_once_it_is_touched(void **state)
+{
+    static uint8_t table[1 << 20];
+    (void)state;
+    uint64_t before = gs_own_maps_rss(0, UINTPTR_MAX);
+    memset(table, 1, sizeof(table));
+    uint64_t after = gs_own_maps_rss(0, UINTPTR_MAX);
+    assert_true(after - before >= sizeof(table) - 2 * 4096);
+    assert_true(after - before <= sizeof(table) + (64 << 10));
+    assert_int_equal(gs_own_maps_rss(0, 4096), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +253,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_together_is_refused),
         cmocka_unit_test(no_bytes_make_it_read_outside),
         cmocka_unit_test(the_real_heap_is_what_mallinfo_says),
+        cmocka_unit_test(zeroed_data_is_our_own_once_it_is_touched),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }
