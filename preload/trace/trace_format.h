@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   4 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   5 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -344,7 +344,11 @@ enum gs_cuda_loading {
     X(CUDA_STATE, 30,                                                                              \
       "u t, u rows, u lost_rows, u unknown_frees, u untracked, u live_bytes, u peak_bytes")        \
     X(CUDA_USED, 31, "u t, u device, u used_bytes")                                                \
-    X(MODULE, 32, "u t, s path")
+    X(MODULE, 32, "u t, s path")                                                                   \
+    X(COUNTER, 34, "u counter, s name, u source (GS_COUNTER_*), u type, u config, s why_not")      \
+    X(COUNTS, 35,                                                                                  \
+      "u t, u thread, u counter, u count, u enabled_ns, u running_ns, u holding, u waiting,"       \
+      " u off_gil, u shared (all cumulative)")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -378,6 +382,21 @@ enum gs_event_kind {
     GS_EVENT_LIST(X)
 #undef X
 };
+
+/* COUNTER: who counts. */
+#define GS_COUNTER_SOURCE_LIST(X)                                                                  \
+    X(NONE, 0, "not counted")           /* why_not says why */                                     \
+    X(KERNEL, 1, "kernel's accounts")   /* of each thread, since it began */                       \
+    X(PERF, 2, "perf_event")            /* user and kernel mode */                                 \
+    X(PERF_USER, 3, "perf_event, user") /* the kernel is not counted: it was refused */
+
+enum gs_counter_source {
+#define X(NAME, number, text) GS_COUNTER_##NAME = number,
+    GS_COUNTER_SOURCE_LIST(X)
+#undef X
+};
+
+#define GS_COUNTS_PROCESS 0xffffffffu /* COUNTS thread: the whole process */
 
 /* MAPS: what the memory of the process that is resident is of. Kinds
  * 1, 3 to 5 and 8 are whole mappings but for what of them is 2, 6 or 7. */

@@ -108,6 +108,8 @@ RECORDS = {
     30: ("CUDA_STATE", "u u u u u u u"),
     31: ("CUDA_USED", "u u u"),
     32: ("MODULE", "u s"),
+    34: ("COUNTER", "u s u u u s"),
+    35: ("COUNTS", "u u u u u u u u u u"),
 }
 
 
