@@ -11,6 +11,7 @@
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
 #include "preload/alloc_records.h"
+#include "preload/count_records.h"
 #include "preload/cuda_records.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
@@ -70,6 +71,7 @@ void gs_drain_forget(void)
 {
     d = (__typeof__(d)){0};
     gs_writer_forget();
+    gs_count_forget();
     gs_hold_watch_forget();
     gs_sched_forget();
     gs_writer_turn_forget();
@@ -119,6 +121,7 @@ static void every_second(void)
     gs_records_threads(1);
     gs_records_accounts();
     gs_alloc_records();
+    gs_count_records(gs_agent.state != GS_STATE_ON);
     gs_governor_tick(gs_now());
 }
 
@@ -225,6 +228,7 @@ static void tick(bool kicked)
 {
     uint64_t now = gs_now();
     gs_hold_watch(now);
+    gs_count_tick();
     gs_memory_tick(now);
     if (d.own_fds)
         gs_cuda_tick(now);
@@ -372,11 +376,13 @@ static void *drain_main(void *arg)
     d.own_fds = take_private_fds();
     if (d.own_fds)
         gs_nvml_drain_begins();
+    gs_count_drain_begins(d.own_fds);
     if (!d.closed && open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
     }
+    gs_count_drain_ends();
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);
