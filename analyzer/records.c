@@ -436,6 +436,8 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_CUDA_STATE] = gs__on_cuda_state,
         [GS_RECORD_CUDA_USED] = gs__on_cuda_used,
         [GS_RECORD_MODULE] = on_module,
+        [GS_RECORD_COUNTER] = gs__on_counter,
+        [GS_RECORD_COUNTS] = gs__on_counts,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

@@ -28,6 +28,8 @@ gs_record_fn gs__on_arena, gs__on_arena_end, gs__on_memory, gs__on_maps, gs__on_
     gs__on_alloc_state;
 /* The text of an EVENT that says why something of memory is not there; takes it. */
 void gs__note_no_memory(struct gs_recording *r, uint64_t kind, char **text);
+/* records_counters.c */
+gs_record_fn gs__on_counter, gs__on_counts;
 /* records_cuda.c */
 gs_record_fn gs__on_cuda_driver, gs__on_cuda_device, gs__on_cuda_context, gs__on_cuda_context_end,
     gs__on_cuda_call, gs__on_cuda_live, gs__on_cuda_state, gs__on_cuda_used;

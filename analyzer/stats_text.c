@@ -265,6 +265,7 @@ bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, 
         put_waiters(&t, p, job.wait_ns);
     gs_text_memory(&t, p);
     gs_text_cuda(&t, p);
+    gs_text_counters(&t, p);
     put_quality(&t, p, &job);
     return fflush(out) == 0 && !ferror(out);
 }
