@@ -78,9 +78,12 @@ static void put_threads(const struct gs_text *t, const struct gs_prof_process *p
             rows[n++] = &c->counts[i];
     if (n)
         qsort(rows, n, sizeof(*rows), most_first);
-    if (n > 1)
-        fprintf(t->out, " %s%s by thread%s\n", gs_text_style(t, DIM), c->counters[at].name,
+    if (n > 1) {
+        char *safe = gs_fmt_safe(c->counters[at].name, NAME_COLUMNS);
+        fprintf(t->out, " %s%s by thread%s\n", gs_text_style(t, DIM), safe,
                 gs_text_style(t, RESET));
+        free(safe);
+    }
     for (size_t i = 0; n > 1 && i < n && i < t->top; i++) {
         uint64_t values[4] = {gs_counts_scaled(rows[i], rows[i]->count)};
         for (int s = 0; s < GS_N_COUNTS_STATES; s++)
@@ -112,38 +115,45 @@ static void put_switches(const struct gs_text *t, const struct gs_prof_process *
 }
 
 /* Where it is more than rounding: multiplexing, shares by time, the kernel left out. */
-static void put_remarks(const struct gs_text *t, const struct gs_prof_counters *c, size_t at)
+static void put_remark(const struct gs_text *t, const struct gs_prof_counters *c, size_t at,
+                       const char *name)
 {
     const struct gs_prof_counter *one = &c->counters[at];
-    uint64_t shared = 0, told = 0;
-    double least = 1;
-    if (one->source == GS_COUNTER_NONE) {
-        gs_text_why(t, one->name, *one->why_not ? one->why_not : "not counted");
-        return;
-    }
+    double shared = 0, told = 0, least = 1;
     for (size_t i = 0; i < c->n_counts; i++) {
         const struct gs_prof_counts *r = &c->counts[i];
         if (r->at != at || r->thread < 0)
             continue;
-        shared += r->shared;
-        told += r->in[0] + r->in[1] + r->in[2];
-        if (r->running_ns && r->running_ns < r->enabled_ns * least)
+        shared += (double)r->shared;
+        told += (double)r->in[0] + (double)r->in[1] + (double)r->in[2];
+        if (r->running_ns && (double)r->running_ns < (double)r->enabled_ns * least)
             least = (double)r->running_ns / (double)r->enabled_ns;
     }
     if (one->source == GS_COUNTER_PERF_USER)
-        gs_text_why(t, one->name,
+        gs_text_why(t, name,
                     "kernel mode is not counted: kernel.perf_event_paranoid=1, or the "
                     "capability CAP_PERFMON, would allow it");
     if (least < 0.99)
         gs_text_line(t,
                      gs_xasprintf("%s shared the hardware: counted %.0f %% of the time at least, "
                                   "scaled to all of it.",
-                                  one->name, least * 100));
-    if (told && shared > told / 20)
+                                  name, least * 100));
+    if (told > 0 && shared > told / 20)
         gs_text_line(t,
                      gs_xasprintf("%s: %.0f %% of what is told by state is shared by time between "
                                   "states too short to read it in each.",
-                                  one->name, 100 * (double)shared / (double)told));
+                                  name, 100 * shared / told));
+}
+
+static void put_remarks(const struct gs_text *t, const struct gs_prof_counters *c, size_t at)
+{
+    const struct gs_prof_counter *one = &c->counters[at];
+    char *name = gs_fmt_safe(one->name, NAME_COLUMNS);
+    if (one->source == GS_COUNTER_NONE)
+        gs_text_why(t, name, *one->why_not ? one->why_not : "not counted");
+    else
+        put_remark(t, c, at, name);
+    free(name);
 }
 
 static void put_process(const struct gs_text *t, const struct gs_prof_process *p)

@@ -81,6 +81,7 @@ static const struct {
     {"memory", make_memory},
     {"cuda", make_cuda},
     {"sync", make_sync},
+    {"counters", make_counters},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
     {"segments", make_segments},

@@ -2,19 +2,21 @@
 """--counters: what each thread counted, by state of the GIL, beside what the kernel says of it."""
 import errno
 import json
+import pathlib
 
 import pytest
 
 from sums import check_document
 
 ACCOUNTS = "task-clock,page-faults,context-switches"
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "v1"
 QUIET = ["-W", "ignore"]
 PAGES, SLEEPS = 8000, 300
 
 
-def story_of(record, python, target, *args, counters=ACCOUNTS, env=None):
+def story_of(record, python, target, *args, counters=ACCOUNTS):
     capture = record(python, [*QUIET, target, *map(str, args)],
-                     options=["--counters", counters, "--budget", "100"], env=env)
+                     options=["--counters", counters, "--budget", "100"])
     return capture, [json.loads(line) for line in capture.stdout.splitlines()]
 
 
@@ -72,20 +74,19 @@ def test_sums_and_states(python, record, stats, targets):
 
 @pytest.mark.pythons(per_minor=True)
 def test_an_event_of_perf(python, record, stats, targets):
-    """cpu-clock, which the kernel keeps no account of: by perf_event_open, beside task-clock, which
-    is an account. The first thread's is opened before Python starts."""
+    """cpu-migrations, which the kernel keeps no account of: by perf_event_open. How late an event is
+    opened depends on when the agent's thread gets a core: an upper bound is all that always holds."""
     capture, (story,) = story_of(record, python, targets / "counted.py", PAGES, 10,
-                                 counters="task-clock,cpu-migrations", env={"GILSCOPE_COUNTERS": "unused"})
+                                 counters="task-clock,cpu-migrations")
     assert capture.stderr == ""
     process = of_pid(stats(capture), story["pid"])
     migrations = event(process, "cpu-migrations")
     if migrations["source"] == "none":
         pytest.skip(migrations["why_not"])
     mine = counts(process, "cpu-migrations")
-    assert set(mine) == {"MainThread", "touch", "sleep"}
+    assert "MainThread" in mine and set(mine) <= {"MainThread", "touch", "sleep"}
     clock = counts(process, "task-clock")["MainThread"]["count"]
-    # What perf says of the time in which it counted is the thread's CPU time.
-    assert near(mine["MainThread"]["running_ns"], clock, slack=5e6)
+    assert 0 < mine["MainThread"]["running_ns"] <= 1.01 * clock + 5e6
     assert mine["MainThread"]["enabled_ns"] == mine["MainThread"]["running_ns"]
 
 
@@ -136,6 +137,20 @@ def test_a_name_nobody_knows(python, gilscope, tmp_path, names, says):
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1 and says in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_what_shared_the_hardware_is_scaled(stats):
+    """Of a capture made by hand: no machine with a PMU is needed."""
+    process = stats([GOLDEN / "counters.gsc"])["processes"][0]
+    cycles, instructions = event(process, "cycles"), event(process, "instructions")
+    assert cycles["count"] == 4000 and counts(process, "cycles")["MainThread"]["count"] == 1000
+    assert (cycles["holding"], cycles["off_gil"], cycles["untold"]) == (2400, 1600, 0)
+    assert (instructions["holding"], instructions["off_gil"]) == (4800, 1200)
+    assert process["counters"]["instructions_per_cycle"] == {"holding": 2.0, "off_gil": 0.75}
+    faults = event(process, "page-faults")
+    assert faults["count"] == 110, "the later record, and the process's own sum"
+    assert [faults[key] for key in ("holding", "waiting", "off_gil", "untold")] == [60, 10, 27, 13]
+    assert event(process, "branches")["why_not"] == "why"
 
 
 @pytest.mark.pythons(per_minor=True, min=(3, 12))
