@@ -121,9 +121,18 @@ static void open_all(struct gs_counts_of_thread *c, uint32_t tid)
         open_counter(c, tid, k);
 }
 
+static void refuse_all(const char *why)
+{
+    for (uint32_t k = 0; k < asked()->n; k++)
+        if (!asked()->at[k].account && !s.why_not[k])
+            refuse(k, why);
+}
+
 /* Python starts in the first thread long before it has a GIL. */
 static void open_early(void)
 {
+    if (gs_agent.abi.free_threaded)
+        refuse_all("free-threaded Python has no GIL to know its threads by");
     if (first_thread())
         return;
     s.early_tid = gs_agent.pid;
