@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "analyzer/options.h"
+#include "analyzer/run_counters.h"
 #include "analyzer/run_target.h"
 
 #define DEFAULT_NAME "gilscope-%q{RANK}-%p.gsc"
@@ -166,6 +167,23 @@ static int check_alloc(const struct gs_args *args)
                                       "--alloc samples them");
 }
 
+/* Before the program starts, so that a name nobody knows is an error of usage. What is in the
+ * environment already may be codes, as an outer `run` left them: the agent looks at it. */
+static int set_counters(const struct gs_args *args)
+{
+    const char *list = args->value[GS_OPT_run_counters];
+    char *why;
+    if (!list)
+        return GS_EXIT_OK;
+    char *codes = gs_counters_encode(list, &why);
+    if (codes)
+        setenv("GILSCOPE_COUNTERS", codes, 1);
+    int code = codes ? GS_EXIT_OK : gs_cmd_fail(GS_EXIT_USAGE, "run: --counters: %s", why);
+    free(codes);
+    free(why);
+    return code;
+}
+
 /* ---- the environment ---- */
 
 static void set_variables(const struct gs_args *args)
@@ -173,7 +191,7 @@ static void set_variables(const struct gs_args *args)
     char pid[24];
     for (int id = 0; id < GS_N_OPTIONS; id++) {
         const struct gs_option *o = &gs_options[id];
-        if (args->value[id] && o->env && id != GS_OPT_run_output)
+        if (args->value[id] && o->env && id != GS_OPT_run_output && id != GS_OPT_run_counters)
             setenv(o->env, args->value[id], 1);
     }
     snprintf(pid, sizeof(pid), "%d", (int)getpid());
@@ -335,7 +353,7 @@ int gs_cmd_run(int argc, char **argv)
         return gs_cmd_fail(GS_EXIT_NOT_STARTED, "run: %s", refusal);
     warn_unknown_variables();
     if ((code = check_ring(&args)) != GS_EXIT_OK || (code = check_alloc(&args)) != GS_EXIT_OK ||
-        (code = set_output(&args)) != GS_EXIT_OK)
+        (code = set_counters(&args)) != GS_EXIT_OK || (code = set_output(&args)) != GS_EXIT_OK)
         return code;
     set_variables(&args);
     if ((code = set_preload()) != GS_EXIT_OK)

@@ -257,6 +257,7 @@ void gs_recording_free(struct gs_recording *r)
     free(r->no_locks_why);
     free(r->gcs);
     free(r->no_gc);
+    gs_counters_free(r->counters);
     gs_clock_free(&r->clock);
     gs_definitions_free(&r->defs);
     for (size_t i = 0; i < r->n_threads; i++) {

@@ -120,6 +120,7 @@ struct gs_recording {
     struct gs_summap edges; /* waker, wakee (ids; GS_EDGE_NO_WAKER) -> blocked ns, count */
     struct gs_memory_rows memory;
     struct gs_cuda_rows cuda;
+    struct gs_prof_counters *counters; /* NULL: there are none */
     struct gs_row_context row_context;
 };
 

@@ -244,6 +244,7 @@ static void free_process(struct gs_prof_process *p)
     free(p->timeline.wait_ns);
     gs_memory_free(p->memory);
     gs_cuda_free(p->cuda);
+    gs_counters_free(p->counters);
     free(p->notes);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzer/counters.h"
 #include "analyzer/profile_cuda.h"
 
 #define GS_THREAD_NONE  (-1)
@@ -215,8 +216,9 @@ struct gs_prof_process {
     struct gs_prof_edge *edges;
     size_t n_edges;
     struct gs_prof_timeline timeline;
-    struct gs_prof_memory *memory; /* NULL: nothing of it was recorded */
-    struct gs_prof_cuda *cuda;     /* the same */
+    struct gs_prof_memory *memory;     /* NULL: nothing of it was recorded */
+    struct gs_prof_cuda *cuda;         /* the same */
+    struct gs_prof_counters *counters; /* the same */
     struct gs_prof_gc gc;
     uint64_t detail_from_ns; /* since the start: stacks, blame and times are of what came after;
                               * totals of everything. 0: so are they */

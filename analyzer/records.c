@@ -442,6 +442,8 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_GC] = gs__on_gc,
         [GS_RECORD_GC_GENERATION] = gs__on_gc_generation,
         [GS_RECORD_GC_THREAD] = gs__on_gc_thread,
+        [GS_RECORD_COUNTER] = gs__on_counter,
+        [GS_RECORD_COUNTS] = gs__on_counts,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

@@ -32,6 +32,8 @@ void gs__note_no_memory(struct gs_recording *r, uint64_t kind, char **text);
 gs_record_fn gs__on_gc, gs__on_gc_generation, gs__on_gc_thread;
 /* The text of an EVENT NO_GC; takes it. */
 void gs__note_no_gc(struct gs_recording *r, char **text);
+/* records_counters.c */
+gs_record_fn gs__on_counter, gs__on_counts;
 /* records_cuda.c */
 gs_record_fn gs__on_cuda_driver, gs__on_cuda_device, gs__on_cuda_context, gs__on_cuda_context_end,
     gs__on_cuda_call, gs__on_cuda_live, gs__on_cuda_state, gs__on_cuda_used;

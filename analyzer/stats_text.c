@@ -266,6 +266,7 @@ bool gs_stats_text(const struct gs_profile *p, const struct gs_text_options *o, 
     gs_text_gc(&t, p);
     gs_text_memory(&t, p);
     gs_text_cuda(&t, p);
+    gs_text_counters(&t, p);
     put_quality(&t, p, &job);
     return fflush(out) == 0 && !ferror(out);
 }

@@ -35,6 +35,8 @@ void gs_text_stack(const struct gs_text *t, const struct gs_profile *p, uint32_t
 void gs_text_gc(const struct gs_text *t, const struct gs_profile *p);
 /* stats_memory_text.c; nothing where nothing was recorded. */
 void gs_text_memory(const struct gs_text *t, const struct gs_profile *p);
+/* stats_counters_text.c; the same. */
+void gs_text_counters(const struct gs_text *t, const struct gs_profile *p);
 /* stats_cuda_text.c; the same. */
 void gs_text_cuda(const struct gs_text *t, const struct gs_profile *p);
 

@@ -9,6 +9,7 @@
 #include "preload/alloc_records.h"
 #include "preload/arena_hook.h"
 #include "preload/arena_table.h"
+#include "preload/counts.h"
 #include "preload/cuda_records.h"
 #include "preload/cuda_span.h"
 #include "preload/drain.h"
@@ -131,6 +132,12 @@ static bool map_live(void)
     return gs_sys3(SYS_madvise, &gs_live, sizeof(gs_live), MADV_WIPEONFORK_FLAG) == 0;
 }
 
+void gs_agent_set_path(void)
+{
+    gs_agent.tells_leaving = gs_agent.locks || gs_agent.counters;
+    gs_agent.plain_turns = gs_clock.use_tsc && !gs_agent.tells_leaving;
+}
+
 /* What a new process image and a forked child have in common. */
 static void begin_recording(void)
 {
@@ -141,8 +148,10 @@ static void begin_recording(void)
     gs_agent.sample_holder = gs_agent.safe_read;
     gs_agent.begin_spacing = BEGIN_SPACING;
     gs_agent.locks = c->locks && !gs_agent.abi.free_threaded;
-    gs_agent.plain_turns = gs_clock.use_tsc && !gs_agent.locks;
+    gs_agent.counters = c->counters.n && !gs_agent.abi.free_threaded;
+    gs_agent_set_path();
     gs_agent.t_start = gs_now();
+    gs_counts_begin();
     gs_agent.process_key = random_key();
     gs_sampler_mean_ticks = gs_ticks_of_ns(c->sample_interval_us * 1000);
     gs_sync_begin();

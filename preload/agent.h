@@ -43,6 +43,8 @@ struct gs_agent {
     bool sample_holder;     /* process_vm_readv allowed, and the governor has not shed it */
     bool safe_read;         /* process_vm_readv allowed at all */
     bool locks;             /* SYNC rows are wanted; the governor may have shed them */
+    bool counters;          /* --counters; the governor may have ended the readings in hooks */
+    bool tells_leaving;     /* a turn's end is kept: locks, or counters */
     bool plain_turns;       /* the inlined path may be taken: no CPU rows, and the TSC */
     uint32_t begin_spacing; /* a begin sample may cost 1/this of the time */
     uint64_t restart_after; /* ticks; in GS_LIVE_RESTART */
@@ -73,6 +75,8 @@ void gs_agent_after_fork(void);
 void gs_agent_begin_leaving(void);
 /* Sleeps as long as the end of the process may take, if that has begun. CTX: hooks. */
 void gs_agent_park(void);
+/* What turns are to leave behind has changed. */
+void gs_agent_set_path(void);
 /* Stop recording for good, with one line on stderr (NULL: silently). CTX: any. */
 void gs_agent_die(const char *why);
 

@@ -218,6 +218,11 @@ static bool set_GILSCOPE_ALLOC_INTERVAL(struct gs_config *c, const char *v)
     return true;
 }
 
+static bool set_GILSCOPE_COUNTERS(struct gs_config *c, const char *v)
+{
+    return gs_counters_parse(v, &c->counters);
+}
+
 /* ---- the output path ---- */
 
 struct text {
@@ -332,6 +337,10 @@ bool gs_config_out_path(const struct gs_config *c, char *buf, size_t len)
 #define GS_DEFAULT_children(v) GS_CHILDREN_##v
 #define GS_DEFAULT_on_full(v)  GS_ON_FULL_##v
 #define GS_DEFAULT_what(v)     GS_WHAT_##v
+#define GS_DEFAULT_counters(v)                                                                     \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 void gs_config_parse(struct gs_config *out, char *const *envp)
 {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/counter_spec.h"
+
 enum gs_children { GS_CHILDREN_python, GS_CHILDREN_all, GS_CHILDREN_none };
 enum gs_on_full { GS_ON_FULL_stop, GS_ON_FULL_ring };
 enum gs_what { GS_WHAT_gil = 1, GS_WHAT_mem = 2, GS_WHAT_cuda = 4, GS_WHAT_all = 7 }; /* bits */
@@ -21,6 +23,7 @@ enum gs_what { GS_WHAT_gil = 1, GS_WHAT_mem = 2, GS_WHAT_cuda = 4, GS_WHAT_all =
 #define GS_TYPE_children  enum gs_children
 #define GS_TYPE_on_full   enum gs_on_full
 #define GS_TYPE_what      uint32_t
+#define GS_TYPE_counters  struct gs_counters
 
 struct gs_config {
 #define GS_CONFIG(env, field, type, default_value, help) GS_TYPE_##type field;

@@ -11,7 +11,9 @@
 #include "preload/agent_clock.h"
 #include "preload/agent_log.h"
 #include "preload/alloc_records.h"
+#include "preload/count_records.h"
 #include "preload/cuda_records.h"
+#include "preload/drain_own.h"
 #include "preload/gc_watch.h"
 #include "preload/gil.h"
 #include "preload/governor.h"
@@ -31,14 +33,12 @@
 #include "preload/trace_writer.h"
 #include "preload/writer_turn.h"
 
-#define TICK_NS                  20000000u  /* while the GIL is in use */
-#define FLUSH_NS                 100000000u /* the file is never further behind than this */
-#define SECOND_NS                1000000000u
-#define LEAVE_WAIT_NS            2000000u
-#define STAND_IN_NS              20000000u /* for a core: then who asked does it */
-#define SLICE_NS                 100000u
-#define SETTLE_ROUNDS            4
-#define CLOSE_RANGE_UNSHARE_FLAG 2u
+#define TICK_NS       20000000u  /* while the GIL is in use */
+#define FLUSH_NS      100000000u /* the file is never further behind than this */
+#define SECOND_NS     1000000000u
+#define LEAVE_WAIT_NS 2000000u
+#define STAND_IN_NS   20000000u /* for a core: then who asked does it */
+#define SETTLE_ROUNDS 4
 
 /* glibc only, hence weak: see hooks_real.c. */
 extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
@@ -71,6 +71,7 @@ void gs_drain_forget(void)
 {
     d = (__typeof__(d)){0};
     gs_writer_forget();
+    gs_count_forget();
     gs_hold_watch_forget();
     gs_sched_forget();
     gs_writer_turn_forget();
@@ -102,13 +103,6 @@ static bool open_file(bool keep_open)
     return true;
 }
 
-/* Our own table of descriptors, empty: nothing the process opens or closes is ours, or the other
- * way round. False where the kernel refuses; the file is then reopened for each append. */
-static bool take_private_fds(void)
-{
-    return gs_sys3(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE_FLAG) == 0;
-}
-
 /* ---- the periodic work ---- */
 
 static void every_second(void)
@@ -120,6 +114,7 @@ static void every_second(void)
     gs_records_threads(1);
     gs_records_accounts();
     gs_alloc_records();
+    gs_count_records(gs_agent.state != GS_STATE_ON);
     gs_governor_tick(gs_now());
 }
 
@@ -229,6 +224,7 @@ static void tick(bool kicked)
     uint64_t now = gs_now();
     gs_hold_watch(now);
     gs_gc_watch_tick(now);
+    gs_count_tick();
     gs_memory_tick(now);
     if (d.own_fds)
         gs_cuda_tick(now);
@@ -330,24 +326,6 @@ static bool drain_once(uint32_t *kick_seen)
     return gs_agent.state == GS_STATE_ON;
 }
 
-/* A short time slice gets this thread on a core soon after it is woken, even when all are busy: it
- * has little to do, and a fork may wait for it. Linux 6.12 and later; elsewhere it changes nothing.
- */
-static void ask_for_short_slices(void)
-{
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } attr = {0};
-    if (gs_sys4(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) != 0 || attr.policy != 0)
-        return;
-    attr.runtime = SLICE_NS;
-    gs_sys3(SYS_sched_setattr, 0, &attr, 0);
-}
-
 bool gs_drain_is_behind(void)
 {
     return is_behind(gs_now(), FLUSH_NS / 4 * 3);
@@ -372,17 +350,19 @@ static void *drain_main(void *arg)
     (void)arg;
     gs_sys2(SYS_prctl, PR_SET_NAME, "gilscope");
     __atomic_store_n(&d.tid, gs_gettid(), __ATOMIC_RELAXED);
-    ask_for_short_slices();
+    gs_drain_own_slices();
     gs_writer_take(UINT64_MAX);
     gs_cost_drain_begins();
-    d.own_fds = take_private_fds();
+    d.own_fds = gs_drain_own_fds(); /* else the file is reopened for each append */
     if (d.own_fds)
         gs_nvml_drain_begins();
+    gs_count_drain_begins(d.own_fds);
     if (!d.closed && open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
     }
+    gs_count_drain_ends();
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);
     __atomic_store_n(&d.running, 0, __ATOMIC_RELEASE);

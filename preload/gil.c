@@ -3,6 +3,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/counts.h"
 #include "preload/gil_turn.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -58,10 +59,21 @@ static void note_home(const struct gs_gil *g, struct gs_thread *t)
         t->home_tstate = tstate;
 }
 
+/* The time without the GIL is over: it is asked for, or was free. */
+static COLD void come_back(struct gs_thread *t, uint64_t now, bool waits)
+{
+    gs_sync_back(t, now);
+    if (gs_agent.counters)
+        gs_counts_turn(t, GS_COUNT_OFF_GIL, waits ? GS_COUNT_WAITING : GS_COUNT_HOLDING, now,
+                       waits);
+}
+
 static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
 {
     uint64_t wait = now - t->wait_t;
     note_home(g, t);
+    if (gs_agent.counters)
+        gs_counts_turn(t, GS_COUNT_WAITING, GS_COUNT_HOLDING, now, true);
     t->waiting = false;
     if (g->waiters)
         g->waiters--;
@@ -99,7 +111,7 @@ static inline void on_acquire(struct gs_gil *g, struct gs_thread *t)
     if (__builtin_expect(t->waiting, 0))
         end_wait(g, t, now);
     if (__builtin_expect(t->left_t != 0, 0))
-        gs_sync_back(t, now);
+        come_back(t, now, false);
     __atomic_store_n(&t->open_kind, GS_OPEN_HOLDING, __ATOMIC_RELEASE);
     if (__builtin_expect(gs_live.mode == GS_LIVE_RESTART, 0))
         gs_agent_restart(now);
@@ -155,6 +167,14 @@ static inline void fold_turn(struct gs_thread *t, uint64_t hold)
         record_points(t, hold);
 }
 
+/* What a turn leaves behind for those who want to know what comes after it. */
+static COLD void leave(struct gs_thread *t, uint64_t now, bool waited_for)
+{
+    t->left_t = now;
+    if (gs_agent.counters)
+        gs_counts_turn(t, GS_COUNT_HOLDING, GS_COUNT_OFF_GIL, now, waited_for);
+}
+
 static inline void on_release(struct gs_gil *g, struct gs_thread *t)
 {
     uint64_t now = gs_now();
@@ -164,8 +184,8 @@ static inline void on_release(struct gs_gil *g, struct gs_thread *t)
     bool waited_for = g->waiters > __atomic_load_n(&g->dead_waiters, __ATOMIC_RELAXED);
     bool forced = g->drop_asked_seq == t->acq_seq;
     gs_turn_end(t, gs_turn_tstate(t));
-    if (__builtin_expect(gs_agent.locks, 0))
-        t->left_t = now;
+    if (__builtin_expect(gs_agent.tells_leaving, 0))
+        leave(t, now, waited_for);
     t->tot.forced += forced;
     if ((waited_for && gs_agent.level > 0) || gs_agent.level == 2 || g->sampled_seq == t->acq_seq)
         record_turn(g, t, hold, waited_for, forced);
@@ -312,7 +332,7 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     t->wait_t = gs_now();
     __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
     if (t->left_t)
-        gs_sync_back(t, t->wait_t);
+        come_back(t, t->wait_t, true);
     if (gs_agent.level > 0) {
         t->wait_stack = gs_own_stack(t, t->tstate);
         if (!woken_by_holder(g, t))

@@ -41,7 +41,18 @@ static bool sheds_locks(void)
     if (!gs_agent.locks)
         return false;
     gs_locks_shed("over budget");
-    gs_agent.plain_turns = gs_clock.use_tsc;
+    gs_agent_set_path();
+    return true;
+}
+
+/* What each thread counted in all goes on; in which state is not told any more. */
+static bool sheds_counters(void)
+{
+    if (!gs_agent.counters)
+        return false;
+    gs_agent.counters = false;
+    gs_agent_set_path();
+    gs_records_level(gs_agent.level, gs_agent.level, "over budget: counters not by state");
     return true;
 }
 
@@ -78,6 +89,7 @@ void gs_governor_tick(uint64_t now)
     gov.window_t = now;
     gov.at = c;
     /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
-    if (over && shed > 10000000 && !sheds_locks() && gov.step < sizeof(steps) / sizeof(steps[0]))
+    if (over && shed > 10000000 && !sheds_locks() && !sheds_counters() &&
+        gov.step < sizeof(steps) / sizeof(steps[0]))
         step_down();
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "preload/agent.h"
+#include "preload/counts.h"
 #include "preload/raw_sys.h"
 
 static void task_path(char *out, uint32_t tid, const char *leaf)
@@ -64,6 +65,66 @@ bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns)
     *cpu_ns = parse_u64(&p);
     *runqueue_ns = parse_u64(&p);
     return true;
+}
+
+/* "NAME:\tVALUE" lines; behind the name, or NULL. */
+static const char *line_of(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = text; *p; p++) {
+        if (strncmp(p, name, len) == 0)
+            return p + len;
+        p += strcspn(p, "\n");
+        if (!*p)
+            break;
+    }
+    return NULL;
+}
+
+static bool read_switches(uint32_t tid, uint64_t *switches)
+{
+    static const char *const names[] = {"voluntary_ctxt_switches:\t",
+                                        "nonvoluntary_ctxt_switches:\t"};
+    char path[64], text[4096];
+    task_path(path, tid, "/status");
+    *switches = 0;
+    if (gs_read_file(path, text, sizeof(text)) <= 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const char *p = line_of(text, names[i]);
+        if (!p)
+            return false;
+        *switches += parse_u64(&p);
+    }
+    return true;
+}
+
+/* pid (name) state ppid pgrp session tty tpgid flags minflt cminflt majflt */
+static bool read_faults(uint32_t tid, uint64_t *minor, uint64_t *major)
+{
+    enum { FIELDS_BEFORE = 7, BETWEEN = 1 };
+    char path[64], text[512];
+    task_path(path, tid, "/stat");
+    if (gs_read_file(path, text, sizeof(text)) <= 0)
+        return false;
+    const char *p = strrchr(text, ')');
+    for (int i = 0; p && *p && i <= FIELDS_BEFORE; i++)
+        p += strcspn(p, " ") + 1;
+    if (!p || !*p)
+        return false;
+    *minor = parse_u64(&p);
+    for (int i = 0; i < BETWEEN; i++)
+        parse_u64(&p);
+    *major = parse_u64(&p);
+    return true;
+}
+
+bool gs_proc_accounts(uint32_t tid, struct gs_accounts *out)
+{
+    uint64_t runqueue_ns;
+    return gs_proc_schedstat(tid, &out->cpu_ns, &runqueue_ns) &&
+           read_faults(tid, &out->minor_faults, &out->major_faults) &&
+           read_switches(tid, &out->switches);
 }
 
 bool gs_proc_statm(uint64_t *rss_bytes, uint64_t *file_rss_bytes)

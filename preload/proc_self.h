@@ -14,6 +14,9 @@ bool gs_proc_thread_name(uint32_t tid, char *buf, size_t len);
 /* False when /proc does not tell; that says nothing about the thread: see gs_proc_task_has_ended().
  * CPU and run-queue time since the thread's start. */
 bool gs_proc_schedstat(uint32_t tid, uint64_t *cpu_ns, uint64_t *runqueue_ns);
+/* Accounts of a thread since its start; false where /proc does not tell all of them. */
+struct gs_accounts;
+bool gs_proc_accounts(uint32_t tid, struct gs_accounts *out);
 /* True when the kernel knows no such thread of this process. */
 bool gs_proc_task_has_ended(uint32_t tid);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/drain.h"
 #include "preload/gil.h"
 #include "preload/own_maps.h"
 #include "preload/raw_sys.h"
@@ -69,6 +71,17 @@ static struct gs_thread *map_new(void)
     return t;
 }
 
+/* The drain thread opens a new thread's events, at once rather than at its next tick. */
+static void join_counters(struct gs_thread *t, struct gs_thread *first, uint32_t tid)
+{
+    t->counters = first ? first->counters : &t->own_counters;
+    t->left_t = t->t_first; /* its first acquire ends a state too */
+    if (first)
+        return;
+    gs_counts_thread(t, tid);
+    gs_drain_kick();
+}
+
 /* `first` is the same thread's state on another GIL, or NULL for a thread not seen before. */
 static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
 {
@@ -87,6 +100,8 @@ static struct gs_thread *create(struct gs_gil *gil, struct gs_thread *first)
     t->next_gil = first ? first->next_gil : t; /* a circle of the thread's states */
     if (first)
         first->next_gil = t;
+    if (gs_agent.config.counters.n)
+        join_counters(t, first, tid);
     __atomic_store_n(&t->tid, tid, __ATOMIC_RELEASE);
     return t;
 }
@@ -170,6 +185,9 @@ void gs_thread_recycle(struct gs_thread *t)
     t->tid = 0;
     t->t_first = t->stack_ticks = t->dropped = t->edge_hooks = t->woken_t = t->left_t = 0;
     t->looked_t = 0;
+    if (t->counters == &t->own_counters)
+        memset(&t->own_counters, 0, sizeof(t->own_counters));
+    t->counters = NULL;
     t->py_name_len = 0;
     t->home_tstate = 0;
     memset(&t->rows, 0, sizeof(t->rows));

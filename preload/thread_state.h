@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/counts.h"
 #include "preload/pyabi/pyabi.h"
 #include "preload/ring.h"
 
@@ -75,6 +76,7 @@ struct gs_thread {
     uint64_t stack_ticks; /* spent on stacks */
     uint64_t edge_hooks;  /* stamps taken around blocked semaphores */
     struct gs_cuda_calls *cuda; /* sums by function; stay when the memory serves another thread */
+    struct gs_counts_of_thread *counters; /* of its first state; NULL: none are wanted */
     uint32_t py_name_len;       /* set after py_name is complete */
     char py_name[GS_NAME_BYTES];
 
@@ -90,6 +92,7 @@ struct gs_thread {
     struct gs_ring ring;
     struct gs_py_frame frames[GS_PY_MAX_DEPTH];
     uint8_t scratch[GS_SCRATCH_BYTES];
+    struct gs_counts_of_thread own_counters; /* never touched unless they are wanted */
 };
 
 _Static_assert(offsetof(struct gs_thread, tot) == 64, "the hot lines");

@@ -5,6 +5,7 @@
 
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
+#include "preload/count_records.h"
 #include "preload/gc_watch.h"
 #include "preload/gil.h"
 #include "preload/locks.h"
@@ -297,6 +298,7 @@ static void bury(struct gs_thread *t)
     retired_stack_ticks += t->stack_ticks;
     retired_events += events_of(t);
     retired_lost += t->dropped;
+    gs_count_bury(t);
     gs_segments_bury(t);
     gs_thread_recycle(t);
 }
@@ -404,6 +406,7 @@ void gs_records_again(void)
     gs_memory_again();
     gs_gc_watch_again();
     gs_locks_again();
+    gs_count_again();
     gs_modules_forget(); /* told at the next look */
     gs_records_threads(1);
     gs_records_accounts();

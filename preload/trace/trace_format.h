@@ -351,7 +351,11 @@ enum gs_cuda_loading {
     X(GC_GENERATION, 34,                                                                           \
       "u t, u interpreter, u generation, u collections, u collected, u uncollectable,"             \
       " z threshold, z count")                                                                     \
-    X(GC_THREAD, 35, "u thread, u hit")
+    X(GC_THREAD, 35, "u thread, u hit")                                                            \
+    X(COUNTER, 36, "u counter, s name, u source (GS_COUNTER_*), u type, u config, s why_not")      \
+    X(COUNTS, 37,                                                                                  \
+      "u t, u thread, u counter, u count, u enabled_ns, u running_ns, u holding, u waiting,"       \
+      " u off_gil, u shared (all cumulative)")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -386,6 +390,21 @@ enum gs_event_kind {
     GS_EVENT_LIST(X)
 #undef X
 };
+
+/* COUNTER: who counts. */
+#define GS_COUNTER_SOURCE_LIST(X)                                                                  \
+    X(NONE, 0, "not counted")           /* why_not says why */                                     \
+    X(KERNEL, 1, "kernel's accounts")   /* of each thread, since it began */                       \
+    X(PERF, 2, "perf_event")            /* user and kernel mode */                                 \
+    X(PERF_USER, 3, "perf_event, user") /* the kernel is not counted: it was refused */
+
+enum gs_counter_source {
+#define X(NAME, number, text) GS_COUNTER_##NAME = number,
+    GS_COUNTER_SOURCE_LIST(X)
+#undef X
+};
+
+#define GS_COUNTS_PROCESS 0xffffffffu /* COUNTS thread: the whole process */
 
 /* MAPS: what the memory of the process that is resident is of. Kinds
  * 1, 3 to 5 and 8 are whole mappings but for what of them is 2, 6 or 7. */

@@ -31,6 +31,7 @@ void make_memory(struct capture *c);
 void make_cuda(struct capture *c);
 void make_sync(struct capture *c);
 void make_gc(struct capture *c);
+void make_counters(struct capture *c);
 
 /* golden_damage.c */
 void make_lost_chunks(struct capture *c);

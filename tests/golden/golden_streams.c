@@ -303,17 +303,24 @@ static void put_samples(struct capture *c)
     put_cols(c, GS_STREAM_FREE, 1);
 }
 
-/* What version 1.2 added. */
-void make_memory(struct capture *c)
+/* A capture of version 1.minor, and what others refer to. */
+static void begin_version(struct capture *c, uint16_t minor)
 {
     struct gs_file_hdr hdr;
-    struct gs_record_writer w;
 
     c->key = KEY_A;
-    gs_file_hdr_encode(&hdr, 2, c->key, 1790000000123456789, 0);
+    gs_file_hdr_encode(&hdr, minor, c->key, 1790000000123456789, 0);
     memcpy(c->data, &hdr, sizeof(hdr));
     c->len = sizeof(hdr);
     put_definitions(c);
+}
+
+/* What version 1.2 added. */
+void make_memory(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_version(c, 2);
     begin_chunk(c, &w);
     RECORD(&w, GS_RECORD_ARENA, U(0), U(4000000), U(0x7f0000000000), U(1 << 20), U(16384), U(1));
     RECORD(&w, GS_RECORD_ARENA, U(1), U(4000001), U(0x7f0000101000), U(1 << 20), U(16384), U(0));
@@ -481,13 +488,7 @@ static void put_cuda_sums(struct capture *c)
 /* What version 1.3 added. */
 void make_cuda(struct capture *c)
 {
-    struct gs_file_hdr hdr;
-
-    c->key = KEY_A;
-    gs_file_hdr_encode(&hdr, 3, c->key, 1790000000123456789, 0);
-    memcpy(c->data, &hdr, sizeof(hdr));
-    c->len = sizeof(hdr);
-    put_definitions(c);
+    begin_version(c, 3);
     put_cuda_begin(c);
     put_calls(c);
     put_waits(c);
@@ -519,14 +520,9 @@ void make_sync(struct capture *c)
         {5060400, 0, 200, UINT64_MAX, UINT64_MAX, 1},
     };
     const size_t n = sizeof(rows) / sizeof(rows[0]);
-    struct gs_file_hdr hdr;
     struct gs_record_writer w;
 
-    c->key = KEY_A;
-    gs_file_hdr_encode(&hdr, 4, c->key, 1790000000123456789, 0);
-    memcpy(c->data, &hdr, sizeof(hdr));
-    c->len = sizeof(hdr);
-    put_definitions(c);
+    begin_version(c, 4);
     begin_chunk(c, &w);
     RECORD(&w, GS_RECORD_EVENT, U(4999000), U(GS_EVENT_LOCKS), U(GS_SYNC_LOCK), S(""));
     RECORD(&w, GS_RECORD_EVENT, U(4999001), U(GS_EVENT_LOCKS), U(GS_SYNC_RLOCK), S(""));
@@ -546,14 +542,9 @@ void make_sync(struct capture *c)
  * not; a generation and a thread that nobody heard of; numbers as great as can be. */
 void make_gc(struct capture *c)
 {
-    struct gs_file_hdr hdr;
     struct gs_record_writer w;
 
-    c->key = KEY_A;
-    gs_file_hdr_encode(&hdr, 5, c->key, 1790000000123456789, 0);
-    memcpy(c->data, &hdr, sizeof(hdr));
-    c->len = sizeof(hdr);
-    put_definitions(c);
+    begin_version(c, 5);
     begin_chunk(c, &w);
     RECORD(&w, GS_RECORD_GC, U(5000000), U(0), U(1), U(0), U(5), U(100000), U(0), U(0), U(1), U(0));
     RECORD(&w, GS_RECORD_GC_GENERATION, U(5000000), U(0), U(0), U(0), U(0), U(0), Z(2000), Z(17));
@@ -572,5 +563,36 @@ void make_gc(struct capture *c)
     RECORD(&w, GS_RECORD_GC, U(7000000), U(UINT64_MAX), U(9), U(UINT64_MAX), U(UINT64_MAX));
     RECORD(&w, GS_RECORD_EVENT, U(7000000), U(GS_EVENT_NO_GC), U(0), S("a test"));
     end_chunk(c, &w);
+    put_end(c);
+}
+
+#define COUNTS(w, t, thread, counter, count, enabled, running, hold, wait, off, shared)            \
+    RECORD(w, GS_RECORD_COUNTS, U(t), U(thread), U(counter), U(count), U(enabled), U(running),     \
+           U(hold), U(wait), U(off), U(shared))
+
+/* What version 1.5 added: an account of the kernel's, two events that shared the hardware, one that
+ * was refused after it had been opened; numbers that nobody defined, states that are more than all.
+ */
+void make_counters(struct capture *c)
+{
+    struct gs_record_writer w;
+
+    begin_version(c, 5);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_COUNTER, U(3), S("branches"), U(GS_COUNTER_PERF), U(0), U(4), S(""));
+    RECORD(&w, GS_RECORD_COUNTER, U(0), S("page-faults"), U(GS_COUNTER_KERNEL), U(1), U(2), S(""));
+    RECORD(&w, GS_RECORD_COUNTER, U(1), S("cycles"), U(GS_COUNTER_PERF_USER), U(0), U(0), S(""));
+    RECORD(&w, GS_RECORD_COUNTER, U(2), S("instructions"), U(GS_COUNTER_PERF), U(0), U(1), S(""));
+    RECORD(&w, GS_RECORD_COUNTER, U(3), S("branches"), U(GS_COUNTER_NONE), U(0), U(4), S("why"));
+    COUNTS(&w, 5000000, 0, 0, 100, 0, 0, 60, 10, 20, 5);
+    COUNTS(&w, 4000000, 0, 0, 50, 0, 0, 50, 0, 0, 0); /* older */
+    COUNTS(&w, 5000000, 1, 0, 7, 0, 0, 0, 0, 7, 0);
+    COUNTS(&w, 5000000, GS_COUNTS_PROCESS, 0, 110, 0, 0, 0, 0, 0, 0);
+    COUNTS(&w, 5000000, 0, 1, 1000, 4000, 1000, 600, 0, 400, 0);
+    COUNTS(&w, 5000000, 0, 2, 3000, 4000, 2000, 2400, 0, 600, 0);
+    COUNTS(&w, 5000000, 1, 40, UINT64_MAX, 2, 1, UINT64_MAX, UINT64_MAX, 1, UINT64_MAX);
+    COUNTS(&w, 5000000, 1, 64, 1, 0, 0, 1, 0, 0, 0);
+    end_chunk(c, &w);
+    put_rows(c, GS_STREAM_SLICE, 3);
     put_end(c);
 }

@@ -82,6 +82,7 @@ static const struct {
     {"cuda", make_cuda},
     {"sync", make_sync},
     {"gc", make_gc},
+    {"counters", make_counters},
     {"header_only", make_header_only},
     {"all_records", make_all_records},
     {"segments", make_segments},

@@ -30,7 +30,7 @@ def test_quick_run_measures_everything_once(python, gilscope, tmp_path):
     for turn in result["turns"]:
         assert turn["stats"]["acquisitions"] >= turn["turns"]
         assert {"off_ns", "added_ns", "stamps_ns", "aa_ns"} == set(turn["wall"])
-    assert len(result["programs"]) == 5
+    assert len(result["programs"]) == 6
     for program in result["programs"]:
         assert program["stats"]["lost_events"] == 0
         assert {"ratio", "aa"} == set(program["wall"]) == set(program["cpu"])

@@ -24,7 +24,7 @@ ALLOWED = {
     "pyabi": ("preload/trace/gs_status.h",),
     "agent": ("preload/",),
     "analyzer": ("preload/trace/", "preload/pyabi/pyabi.h", "preload/agent_config.def",
-                 "preload/agent_config.h", "viz/viz_bundle.h"),
+                 "preload/agent_config.h", "preload/counter_names.def", "viz/viz_bundle.h"),
     "cuda": ("analyzer/engine_cuda.h", "analyzer/whatif/replay", "preload/trace/"),
     "viz": (),
     "samples": (),

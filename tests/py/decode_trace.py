@@ -111,6 +111,8 @@ RECORDS = {
     33: ("GC", "u u u u u u u u u u"),
     34: ("GC_GENERATION", "u u u u u u z z"),
     35: ("GC_THREAD", "u u"),
+    36: ("COUNTER", "u s u u u s"),
+    37: ("COUNTS", "u u u u u u u u u u"),
 }
 
 
