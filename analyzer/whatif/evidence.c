@@ -13,53 +13,7 @@ struct collector {
     const struct gs_chunk_ref *c;
     uint64_t *scratch;
     size_t hint;
-    uint64_t last_rel_ns; /* of the GIL in hand */
 };
-
-static bool is_full(struct gs_evidence *e)
-{
-    e->too_long |= e->n_turns + e->n_syncs + e->n_edges >= GS_EVIDENCE_MOST_ROWS;
-    return e->too_long;
-}
-
-/* ---- turns ---- */
-
-static void add_turns(struct collector *x, const struct gs_window_rows *rows)
-{
-    struct gs_evidence *e = x->e;
-    const struct gs_row_columns *c = &rows->c;
-    for (size_t i = 0; i < rows->n && !is_full(e); i++) {
-        if (!(c->flags[i] & GS_SLICE_TURN))
-            continue;
-        struct gs_turn_row t = {
-            .asked_ns = c->flags[i] & GS_SLICE_WAIT ? c->begin_ns[i] : c->acq_ns[i],
-            .acq_ns = c->acq_ns[i],
-            .rel_ns = c->rel_ns[i],
-            .thread = gs_recording_thread(x->r, c->thread[i]),
-            .forced = c->flags[i] & GS_SLICE_FORCED,
-        };
-        uint64_t free_ns = t.asked_ns > x->last_rel_ns ? t.asked_ns : x->last_rel_ns;
-        if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
-            e->late_ns += t.acq_ns - free_ns - GS_HAND_OVER_NS;
-        x->last_rel_ns = t.rel_ns;
-        GS_PUSH(e->turns, e->n_turns, e->cap_turns, t);
-    }
-}
-
-static void collect_turns(struct collector *x, const struct gs_windows *w)
-{
-    struct gs_decoder d;
-    struct gs_window_rows rows = {0};
-    x->last_rel_ns = 0;
-    gs_decoder_open(&d, x->r, x->stacks, w->size);
-    for (size_t i = 0; i < w->n && !x->e->too_long; i++) {
-        gs_window_load(w, i, &d, &rows);
-        add_turns(x, &rows);
-        gs_window_forget(w, i);
-    }
-    gs_window_rows_free(&rows);
-    gs_decoder_close(&d);
-}
 
 /* ---- the other streams ---- */
 
@@ -97,7 +51,7 @@ enum { E_T_WAKE, E_BLOCKED, E_WAKEE, E_WAKER, E_DELAY, E_WAKEE_STACK, E_WAKER_ST
 static void collect_edges(struct collector *x)
 {
     struct gs_evidence *e = x->e;
-    for (size_t i = 0; i < x->c->hdr.n_rows && !is_full(e); i++) {
+    for (size_t i = 0; i < x->c->hdr.n_rows && !gs__evidence_is_full(e); i++) {
         uint64_t t = col(x, E_T_WAKE)[i], delay = col(x, E_DELAY)[i];
         if (col(x, E_WAKER)[i] >= GS_EDGE_NO_WAKER || !delay || col(x, E_RESULT)[i])
             continue;
@@ -122,7 +76,7 @@ static bool is_number(uint64_t op)
 static void collect_syncs(struct collector *x)
 {
     struct gs_evidence *e = x->e;
-    for (size_t i = 0; i < x->c->hdr.n_rows && !is_full(e); i++) {
+    for (size_t i = 0; i < x->c->hdr.n_rows && !gs__evidence_is_full(e); i++) {
         uint64_t t = col(x, S_T)[i], value = col(x, S_VALUE)[i], op = col(x, S_OP)[i];
         if (op == 0 || op > GS_SYNC_CPU || col(x, S_THREAD)[i] > UINT32_MAX)
             continue;
@@ -206,8 +160,7 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
     struct collector x = {.e = e, .r = r, .stacks = stacks};
     memset(e, 0, sizeof(*e));
     x.scratch = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*x.scratch));
-    for (size_t g = 0; g < r->n_gils; g++)
-        collect_turns(&x, &r->gils[g].rows);
+    gs__evidence_turns(e, r, stacks);
     for (size_t i = 0; i < n_chunks; i++) {
         x.c = &chunks[i];
         collect_chunk(&x);
@@ -231,5 +184,6 @@ void gs_evidence_free(struct gs_evidence *e)
     free(e->turn_from);
     free(e->sync_from);
     free(e->edge_from);
+    free(e->classes);
     memset(e, 0, sizeof(*e));
 }

@@ -29,6 +29,8 @@ struct lister {
     uint64_t since_ns;     /* computing since, as the wall clock says */
     size_t since_op;       /* the program's operations since */
     bool has_look;
+    bool in_ipc; /* the stretch in hand began in a pipe or queue between processes */
+    uint64_t ipc_cpu_ns, ipc_wait_ns;
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
 };
 
@@ -106,12 +108,19 @@ static const struct gs_cover *cover_of(struct lister *l, uint32_t thread, uint64
     return &a->covers[l->cover];
 }
 
+static void add_ipc(struct lister *l, uint64_t cpu_ns, uint64_t wait_ns)
+{
+    l->ipc_cpu_ns += l->in_ipc ? cpu_ns : 0;
+    l->ipc_wait_ns += l->in_ipc ? wait_ns : 0;
+}
+
 /* What of a stretch was computing nobody looked. */
 static void add_unseen(struct lister *l, uint64_t ns)
 {
     bool is_short = ns < LOOK_AFTER_NS;
     l->since_ns += is_short ? ns : 0;
     l->out->unknown_ns += is_short ? 0 : ns;
+    add_ipc(l, is_short ? ns : 0, is_short ? 0 : ns);
     if (is_short)
         add_native(l, ns);
     else
@@ -124,6 +133,7 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
 {
     uint64_t native_ns = most_native_ns < ns ? most_native_ns : ns;
     if (!cover) {
+        add_ipc(l, native_ns, ns - native_ns);
         add_native(l, native_ns);
         add_latency(l, ns - native_ns);
     } else if (cover->sleeps) {
@@ -131,6 +141,12 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
     } else {
         l->out->blocked_ns += ns;
     }
+}
+
+/* Unpickling lets nobody in: who lets go in the function that does it, reads. */
+static bool is_ipc(const struct gs_evidence *e, uint32_t node)
+{
+    return e->classes[node] == GS_TAX_IPC || e->classes[node] == GS_TAX_PICKLE;
 }
 
 /* Who has to let the GIL go asks for it again at once: what lies between is waiting for a core. */
@@ -141,6 +157,7 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
     uint64_t ns = turn->asked_ns > from_ns && !last->forced ? turn->asked_ns - from_ns : 0;
     const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
     const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
+    l->in_ipc = is_ipc(l->e, last->node);
     if (!look && !cover) {
         add_unseen(l, ns);
         return;
@@ -268,6 +285,9 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
         list_thread(&l, t);
         skip_thread(&l, t);
     }
+    e->tax.ipc_cpu_ns = l.ipc_cpu_ns;
+    e->tax.ipc_wait_ns = l.ipc_wait_ns;
+    e->tax.has_ipc_off = e->folded_turns == 0 && (r->locks & GS_SYNC_LOCK);
     out->wall_ns = find_wall(e);
     out->no_core_ns += e->late_ns;
     out->doubtful = acts.recorded_edges + acts.unmatched;

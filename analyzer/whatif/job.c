@@ -135,6 +135,7 @@ static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *ch
     gs_recording_read(&r, &stacks, chunks, n);
     gs_evidence_collect(&e, &r, &stacks, chunks, n);
     predict(&p, &r, &e, &stacks, options);
+    gs_tax_add_process(&job->tax, &r, &e.tax);
     job->damaged_chunks += r.damaged_chunks + r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
     gs_evidence_free(&e);
@@ -193,5 +194,6 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
         gs_whatif_free(&job->processes[i].prediction);
     }
     free(job->processes);
+    gs_tax_free(&job->tax);
     memset(job, 0, sizeof(*job));
 }

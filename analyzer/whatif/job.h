@@ -6,6 +6,7 @@
 
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/tax.h"
 
 struct gs_whatif_process {
     uint32_t pid;
@@ -24,6 +25,7 @@ struct gs_whatif_job {
     struct gs_whatif_process *processes; /* those with the most thread time first */
     size_t n_processes, cap_processes;
     uint64_t damaged_chunks, skipped_bytes;
+    struct gs_tax tax; /* of several processes; of one there is none */
 };
 
 enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
