@@ -279,10 +279,11 @@ static void find_starts(struct gs__finder *f)
         if (lo == 0)
             continue;
         const struct gs_turn_row *by = turns[lo - 1];
-        f->p->threads[t].late = true;
+        struct gs_program_thread *started = &f->p->threads[f->first_thread + t];
+        started->late = true;
         uint64_t t_ns = first_ns < by->rel_ns ? first_ns : by->rel_ns;
         gs__add_act(f, before_it_waited(f, by, t_ns), by->thread,
-                    gs_op_on(GS_OP_START, f->p->threads[t].object));
+                    gs_op_on(GS_OP_START, started->object));
     }
     free(turns);
 }
@@ -297,10 +298,20 @@ static int act_order(const void *pa, const void *pb)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
-                  struct gs_program *p)
+static void add_more(struct gs__finder *f, const struct gs_acts *more)
 {
-    struct gs__finder f = {.a = a, .e = e, .p = p, .stacks = stacks};
+    for (size_t i = 0; i < more->n_acts; i++)
+        gs__add_act(f, more->acts[i].t_ns, more->acts[i].thread, more->acts[i].op);
+    for (size_t i = 0; i < more->n_covers; i++) {
+        const struct gs_cover *c = &more->covers[i];
+        gs__add_cover(f, c->thread, c->from_ns, c->to_ns, c->sleeps);
+    }
+}
+
+void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
+                  struct gs_program *p, uint32_t first_thread, const struct gs_acts *more)
+{
+    struct gs__finder f = {.a = a, .e = e, .p = p, .stacks = stacks, .first_thread = first_thread};
     memset(a, 0, sizeof(*a));
     f.blocked = gs_xcalloc(e->n_syncs + 1, 1);
     f.explained = gs_xcalloc(e->n_edges + 1, 1);
@@ -314,6 +325,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
         if (f.things[i].held)
             gs__forget_hold(&f, &f.things[i]);
     walk_edges(&f);
+    if (more)
+        add_more(&f, more);
     sort_covers(&f);
     find_starts(&f);
     if (a->n_acts)

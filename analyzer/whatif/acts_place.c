@@ -7,31 +7,17 @@
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/acts_finder.h"
+#include "analyzer/whatif/stack_frame.h"
 #include "analyzer/xalloc.h"
 
 #define FRAMES_UP 6u /* from the call of a lock: Condition's methods lie between */
 
-/* The frame of a node that is not the root. */
-struct frame {
-    const char *file; /* without its folders */
-    const char *function;
-    uint32_t line;
-};
-
-static struct frame frame_of(const struct gs_stacks *s, uint32_t node)
-{
-    uint64_t frame = s->frame_map.keys[s->nodes[node].frame];
-    uint64_t name = s->names.keys[frame >> 32];
-    return (struct frame){gs_fmt_basename(s->strings.text[name >> 32]),
-                          s->strings.text[(uint32_t)name], (uint32_t)frame};
-}
-
 static bool is_function(const struct gs_stacks *s, uint32_t node, const char *file,
                         const char *function)
 {
-    struct frame f = frame_of(s, node);
-    const char *dot = strrchr(f.function, '.');
-    return strcmp(f.file, file) == 0 && strcmp(dot ? dot + 1 : f.function, function) == 0;
+    struct gs__frame f = gs__frame_of(s, node);
+    return strcmp(gs_fmt_basename(f.path), file) == 0 &&
+           strcmp(gs__bare_name(f.function), function) == 0;
 }
 
 static bool is_librarys(const char *file)
@@ -46,12 +32,12 @@ static bool is_librarys(const char *file)
 char *gs__name_at(const struct gs__finder *f, const char *what, uint32_t node)
 {
     const struct gs_stacks *s = f->stacks;
-    while (node && is_librarys(frame_of(s, node).file))
+    while (node && is_librarys(gs_fmt_basename(gs__frame_of(s, node).path)))
         node = s->nodes[node].parent;
     if (!node)
         return gs_xasprintf("%s", what);
-    struct frame at = frame_of(s, node);
-    return gs_xasprintf("%s at %s:%u %s", what, at.file, at.line, at.function);
+    struct gs__frame at = gs__frame_of(s, node);
+    return gs_xasprintf("%s at %s:%u %s", what, gs_fmt_basename(at.path), at.line, at.function);
 }
 
 static enum gs__place look_at(const struct gs_stacks *s, uint32_t node)

@@ -14,6 +14,7 @@
 #include "analyzer/xalloc.h"
 
 #define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
+#define SWITCH_NS     5000000u /* CPython's switch interval */
 #define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
@@ -32,6 +33,9 @@ struct lister {
     bool in_ipc; /* the stretch in hand began in a pipe or queue between processes */
     uint64_t ipc_cpu_ns, ipc_wait_ns;
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
+    uint64_t kept;      /* of the turn in hand, that one process need do, too; 2^-32ths */
+    const struct gs_listing *how;
+    uint32_t gil; /* lock of the program, or GS_NO_OBJECT */
 };
 
 static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
@@ -40,11 +44,26 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
         gs_program_op(&l->out->program, (struct gs_op){.kind = kind, .item = GS_NO_TASK, .ns = ns});
 }
 
+/* The GIL is let go after each switch interval, if not before. */
+static void add_py_under_gil(struct lister *l, uint64_t ns)
+{
+    for (uint64_t part; ns > 0; ns -= part) {
+        part = ns < SWITCH_NS ? ns : SWITCH_NS;
+        gs_program_op(&l->out->program, gs_op_on(GS_OP_ACQUIRE, l->gil));
+        add_op(l, GS_OP_PY, part);
+        gs_program_op(&l->out->program, gs_op_on(GS_OP_RELEASE, l->gil));
+    }
+}
+
 static void add_py(struct lister *l, uint64_t ns)
 {
     ns = (uint64_t)((u128)ns * l->own_share >> 32);
+    ns = (uint64_t)((u128)ns * l->kept >> 32);
     l->out->py_ns += ns;
-    add_op(l, GS_OP_PY, ns);
+    if (l->gil == GS_NO_OBJECT)
+        add_op(l, GS_OP_PY, ns);
+    else
+        add_py_under_gil(l, ns);
 }
 
 static void add_native(struct lister *l, uint64_t ns)
@@ -190,9 +209,19 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
     }
 }
 
+static uint64_t kept_of(const struct lister *l, const struct gs_turn_row *turn)
+{
+    uint64_t ns = turn->rel_ns - turn->acq_ns;
+    if (!l->how->as_threads || turn->dropped_ns == 0 || ns == 0)
+        return UINT64_C(1) << 32;
+    uint64_t dropped_ns = turn->dropped_ns < ns ? turn->dropped_ns : ns;
+    return (uint64_t)(((u128)(ns - dropped_ns) << 32) / ns);
+}
+
 static void add_turn(struct lister *l, const struct gs_turn_row *turn)
 {
     uint64_t from_ns = turn->acq_ns;
+    l->kept = kept_of(l, turn);
     add_acts(l, turn->thread, &from_ns, turn->rel_ns);
     if (turn->rel_ns > from_ns)
         add_py(l, turn->rel_ns - from_ns);
@@ -212,7 +241,9 @@ static void list_thread(struct lister *l, uint32_t thread)
     l->cpu_ns = l->since_ns = 0;
     l->since_op = l->out->program.n_ops;
     l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
-    gs_program_begin(&l->out->program, thread);
+    gs_program_begin(&l->out->program, l->how->first_thread + thread);
+    if (thread == l->how->begins)
+        add_native(l, l->how->begin_ns);
     for (size_t i = first; i < end; i++) {
         if (i > first)
             add_stretch(l, &e->turns[i], &e->turns[i - 1]);
@@ -243,13 +274,15 @@ static uint64_t own_share(const struct gs_evidence *e, const struct gs_recording
     return (uint64_t)(((u128)(hold_ns - cost_ns) << 32) / hold_ns);
 }
 
-static void add_threads(struct gs_program *p, const struct gs_recording *r)
+uint32_t gs_program_threads(struct gs_program *p, const struct gs_recording *r)
 {
+    uint32_t first = (uint32_t)p->n_threads;
     for (size_t t = 0; t < r->n_threads; t++) {
         char name[40];
-        snprintf(name, sizeof(name), "thread %zu", t);
+        snprintf(name, sizeof(name), "thread %zu", first + t);
         gs_program_thread(p, name, false);
     }
+    return first;
 }
 
 static uint64_t find_wall(const struct gs_evidence *e)
@@ -273,14 +306,25 @@ static void shorten_wall(struct gs_capture_program *out)
     out->wall_ns -= out->no_core_ns;
 }
 
-const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
-                                     const struct gs_stacks *stacks, struct gs_capture_program *out)
+static size_t count_threads(const struct gs_evidence *e)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < e->n_threads; t++)
+        n += e->turn_from[t] < e->turn_from[t + 1];
+    return n;
+}
+
+void gs_program_list(struct gs_evidence *e, const struct gs_recording *r,
+                     const struct gs_stacks *stacks, const struct gs_listing *how,
+                     struct gs_capture_program *out)
 {
     struct gs_acts acts;
-    memset(out, 0, sizeof(*out));
-    add_threads(&out->program, r);
-    gs_acts_find(&acts, e, stacks, &out->program);
+    gs_acts_find(&acts, e, stacks, &out->program, how->first_thread, how->more);
     struct lister l = {.out = out, .e = e, .r = r, .acts = &acts, .own_share = own_share(e, r)};
+    l.how = how;
+    l.gil = GS_NO_OBJECT;
+    if (how->has_gil && count_threads(e) > 1)
+        l.gil = gs_program_object(&out->program, GS_OBJECT_LOCK, "GIL");
     for (uint32_t t = 0; t < e->n_threads; t++) {
         list_thread(&l, t);
         skip_thread(&l, t);
@@ -288,10 +332,18 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
     e->tax.ipc_cpu_ns = l.ipc_cpu_ns;
     e->tax.ipc_wait_ns = l.ipc_wait_ns;
     e->tax.has_ipc_off = e->folded_turns == 0 && (r->locks & GS_SYNC_LOCK);
+    out->doubtful += acts.recorded_edges + acts.unmatched;
+    gs_acts_free(&acts);
+}
+
+const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
+                                     const struct gs_stacks *stacks, struct gs_capture_program *out)
+{
+    memset(out, 0, sizeof(*out));
+    gs_program_threads(&out->program, r);
+    gs_program_list(e, r, stacks, &(struct gs_listing){.begins = UINT32_MAX}, out);
     out->wall_ns = find_wall(e);
     out->no_core_ns += e->late_ns;
-    out->doubtful = acts.recorded_edges + acts.unmatched;
-    gs_acts_free(&acts);
     const char *why = gs_program_finish(&out->program);
     if (why)
         gs_program_free(&out->program);

@@ -26,8 +26,7 @@ static char *against_program(const struct gs_recording *r, const struct gs_evide
     return NULL;
 }
 
-static char *against_number(const struct gs_recording *r, const struct gs_evidence *e,
-                            const struct gs_capture_program *c)
+char *gs__against_recording(const struct gs_recording *r, const struct gs_evidence *e)
 {
     if (e->folded_turns)
         return gs_xasprintf("%s turns that nobody waited for have no row; record it with "
@@ -43,6 +42,15 @@ static char *against_number(const struct gs_recording *r, const struct gs_eviden
                             "gilscope run --locks");
     if (e->lost_rows || !gs_recording_is_whole(r))
         return gs_xasprintf("%s rows of it were lost or are damaged", gs_fmt_count(e->lost_rows).s);
+    return NULL;
+}
+
+static char *against_number(const struct gs_recording *r, const struct gs_evidence *e,
+                            const struct gs_capture_program *c)
+{
+    char *why = gs__against_recording(r, e);
+    if (why)
+        return why;
     if (c->no_core_ns > 3 * c->wall_ns)
         return gs_xasprintf("the machine was busy: for %s of the recording the GIL stood still, as "
                             "who was to run had no core",
@@ -78,7 +86,7 @@ static void list_extensions(struct gs_whatif_process *p, const struct gs_recordi
     }
 }
 
-static uint32_t machine_cores(const struct gs_recording *r)
+uint32_t gs__machine_cores(const struct gs_recording *r)
 {
     uint64_t allowed = gs_recording_setting(r, "affinity_cpus");
     uint64_t cores = allowed ? allowed : r->n_cpus;
@@ -116,31 +124,28 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         return;
     p->has_program = true;
     if (!mine.cores)
-        mine.cores = machine_cores(r);
+        mine.cores = gs__machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, &p->prediction);
     gs_capture_program_free(&c);
 }
 
-static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,
-                        const struct gs_whatif_options *options)
+/* What was read of it is the caller's. */
+static struct gs_part *add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks,
+                                   size_t n, const struct gs_whatif_options *options)
 {
-    struct gs_recording r;
-    struct gs_stacks stacks;
-    struct gs_evidence e;
+    struct gs_part *part = gs_xcalloc(1, sizeof(*part));
     struct gs_whatif_process p = {0};
-    gs_stacks_init(&stacks);
-    gs_recording_open(&r, chunks, n);
-    r.jobs = options->jobs;
-    gs_recording_read(&r, &stacks, chunks, n);
-    gs_evidence_collect(&e, &r, &stacks, chunks, n);
-    predict(&p, &r, &e, &stacks, options);
-    gs_tax_add_process(&job->tax, &r, &e.tax);
-    job->damaged_chunks += r.damaged_chunks + r.damaged_records;
+    gs_stacks_init(&part->stacks);
+    gs_recording_open(&part->r, chunks, n);
+    part->r.jobs = options->jobs;
+    gs_recording_read(&part->r, &part->stacks, chunks, n);
+    gs_evidence_collect(&part->e, &part->r, &part->stacks, chunks, n);
+    predict(&p, &part->r, &part->e, &part->stacks, options);
+    gs_tax_add_process(&job->tax, &part->r, &part->e.tax);
+    job->damaged_chunks += part->r.damaged_chunks + part->r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
-    gs_evidence_free(&e);
-    gs_recording_free(&r);
-    gs_stacks_free(&stacks);
+    return part;
 }
 
 /* ---- all of them ---- */
@@ -153,9 +158,33 @@ static int by_thread_time(const void *pa, const void *pb)
     return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
+struct parts {
+    struct gs_part **at;
+    size_t n, cap;
+    uint64_t rows;
+    bool too_long;
+};
+
+static void forget_parts(struct parts *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        gs_part_free(p->at[i]);
+    p->n = 0;
+}
+
+static void keep_part(struct parts *p, struct gs_part *part)
+{
+    p->rows += part->e.n_turns + part->e.n_syncs + part->e.n_edges;
+    p->too_long |= p->rows > GS_EVIDENCE_MOST_ROWS;
+    GS_PUSH(p->at, p->n, p->cap, part);
+    if (p->too_long)
+        forget_parts(p);
+}
+
 void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
                      struct gs_whatif_job *out)
 {
+    struct parts parts = {0};
     memset(out, 0, sizeof(*out));
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
@@ -163,8 +192,14 @@ void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options
         for (end = i; end < c->n_chunks; end++)
             if (c->chunks[end].hdr.process_key != c->chunks[i].hdr.process_key)
                 break;
-        add_process(out, c->chunks + i, end - i, options);
+        keep_part(&parts, add_process(out, c->chunks + i, end - i, options));
     }
+    if (parts.too_long && out->n_processes > 1)
+        gs_merge_too_long(out->n_processes, &out->merged);
+    else
+        gs_merge(parts.at, parts.n, options, &out->merged);
+    forget_parts(&parts);
+    free(parts.at);
     if (out->n_processes)
         qsort(out->processes, out->n_processes, sizeof(*out->processes), by_thread_time);
 }
@@ -195,5 +230,6 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
     }
     free(job->processes);
     gs_tax_free(&job->tax);
+    gs_merged_free(&job->merged);
     memset(job, 0, sizeof(*job));
 }

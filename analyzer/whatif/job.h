@@ -6,6 +6,7 @@
 
 #include "analyzer/error.h"
 #include "analyzer/whatif/estimate.h"
+#include "analyzer/whatif/merge.h"
 #include "analyzer/whatif/tax.h"
 
 struct gs_whatif_process {
@@ -25,7 +26,8 @@ struct gs_whatif_job {
     struct gs_whatif_process *processes; /* those with the most thread time first */
     size_t n_processes, cap_processes;
     uint64_t damaged_chunks, skipped_bytes;
-    struct gs_tax tax; /* of several processes; of one there is none */
+    struct gs_tax tax;       /* of several processes; of one there is none */
+    struct gs_merged merged; /* the same */
 };
 
 enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
@@ -35,6 +37,10 @@ enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
 struct gs_captures;
 void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
                      struct gs_whatif_job *out);
+/* What of the recording is against a number; the caller's, or NULL. */
+char *gs__against_recording(const struct gs_recording *r, const struct gs_evidence *e);
+/* Cores that the recorded process might use. */
+uint32_t gs__machine_cores(const struct gs_recording *r);
 void gs_whatif_job_free(struct gs_whatif_job *job);
 
 /* text.c, json.c; false: it could not be written */

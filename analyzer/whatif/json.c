@@ -129,6 +129,8 @@ bool gs_whatif_json(const struct gs_whatif_job *job, const struct gs_whatif_opti
         put_prediction(&j, options, &job->processes[0]);
     gs_json_key(&j, "multiprocess_tax");
     gs_tax_json(&j, &job->tax, NULL);
+    gs_json_key(&j, "job");
+    gs_merged_json(&j, &job->merged);
     gs_json_key(&j, "processes");
     gs_json_begin_array(&j);
     for (size_t i = 0; i < job->n_processes; i++)

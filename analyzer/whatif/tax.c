@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analyzer/fmt_units.h"
+#include "analyzer/whatif/stack_frame.h"
 #include "analyzer/xalloc.h"
 
 typedef unsigned __int128 u128;
@@ -22,34 +23,18 @@ static const struct pattern {
 #undef GS_TAX
 };
 
-/* Whole names of folders only. */
-static bool ends_with(const char *path, const char *end)
-{
-    size_t n = strlen(path), n_end = strlen(end);
-    if (n < n_end || strcmp(path + n - n_end, end) != 0)
-        return false;
-    return n == n_end || path[n - n_end - 1] == '/';
-}
-
 static uint8_t class_of_name(const char *file, const char *function)
 {
-    const char *dot = strrchr(function, '.');
-    function = dot ? dot + 1 : function;
+    function = gs__bare_name(function);
     if (strcmp(function, "<module>") == 0)
         return GS_TAX_NONE; /* importing it is not using it */
     for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
         const struct pattern *p = &patterns[i];
         bool fits = p->function[0] == '*' || strcmp(p->function, function) == 0;
-        if (fits && ends_with(file, p->file))
+        if (fits && gs__path_ends(file, p->file))
             return p->tax_class;
     }
     return GS_TAX_NONE;
-}
-
-static uint8_t class_of_frame(const struct gs_stacks *s, uint32_t frame)
-{
-    uint64_t name = s->names.keys[s->frame_map.keys[frame] >> 32];
-    return class_of_name(s->strings.text[name >> 32], s->strings.text[(uint32_t)name]);
 }
 
 /* A node comes after its parent. */
@@ -57,7 +42,8 @@ uint8_t *gs_tax_classes(const struct gs_stacks *s)
 {
     uint8_t *classes = gs_xcalloc(s->n_nodes + 1, 1);
     for (size_t i = 1; i < s->n_nodes; i++) {
-        classes[i] = class_of_frame(s, s->nodes[i].frame);
+        struct gs__frame f = gs__frame_of(s, (uint32_t)i);
+        classes[i] = class_of_name(f.path, f.function);
         if (classes[i] == GS_TAX_NONE)
             classes[i] = classes[s->nodes[i].parent];
     }
@@ -67,7 +53,7 @@ uint8_t *gs_tax_classes(const struct gs_stacks *s)
     return classes;
 }
 
-static bool is_spawned(const struct gs_recording *r)
+bool gs_tax_is_spawned(const struct gs_recording *r)
 {
     static const char *const words[] = {"multiprocessing.spawn", "multiprocessing.forkserver",
                                         "multiprocessing.resource_tracker",
@@ -191,7 +177,7 @@ void gs_tax_reader_open(struct gs_tax_reader *x, const struct gs_recording *r,
                         struct gs_tax_sums *sums)
 {
     *x = (struct gs_tax_reader){.r = r, .stacks = stacks, .classes = classes, .sums = sums};
-    x->spawned = is_spawned(r);
+    x->spawned = gs_tax_is_spawned(r);
     x->has_all_rows = true;
     for (size_t i = 0; i < r->n_totals; i++)
         x->has_all_rows &= r->totals[i].folded_n + r->totals[i].lost_n == 0;
@@ -212,11 +198,17 @@ void gs_tax_add_folded(struct gs_tax_reader *x)
 
 /* ---- the job ---- */
 
-static char *against(const struct gs_recording *r, const struct gs_tax_sums *s)
+static uint64_t sum_held(const struct gs_tax_sums *s)
 {
-    uint64_t all = 0, unseen = s->held_ns[GS_TAX_UNSEEN];
+    uint64_t all = 0;
     for (unsigned k = 0; k < GS_N_TAX; k++)
         all += s->held_ns[k];
+    return all;
+}
+
+static char *against(const struct gs_recording *r, const struct gs_tax_sums *s)
+{
+    uint64_t all = sum_held(s), unseen = s->held_ns[GS_TAX_UNSEEN];
     if (r->free_threaded)
         return gs_xasprintf("it is free-threaded: it has no turns");
     if (all == 0)
@@ -252,6 +244,8 @@ struct gs_tax_total gs_tax_total(const struct gs_tax *t)
         all.estimated_ns += s->estimated_ns;
         all.unseen_ns += s->held_ns[GS_TAX_UNSEEN];
         all.cpu_ns += p->cpu_ns;
+        uint64_t held_ns = sum_held(s) + s->ipc_cpu_ns;
+        all.time_ns += held_ns > p->cpu_ns ? held_ns : p->cpu_ns;
     }
     return all;
 }

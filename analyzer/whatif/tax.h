@@ -35,6 +35,9 @@ struct gs_tax_sums {
 /* Classes of all nodes, the caller's to free. */
 uint8_t *gs_tax_classes(const struct gs_stacks *stacks);
 
+/* multiprocessing (or loky) started it as a new program. */
+bool gs_tax_is_spawned(const struct gs_recording *r);
+
 #define GS_TAX_NO_NODE UINT32_MAX
 
 struct gs_tax_reader { /* of one process */
@@ -81,6 +84,7 @@ void gs_tax_add_process(struct gs_tax *t, const struct gs_recording *r,
 /* Sums of those of which something is known. */
 struct gs_tax_total {
     uint64_t pickle_ns, ipc_ns, ipc_wait_ns, start_ns, estimated_ns, unseen_ns, cpu_ns;
+    uint64_t time_ns; /* CPU time; where it is more, that of holding the GIL: waiting for cores */
     size_t n_known;
     bool has_ipc_off; /* of all that are known */
 };

@@ -33,12 +33,12 @@ static uint64_t tax_ns(const struct gs_tax_total *all)
     return all->pickle_ns + all->ipc_ns + all->start_ns;
 }
 
-/* Of the CPU time of those that are known, thousandths. */
+/* Of the time of those that are known, thousandths. */
 static void put_share(struct gs_json *j, const struct gs_tax_total *all)
 {
     gs_json_key(j, "share");
-    if (all->n_known && all->cpu_ns)
-        gs_json_milli(j, (uint64_t)((double)tax_ns(all) * 1000 / (double)all->cpu_ns + 0.5));
+    if (all->n_known && all->time_ns)
+        gs_json_milli(j, (uint64_t)((double)tax_ns(all) * 1000 / (double)all->time_ns + 0.5));
     else
         gs_json_null(j);
 }
@@ -88,9 +88,9 @@ void gs_tax_text(const struct gs_tax *t, FILE *out)
     if (all.n_known)
         fprintf(out,
                 "  tax       %s: %s of pickling, %s of pipes and queues, %s of beginning; %s of "
-                "CPU time (%s of it by samples)\n",
+                "their time (%s of it by samples)\n",
                 gs_fmt_ns(tax_ns(&all)).s, gs_fmt_ns(all.pickle_ns).s, gs_fmt_ns(all.ipc_ns).s,
-                gs_fmt_ns(all.start_ns).s, gs_fmt_percent(tax_ns(&all), all.cpu_ns).s,
+                gs_fmt_ns(all.start_ns).s, gs_fmt_percent(tax_ns(&all), all.time_ns).s,
                 gs_fmt_ns(all.estimated_ns).s);
     if (all.n_known && all.has_ipc_off && all.ipc_wait_ns)
         fprintf(out, "            and %s of waiting in them\n", gs_fmt_ns(all.ipc_wait_ns).s);
