@@ -19,8 +19,8 @@
 
 struct family {
     struct gs_part *const *parts;
-    size_t n_parts, n_members;
-    uint8_t *is_member;
+    size_t n_parts, n_members, n_with_rows;
+    uint8_t *is_member; /* those with rows */
     uint32_t root;
     uint64_t matched, unmatched_ns;
 };
@@ -35,9 +35,14 @@ static uint64_t held_ns(const struct gs_evidence *e)
     return ns;
 }
 
+static bool has_rows(const struct gs_part *p)
+{
+    return p->main_thread != UINT32_MAX;
+}
+
 static bool can_be_member(const struct gs_part *p)
 {
-    return !p->is_helper && p->main_thread != UINT32_MAX && !p->r.free_threaded;
+    return !p->is_helper && !p->r.free_threaded && (has_rows(p) || p->e.folded_turns);
 }
 
 static uint32_t busiest_root(struct gs_part *const *parts, size_t n)
@@ -60,8 +65,10 @@ static void choose(struct family *f)
     gs__find_families(f->parts, f->n_parts);
     f->root = f->n_parts ? busiest_root(f->parts, f->n_parts) : 0;
     for (size_t i = 0; i < f->n_parts; i++) {
-        f->is_member[i] = f->parts[i]->root == f->root && can_be_member(f->parts[i]);
-        f->n_members += f->is_member[i];
+        bool belongs = f->parts[i]->root == f->root && can_be_member(f->parts[i]);
+        f->is_member[i] = belongs && has_rows(f->parts[i]);
+        f->n_members += belongs;
+        f->n_with_rows += f->is_member[i];
     }
 }
 
@@ -146,7 +153,7 @@ static char *against_members(const struct family *f)
 {
     for (size_t i = 0; i < f->n_parts; i++) {
         const struct gs_part *p = f->parts[i];
-        if (!f->is_member[i])
+        if (p->root != f->root || !can_be_member(p))
             continue;
         char *why = gs__against_recording(&p->r, &p->e);
         if (why) {
@@ -223,12 +230,16 @@ void gs_merge(struct gs_part *const *parts, size_t n, const struct gs_whatif_opt
             out->n_others += parts[i]->root != f.root;
         if (!mine.cores)
             mine.cores = gs__machine_cores(&parts[f.root]->r);
-        const char *why = make_program(&f, false, &as_is);
-        if (!why)
+        const char *why = NULL;
+        if (f.n_with_rows < f.n_members)
+            out->why_not = against_members(&f);
+        else
+            why = make_program(&f, false, &as_is);
+        if (!why && !out->why_not)
             why = make_program(&f, true, &c);
         if (why)
             out->why_not = gs_xasprintf("%s", why);
-        else
+        else if (!out->why_not)
             estimate(&f, &mine, &as_is, &c, out);
         gs_capture_program_free(&as_is);
         gs_capture_program_free(&c);

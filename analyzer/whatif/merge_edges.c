@@ -4,6 +4,7 @@
  * put and got in one order; so where that order explains every wait (it ended when the message was
  * there), and nothing says that there was more than one pipe, it was so. Else nothing is said.
  */
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "analyzer/xalloc.h"
 
 #define SOON_NS      20000000u /* who waits for a message has it so soon after it was sent */
-#define LATE_MOST    20u       /* 1/20 of them may be later */
+#define LATE_MOST    10u       /* 1/10 of the waiting may be later: nobody had a core */
 #define LONG_CALL_NS 50000u    /* shorter ones nobody looks at: they count as computing */
 
 static void add_act(struct gs_part *p, uint64_t t_ns, uint32_t thread, struct gs_op op)
@@ -137,15 +138,16 @@ static int by_receipt(const void *pa, const void *pb)
 
 static bool explains(const struct ends *e)
 {
-    size_t late = 0;
+    uint64_t waited_ns = 0, late_ns = 0;
     for (size_t k = 0; k < e->n_got; k++) {
         const struct gs__call *sent = e->sent[k], *got = e->got[k];
         uint64_t there_ns = sent->to_ns > got->from_ns ? sent->to_ns : got->from_ns;
         if (got->to_ns + GS__CLOCKS_AGREE_NS < sent->from_ns)
             return false;
-        late += got->to_ns > there_ns + SOON_NS;
+        waited_ns += got->to_ns - got->from_ns;
+        late_ns += got->to_ns > there_ns + SOON_NS ? got->to_ns - there_ns - SOON_NS : 0;
     }
-    return late * LATE_MOST <= e->n_got;
+    return late_ns * LATE_MOST <= waited_ns;
 }
 
 static size_t count_threads(struct gs__call *const *calls, size_t n)
