@@ -215,7 +215,7 @@ static void walk_edges(struct gs__finder *f)
             continue;
         if (is_join(f, edge))
             gs__add_act(f, edge->began_ns, edge->thread,
-                        gs_op_on(GS_OP_JOIN, f->p->threads[edge->waker].object));
+                        gs_op_on(GS_OP_JOIN, f->p->threads[f->first_thread + edge->waker].object));
         else
             gs__wake_as_recorded(f, edge, edge->began_ns);
         gs__add_cover(f, edge->thread, edge->began_ns, edge->wake_ns, false);
@@ -331,9 +331,9 @@ static void find_starts(struct gs__finder *f)
     for (uint32_t t = 0; t < e->n_threads; t++) {
         if (starts[t].by == GS__NO_OBJECT)
             continue;
-        f->p->threads[t].late = true;
-        gs__add_act(f, starts[t].t_ns, starts[t].by,
-                    gs_op_on(GS_OP_START, f->p->threads[t].object));
+        struct gs_program_thread *started = &f->p->threads[f->first_thread + t];
+        started->late = true;
+        gs__add_act(f, starts[t].t_ns, starts[t].by, gs_op_on(GS_OP_START, started->object));
     }
     free(starts);
     free(turns);
@@ -349,10 +349,20 @@ static int act_order(const void *pa, const void *pb)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
-                  struct gs_program *p)
+static void add_more(struct gs__finder *f, const struct gs_acts *more)
 {
-    struct gs__finder f = {.a = a, .e = e, .p = p, .stacks = stacks};
+    for (size_t i = 0; i < more->n_acts; i++)
+        gs__add_act(f, more->acts[i].t_ns, more->acts[i].thread, more->acts[i].op);
+    for (size_t i = 0; i < more->n_covers; i++) {
+        const struct gs_cover *c = &more->covers[i];
+        gs__add_cover(f, c->thread, c->from_ns, c->to_ns, c->sleeps);
+    }
+}
+
+void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
+                  struct gs_program *p, uint32_t first_thread, const struct gs_acts *more)
+{
+    struct gs__finder f = {.a = a, .e = e, .p = p, .stacks = stacks, .first_thread = first_thread};
     memset(a, 0, sizeof(*a));
     f.blocked = gs_xcalloc(e->n_syncs + 1, 1);
     f.explained = gs_xcalloc(e->n_edges + 1, 1);
@@ -368,6 +378,8 @@ void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stac
         if (f.things[i].held)
             gs__forget_hold(&f, &f.things[i]);
     walk_edges(&f);
+    if (more)
+        add_more(&f, more);
     sort_covers(&f);
     find_starts(&f);
     if (a->n_acts)

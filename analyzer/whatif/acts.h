@@ -30,9 +30,10 @@ struct gs_acts {
     uint64_t unmatched;      /* releases and items nobody knows the beginning of */
 };
 
-/* Objects and tasks are added to the program, whose threads are those of the evidence. */
+/* Objects and tasks are added to the program, whose threads from first_thread on are those of the
+ * evidence. more: acts and covers that are known already, or NULL. */
 void gs_acts_find(struct gs_acts *a, struct gs_evidence *e, const struct gs_stacks *stacks,
-                  struct gs_program *p);
+                  struct gs_program *p, uint32_t first_thread, const struct gs_acts *more);
 void gs_acts_free(struct gs_acts *a);
 
 /* The innermost frame of a node that is not the root. */

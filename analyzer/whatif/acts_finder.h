@@ -61,6 +61,7 @@ struct gs__finder {
     struct gs_evidence *e;
     struct gs_program *p;
     const struct gs_stacks *stacks;
+    uint32_t first_thread;      /* of the program, that is this process's */
     struct gs_idmap things_map; /* address -> things[] */
     struct gs__thing *things;
     size_t n_things, cap_things;

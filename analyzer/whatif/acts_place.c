@@ -7,24 +7,22 @@
 
 #include "analyzer/fmt_units.h"
 #include "analyzer/whatif/acts_finder.h"
+#include "analyzer/whatif/stack_frame.h"
 #include "analyzer/xalloc.h"
 
 #define FRAMES_UP 6u /* from the call of a lock: Condition's methods lie between */
 
 struct gs_frame gs_frame_of(const struct gs_stacks *s, uint32_t node)
 {
-    uint64_t frame = s->frame_map.keys[s->nodes[node].frame];
-    uint64_t name = s->names.keys[frame >> 32];
-    return (struct gs_frame){gs_fmt_basename(s->strings.text[name >> 32]),
-                             s->strings.text[(uint32_t)name], (uint32_t)frame};
+    struct gs__frame f = gs__frame_of(s, node);
+    return (struct gs_frame){gs_fmt_basename(f.path), f.function, f.line};
 }
 
 static bool is_function(const struct gs_stacks *s, uint32_t node, const char *file,
                         const char *function)
 {
     struct gs_frame f = gs_frame_of(s, node);
-    const char *dot = strrchr(f.function, '.');
-    return strcmp(f.file, file) == 0 && strcmp(dot ? dot + 1 : f.function, function) == 0;
+    return strcmp(f.file, file) == 0 && strcmp(gs__bare_name(f.function), function) == 0;
 }
 
 bool gs_file_is_librarys(const char *file)

@@ -75,6 +75,8 @@ static struct gs_range_of cost_of(const struct gs__model *m)
     return (struct gs_range_of){g.p10 * scale, g.p50 * scale, g.p90 * scale};
 }
 
+#define MOST_PAUSES 100000 /* of a replay */
+
 void gs__draw_collections(struct gs__draw *d, const struct gs__model *m,
                           const struct gs_capture_program *c, double u)
 {
@@ -88,6 +90,7 @@ void gs__draw_collections(struct gs__draw *d, const struct gs__model *m,
         return;
     double containers = n * load->live + by_itself * every;
     double all_ns = fmin(gs_range_at(&range, u) * containers, GS_PROGRAM_MOST_NS);
+    n = fmin(n, MOST_PAUSES); /* as long in all, in fewer */
     d->params.gc_every_ns =
         (uint64_t)((double)c->py_ns / (n + 0.5)) + 1; /* so n of them, rounded */
     d->params.gc_pause_ns = (uint64_t)(all_ns / n);

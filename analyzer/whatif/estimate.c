@@ -287,8 +287,8 @@ void gs_whatif_estimate(struct gs_capture_program *c, const char *why_not,
     out->at.cores = options->cores;
     out->if_gil_is_back = (struct gs_range_of){1 / m.s->p90, 1 / m.s->p50, 1 / m.s->p10};
     gs__replay_recorded(c, &m, out);
-    if (c->kind == GS_KIND_ARRIVALS)
-        gs__saturate(c, &m, out);
+    const char *too_long = c->kind == GS_KIND_ARRIVALS ? gs__saturate(c, &m, out) : NULL;
+    why_not = why_not ? why_not : too_long;
     find_ceiling(c, &m, out);
     find_curve(c, &m, out);
     double doubt = gs__median_open(&median, c, &m, out);

@@ -14,92 +14,7 @@ struct collector {
     const struct gs_chunk_ref *c;
     uint64_t *scratch;
     size_t hint;
-    uint64_t last_rel_ns; /* of the GIL in hand */
-    struct gs_segment *segments;
-    size_t cap_segments;
 };
-
-static bool is_full(struct gs_evidence *e)
-{
-    e->too_long |= e->n_turns + e->n_syncs + e->n_edges >= GS_EVIDENCE_MOST_ROWS;
-    return e->too_long;
-}
-
-/* ---- turns ---- */
-
-static uint32_t node_of(const struct gs_decoder *d, const struct gs_row_columns *c, size_t i)
-{
-    bool known = c->flags[i] & GS_ROW_KNOWN_STACK;
-    return known ? gs_actor_node(&d->actors, c->hold_actor[i]) & (UINT32_MAX >> 1) : 0;
-}
-
-/* Row i's, whose samples are from s on; returns where the next one's are. Of a turn that ended
- * because it called something, and of which there is no sample, the stack says nothing. */
-static size_t add_segments(struct collector *x, const struct gs_window_rows *rows, size_t i,
-                           const struct gs_decoder *d, size_t s, struct gs_turn_row *t)
-{
-    struct gs_evidence *e = x->e;
-    struct gs_slice turn = gs_row_columns_get(&rows->c, i);
-    while (s < d->n_samples && d->samples[s].seq < turn.seq)
-        s++;
-    size_t end = s;
-    while (end < d->n_samples && d->samples[end].seq == turn.seq)
-        end++;
-    t->first_segment = e->n_segments;
-    if (end == s && gs_turn_ended_unasked(&turn))
-        return end;
-    GS_RESERVE(x->segments, end - s + GS_TYPICAL_MAX, x->cap_segments);
-    size_t n =
-        gs_turn_segments(&turn, d->samples ? d->samples + s : NULL, end - s, NULL, x->segments);
-    for (size_t k = 0; k < n; k++) {
-        struct gs_segment_row row = {x->segments[k].end_ns,
-                                     gs_actor_node(&d->actors, x->segments[k].actor)};
-        GS_PUSH(e->segments, e->n_segments, e->cap_segments, row);
-    }
-    t->n_segments = (uint32_t)n;
-    return end;
-}
-
-static void add_turns(struct collector *x, const struct gs_window_rows *rows,
-                      const struct gs_decoder *d)
-{
-    struct gs_evidence *e = x->e;
-    const struct gs_row_columns *c = &rows->c;
-    size_t s = 0;
-    for (size_t i = 0; i < rows->n && !is_full(e); i++) {
-        if (!(c->flags[i] & GS_SLICE_TURN))
-            continue;
-        struct gs_turn_row t = {
-            .asked_ns = c->flags[i] & GS_SLICE_WAIT ? c->begin_ns[i] : c->acq_ns[i],
-            .acq_ns = c->acq_ns[i],
-            .rel_ns = c->rel_ns[i],
-            .thread = gs_recording_thread(x->r, c->thread[i]),
-            .node = node_of(d, c, i),
-            .forced = (c->flags[i] & GS_SLICE_FORCED) != 0,
-        };
-        uint64_t free_ns = t.asked_ns > x->last_rel_ns ? t.asked_ns : x->last_rel_ns;
-        if (t.acq_ns > free_ns + GS_HAND_OVER_NS)
-            e->late_ns += t.acq_ns - free_ns - GS_HAND_OVER_NS;
-        x->last_rel_ns = t.rel_ns;
-        s = add_segments(x, rows, i, d, s, &t);
-        GS_PUSH(e->turns, e->n_turns, e->cap_turns, t);
-    }
-}
-
-static void collect_turns(struct collector *x, const struct gs_windows *w)
-{
-    struct gs_decoder d;
-    struct gs_window_rows rows = {0};
-    x->last_rel_ns = 0;
-    gs_decoder_open(&d, x->r, x->stacks, w->size);
-    for (size_t i = 0; i < w->n && !x->e->too_long; i++) {
-        gs_window_load(w, i, &d, &rows);
-        add_turns(x, &rows, &d);
-        gs_window_forget(w, i);
-    }
-    gs_window_rows_free(&rows);
-    gs_decoder_close(&d);
-}
 
 /* ---- the other streams ---- */
 
@@ -137,7 +52,7 @@ enum { E_T_WAKE, E_BLOCKED, E_WAKEE, E_WAKER, E_DELAY, E_WAKEE_STACK, E_WAKER_ST
 static void collect_edges(struct collector *x)
 {
     struct gs_evidence *e = x->e;
-    for (size_t i = 0; i < x->c->hdr.n_rows && !is_full(e); i++) {
+    for (size_t i = 0; i < x->c->hdr.n_rows && !gs__evidence_is_full(e); i++) {
         uint64_t t = col(x, E_T_WAKE)[i], delay = col(x, E_DELAY)[i];
         if (col(x, E_WAKER)[i] >= GS_EDGE_NO_WAKER || !delay || col(x, E_RESULT)[i])
             continue;
@@ -163,7 +78,7 @@ static bool is_number(uint64_t op)
 static void collect_syncs(struct collector *x)
 {
     struct gs_evidence *e = x->e;
-    for (size_t i = 0; i < x->c->hdr.n_rows && !is_full(e); i++) {
+    for (size_t i = 0; i < x->c->hdr.n_rows && !gs__evidence_is_full(e); i++) {
         uint64_t t = col(x, S_T)[i], value = col(x, S_VALUE)[i], op = col(x, S_OP)[i];
         if (op == 0 || op > GS_SYNC_CPU || col(x, S_THREAD)[i] > UINT32_MAX)
             continue;
@@ -247,14 +162,12 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
     struct collector x = {.e = e, .r = r, .stacks = stacks};
     memset(e, 0, sizeof(*e));
     x.scratch = gs_xmalloc(GS_CHUNK_MAX_COLS * GS_CHUNK_MAX_ROWS, sizeof(*x.scratch));
-    for (size_t g = 0; g < r->n_gils; g++)
-        collect_turns(&x, &r->gils[g].rows);
+    gs__evidence_turns(e, r, stacks);
     for (size_t i = 0; i < n_chunks; i++) {
         x.c = &chunks[i];
         collect_chunk(&x);
     }
     free(x.scratch);
-    free(x.segments);
     for (size_t i = 0; i < r->n_totals; i++) {
         e->folded_turns += r->totals[i].folded_n;
         e->lost_rows += r->totals[i].lost_n + r->totals[i].lost_wait_n;
@@ -274,5 +187,6 @@ void gs_evidence_free(struct gs_evidence *e)
     free(e->turn_from);
     free(e->sync_from);
     free(e->edge_from);
+    free(e->classes);
     memset(e, 0, sizeof(*e));
 }

@@ -6,6 +6,7 @@
 #define GS_WHATIF_EVIDENCE_H
 
 #include "analyzer/columns.h"
+#include "analyzer/whatif/tax.h"
 
 /* Rows, all kinds together; a longer recording is not replayed. */
 #define GS_EVIDENCE_MOST_ROWS (UINT64_C(1) << 24)
@@ -15,11 +16,12 @@
 
 struct gs_turn_row {
     uint64_t asked_ns, acq_ns, rel_ns;
-    uint32_t thread;     /* dense, as in all rows here */
-    uint32_t node : 31;  /* its stack as it let the GIL go; 0: nobody knows */
-    uint32_t forced : 1; /* somebody had asked for the drop */
-    uint32_t n_segments; /* 0: nobody knows what it did */
+    uint64_t dropped_ns; /* of it, what is not there in one process: tax.h */
     size_t first_segment;
+    uint32_t n_segments; /* 0: nobody knows what it did */
+    uint32_t thread;     /* dense, as in all rows here */
+    uint32_t node;       /* its stack as it let the GIL go; 0: nobody knows */
+    bool forced;         /* somebody had asked for the drop */
 };
 struct gs_segment_row { /* of a turn, in order of time: turns.h */
     uint64_t end_ns;
@@ -52,6 +54,8 @@ struct gs_evidence {
     uint64_t lost_rows;    /* of any kind */
     uint64_t late_ns;      /* that the GIL was free although somebody had waited for it before */
     bool too_long;
+    uint8_t *classes; /* of stack nodes: enum gs_tax_class */
+    struct gs_tax_sums tax;
 };
 
 /* The recording was read. */
@@ -59,5 +63,15 @@ void gs_evidence_collect(struct gs_evidence *e, struct gs_recording *r,
                          const struct gs_stacks *stacks, const struct gs_chunk_ref *chunks,
                          size_t n_chunks);
 void gs_evidence_free(struct gs_evidence *e);
+
+/* evidence_turns.c: of all GILs, with what was done in them; those that were open at the end, too.
+ */
+void gs__evidence_turns(struct gs_evidence *e, struct gs_recording *r,
+                        const struct gs_stacks *stacks);
+static inline bool gs__evidence_is_full(struct gs_evidence *e)
+{
+    e->too_long |= e->n_turns + e->n_syncs + e->n_edges >= GS_EVIDENCE_MOST_ROWS;
+    return e->too_long;
+}
 
 #endif

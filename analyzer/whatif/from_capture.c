@@ -16,6 +16,7 @@
 
 #define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
 #define MOST_OPS_BACK 64u      /* from a stretch to what its thread waits for */
+#define SWITCH_NS     5000000u /* CPython's switch interval */
 #define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
@@ -40,6 +41,12 @@ struct lister {
     uint64_t own_share; /* of the interpreter's time that is not the agent's, 2^-32ths */
     uint64_t py_share;  /* of that, in this thread: nor the collector's */
     uint64_t hold_ns;   /* of all threads */
+    struct gs_gc_load gc;
+    bool in_ipc; /* the stretch in hand began in a pipe or queue between processes */
+    uint64_t ipc_cpu_ns, ipc_wait_ns;
+    uint64_t kept; /* of the turn in hand, that one process need do, too; 2^-32ths */
+    const struct gs_listing *how;
+    uint32_t gil; /* lock of the program, or GS_NO_OBJECT */
 };
 
 static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
@@ -48,16 +55,31 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
         gs_program_op(&l->out->program, (struct gs_op){.kind = kind, .item = GS_NO_TASK, .ns = ns});
 }
 
+/* The GIL is let go after each switch interval, if not before. */
+static void add_py_under_gil(struct lister *l, uint64_t ns)
+{
+    for (uint64_t part; ns > 0; ns -= part) {
+        part = ns < SWITCH_NS ? ns : SWITCH_NS;
+        gs_program_op(&l->out->program, gs_op_on(GS_OP_ACQUIRE, l->gil));
+        add_op(l, GS_OP_PY, part);
+        gs_program_op(&l->out->program, gs_op_on(GS_OP_RELEASE, l->gil));
+    }
+}
+
 static void add_py(struct lister *l, uint64_t ns, uint32_t function)
 {
     ns = (uint64_t)((u128)ns * l->py_share >> 32);
+    ns = (uint64_t)((u128)ns * l->kept >> 32);
     l->out->py_ns += ns;
     gs_functions_add(&l->functions, function, ns);
-    if (ns)
-        gs_program_op(&l->out->program, (struct gs_op){.kind = GS_OP_PY,
-                                                       .object = function & (GS_OBJECTS - 1),
-                                                       .item = GS_NO_TASK,
-                                                       .ns = ns});
+    if (l->gil != GS_NO_OBJECT)
+        add_py_under_gil(l, ns);
+    else if (ns)
+        gs_program_op(&l->out->program,
+                      (struct gs_op){.kind = GS_OP_PY,
+                                     .object = l->how->alone ? function & (GS_OBJECTS - 1) : 0,
+                                     .item = GS_NO_TASK,
+                                     .ns = ns});
 }
 
 static void add_native(struct lister *l, uint64_t ns)
@@ -143,12 +165,19 @@ static const struct gs_cover *cover_of(struct lister *l, uint32_t thread, uint64
     return &a->covers[l->cover];
 }
 
+static void add_ipc(struct lister *l, uint64_t cpu_ns, uint64_t wait_ns)
+{
+    l->ipc_cpu_ns += l->in_ipc ? cpu_ns : 0;
+    l->ipc_wait_ns += l->in_ipc ? wait_ns : 0;
+}
+
 /* What of a stretch was computing nobody looked. */
 static void add_unseen(struct lister *l, uint64_t ns)
 {
     bool is_short = ns < LOOK_AFTER_NS;
     l->since_ns += is_short ? ns : 0;
     l->out->unknown_ns += is_short ? 0 : ns;
+    add_ipc(l, is_short ? ns : 0, is_short ? 0 : ns);
     if (is_short)
         add_native(l, ns);
     else
@@ -185,14 +214,22 @@ static void add_off(struct lister *l, const struct gs_cover *cover, uint64_t ns,
 {
     uint64_t native_ns = most_native_ns < ns ? most_native_ns : ns;
     if (!cover) {
+        add_ipc(l, native_ns, ns - native_ns);
         add_native(l, native_ns);
         add_latency(l, ns - native_ns);
     } else if (cover->sleeps) {
         add_latency(l, ns);
     } else {
         l->out->blocked_ns += ns;
-        l->out->blocked_on_ns[waited_for(l)] += ns;
+        if (l->out->blocked_on_ns)
+            l->out->blocked_on_ns[waited_for(l)] += ns;
     }
+}
+
+/* Unpickling lets nobody in: who lets go in the function that does it, reads. */
+static bool is_ipc(const struct gs_evidence *e, uint32_t node)
+{
+    return e->classes[node] == GS_TAX_IPC || e->classes[node] == GS_TAX_PICKLE;
 }
 
 static void add_seen(struct lister *l, const struct gs_sync_row *look, const struct gs_cover *cover,
@@ -216,6 +253,7 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
     uint64_t ns = turn->asked_ns > from_ns && !last->forced ? turn->asked_ns - from_ns : 0;
     const struct gs_sync_row *look = look_within(l, from_ns, turn->acq_ns);
     const struct gs_cover *cover = cover_of(l, turn->thread, from_ns, turn->asked_ns);
+    l->in_ipc = is_ipc(l->e, last->node);
     bool begins = !cover && gs_marks_begin_behind(l->marks, last);
     if (begins)
         end_unit(l, from_ns);
@@ -223,7 +261,7 @@ static void add_stretch(struct lister *l, const struct gs_turn_row *turn,
         add_seen(l, look, cover, ns);
     else
         add_unseen(l, ns);
-    if (!cover && gs_marks_is_outside(l->marks, last))
+    if (!cover && l->how->alone && gs_marks_is_outside(l->marks, last))
         add_arrival(l, turn->asked_ns > from_ns ? turn->asked_ns : from_ns);
     l->in_unit |= begins;
 }
@@ -264,11 +302,21 @@ static void add_acts(struct lister *l, uint32_t thread, uint64_t *from_ns, uint6
     }
 }
 
+static uint64_t kept_of(const struct lister *l, const struct gs_turn_row *turn)
+{
+    uint64_t ns = turn->rel_ns - turn->acq_ns;
+    if (!l->how->as_threads || turn->dropped_ns == 0 || ns == 0)
+        return UINT64_C(1) << 32;
+    uint64_t dropped_ns = turn->dropped_ns < ns ? turn->dropped_ns : ns;
+    return (uint64_t)(((u128)(ns - dropped_ns) << 32) / ns);
+}
+
 static void add_turn(struct lister *l, const struct gs_turn_row *turn)
 {
     uint64_t from_ns = turn->acq_ns;
     l->segment = turn->n_segments ? &l->e->segments[turn->first_segment] : NULL;
     l->segments_end = turn->n_segments ? l->segment + turn->n_segments : NULL;
+    l->kept = kept_of(l, turn);
     add_acts(l, turn->thread, &from_ns, turn->rel_ns);
     if (turn->rel_ns > from_ns)
         add_turn_time(l, from_ns, turn->rel_ns);
@@ -289,7 +337,7 @@ static uint64_t py_share(const struct lister *l, uint32_t thread)
 {
     const struct gs_evidence *e = l->e;
     uint64_t hold_ns = sum_hold(e, e->turn_from[thread], e->turn_from[thread + 1]);
-    uint64_t gc_ns = gs_gc_time_in(&l->out->gc, l->r->threads[thread].gc_ns, hold_ns, l->hold_ns);
+    uint64_t gc_ns = gs_gc_time_in(&l->gc, l->r->threads[thread].gc_ns, hold_ns, l->hold_ns);
     return hold_ns ? (uint64_t)((u128)l->own_share * (hold_ns - gc_ns) / hold_ns) : l->own_share;
 }
 
@@ -306,8 +354,12 @@ static void list_thread(struct lister *l, uint32_t thread)
     l->py_share = py_share(l, thread);
     l->since_op = l->out->program.n_ops;
     l->has_look = l->r->threads[thread].tid != l->r->pid; /* whose clock began before Python */
-    gs_program_begin(&l->out->program, thread);
-    l->in_unit = l->marks->unit == GS_UNIT_THREAD && l->out->program.threads[thread].late;
+    struct gs_program *p = &l->out->program;
+    uint32_t listed = l->how->first_thread + thread;
+    gs_program_begin(p, listed);
+    l->in_unit = l->marks->unit == GS_UNIT_THREAD && p->threads[listed].late;
+    if (thread == l->how->begins)
+        add_native(l, l->how->begin_ns);
     for (size_t i = first; i < end; i++) {
         if (i > first)
             add_stretch(l, &e->turns[i], &e->turns[i - 1]);
@@ -338,13 +390,15 @@ static uint64_t own_share(const struct gs_evidence *e, const struct gs_recording
     return (uint64_t)(((u128)(hold_ns - cost_ns) << 32) / hold_ns);
 }
 
-static void add_threads(struct gs_program *p, const struct gs_recording *r)
+uint32_t gs_program_threads(struct gs_program *p, const struct gs_recording *r)
 {
+    uint32_t first = (uint32_t)p->n_threads;
     for (size_t t = 0; t < r->n_threads; t++) {
         char name[40];
-        snprintf(name, sizeof(name), "thread %zu", t);
+        snprintf(name, sizeof(name), "thread %zu", first + t);
         gs_program_thread(p, name, false);
     }
+    return first;
 }
 
 static void find_span(const struct gs_evidence *e, uint64_t *first_ns, uint64_t *last_ns)
@@ -375,6 +429,14 @@ static void forget_functions(struct gs_capture_program *c)
     c->n_functions = 0;
 }
 
+static size_t count_threads(const struct gs_evidence *e)
+{
+    size_t n = 0;
+    for (size_t t = 0; t < e->n_threads; t++)
+        n += e->turn_from[t] < e->turn_from[t + 1];
+    return n;
+}
+
 static void list_threads(struct lister *l)
 {
     uint64_t first_ns, last_ns;
@@ -385,8 +447,64 @@ static void list_threads(struct lister *l)
         skip_thread(l, t);
     }
     l->out->wall_ns = last_ns > first_ns ? last_ns - first_ns : 0;
+}
+
+/* What is only asked of a process that is a program by itself. */
+static void begin_alone(struct lister *l, const struct gs_stacks *stacks, struct gs_marks *marks)
+{
+    struct gs_capture_program *out = l->out;
+    if (!l->how->alone)
+        return;
+    gs_marks_find(marks, l->acts, l->e, stacks, &out->program, &l->how->alone->names);
+    out->blocked_on_ns = gs_xcalloc(out->program.n_objects + 1, sizeof(*out->blocked_on_ns));
+}
+
+static void end_alone(struct lister *l)
+{
+    if (!l->how->alone)
+        return;
+    l->out->gc = l->gc;
     l->out->no_core_ns += l->e->late_ns;
-    l->out->doubtful = l->acts->recorded_edges + l->acts->unmatched;
+    l->out->n_functions = gs_functions_most(&l->functions, l->out->functions);
+}
+
+/* marks: zeroed, filled where the process is alone. */
+static void list(struct gs_evidence *e, const struct gs_recording *r,
+                 const struct gs_stacks *stacks, const struct gs_listing *how,
+                 struct gs_marks *marks, struct gs_capture_program *out)
+{
+    struct gs_acts acts;
+    gs_acts_find(&acts, e, stacks, &out->program, how->first_thread, how->more);
+    struct lister l = {.out = out,
+                       .e = e,
+                       .r = r,
+                       .acts = &acts,
+                       .marks = marks,
+                       .how = how,
+                       .gil = GS_NO_OBJECT,
+                       .own_share = own_share(e, r)};
+    if (how->has_gil && count_threads(e) > 1)
+        l.gil = gs_program_object(&out->program, GS_OBJECT_LOCK, "GIL");
+    gs_functions_init(&l.functions, stacks);
+    l.hold_ns = sum_hold(e, 0, e->n_turns);
+    gs_gc_account(r, &l.gc);
+    begin_alone(&l, stacks, marks);
+    list_threads(&l);
+    end_alone(&l);
+    gs_functions_free(&l.functions);
+    e->tax.ipc_cpu_ns = l.ipc_cpu_ns;
+    e->tax.ipc_wait_ns = l.ipc_wait_ns;
+    e->tax.has_ipc_off = e->folded_turns == 0 && (r->locks & GS_SYNC_LOCK);
+    out->doubtful += acts.recorded_edges + acts.unmatched;
+    gs_acts_free(&acts);
+}
+
+void gs_program_list(struct gs_evidence *e, const struct gs_recording *r,
+                     const struct gs_stacks *stacks, const struct gs_listing *how,
+                     struct gs_capture_program *out)
+{
+    struct gs_marks none = {0};
+    list(e, r, stacks, how, &none, out);
 }
 
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
@@ -394,22 +512,10 @@ const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_reco
                                      const struct gs_kind_options *options,
                                      struct gs_capture_program *out)
 {
-    struct gs_acts acts;
-    struct gs_marks marks;
+    struct gs_marks marks = {0};
     memset(out, 0, sizeof(*out));
-    add_threads(&out->program, r);
-    gs_acts_find(&acts, e, stacks, &out->program);
-    gs_marks_find(&marks, &acts, e, stacks, &out->program, &options->names);
-    struct lister l = {
-        .out = out, .e = e, .r = r, .acts = &acts, .marks = &marks, .own_share = own_share(e, r)};
-    gs_functions_init(&l.functions, stacks);
-    out->blocked_on_ns = gs_xcalloc(out->program.n_objects + 1, sizeof(*out->blocked_on_ns));
-    l.hold_ns = sum_hold(e, 0, e->n_turns);
-    gs_gc_account(r, &out->gc);
-    list_threads(&l);
-    out->n_functions = gs_functions_most(&l.functions, out->functions);
-    gs_functions_free(&l.functions);
-    gs_acts_free(&acts);
+    gs_program_threads(&out->program, r);
+    list(e, r, stacks, &(struct gs_listing){.begins = UINT32_MAX, .alone = options}, &marks, out);
     const char *why = gs_program_finish(&out->program);
     if (!why) {
         shorten_wall(out);

@@ -50,6 +50,24 @@ struct gs_capture_program {
     uint64_t whole_ns; /* what bounds are compared to: all of it with the GIL */
 };
 
+/* How a process becomes part of a program of several. */
+struct gs_acts;
+struct gs_listing {
+    uint32_t first_thread; /* of the program, that is its own; they are there already */
+    bool as_threads;       /* what one process need not do is left out: tax.h */
+    bool has_gil;          /* else its threads compute side by side */
+    uint32_t begins;       /* thread of the evidence whose list begins with begin_ns of computing */
+    uint64_t begin_ns;
+    const struct gs_acts *more;          /* what it did with other processes */
+    const struct gs_kind_options *alone; /* the process is all of the program; else NULL */
+};
+/* Appends the process's lists and objects to out->program, its times to out's. */
+void gs_program_list(struct gs_evidence *e, const struct gs_recording *r,
+                     const struct gs_stacks *stacks, const struct gs_listing *how,
+                     struct gs_capture_program *out);
+/* Threads of the program for those of the evidence. Returns the first. */
+uint32_t gs_program_threads(struct gs_program *p, const struct gs_recording *r);
+
 /* NULL, or why there is no program; what was taken is freed then. */
 const char *gs_program_from_evidence(struct gs_evidence *e, const struct gs_recording *r,
                                      const struct gs_stacks *stacks,

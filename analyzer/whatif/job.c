@@ -28,8 +28,7 @@ static char *against_program(const struct gs_recording *r, const struct gs_evide
     return NULL;
 }
 
-static char *against_number(const struct gs_recording *r, const struct gs_evidence *e,
-                            const struct gs_capture_program *c)
+char *gs__against_recording(const struct gs_recording *r, const struct gs_evidence *e)
 {
     if (e->folded_turns)
         return gs_xasprintf("%s turns that nobody waited for have no row; record it with "
@@ -45,6 +44,15 @@ static char *against_number(const struct gs_recording *r, const struct gs_eviden
                             "gilscope run --locks");
     if (e->lost_rows || !gs_recording_is_whole(r))
         return gs_xasprintf("%s rows of it were lost or are damaged", gs_fmt_count(e->lost_rows).s);
+    return NULL;
+}
+
+static char *against_number(const struct gs_recording *r, const struct gs_evidence *e,
+                            const struct gs_capture_program *c)
+{
+    char *why = gs__against_recording(r, e);
+    if (why)
+        return why;
     if (c->no_core_ns > 3 * c->wall_ns)
         return gs_xasprintf("the machine was busy: for %s of the recording the GIL stood still, as "
                             "who was to run had no core",
@@ -85,7 +93,7 @@ static void list_extensions(struct gs_whatif_process *p, const struct gs_recordi
     }
 }
 
-static uint32_t machine_cores(const struct gs_recording *r)
+uint32_t gs__machine_cores(const struct gs_recording *r)
 {
     uint64_t allowed = gs_recording_setting(r, "affinity_cpus");
     uint64_t cores = allowed ? allowed : r->n_cpus;
@@ -143,7 +151,7 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         return;
     p->has_program = true;
     if (!mine.cores)
-        mine.cores = machine_cores(r);
+        mine.cores = gs__machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, sweeper, &p->prediction);
     p->verdict = p->n_answers[GS_GIL_NOT_SAID] ? GS_VERDICT_BLOCKED : p->prediction.verdict;
@@ -151,27 +159,26 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     keep_stacks(&p->prediction, stacks);
 }
 
-static void add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks, size_t n,
-                        const struct gs_whatif_options *options, struct gs_sweeper *sweeper)
+/* What was read of it is the caller's. */
+static struct gs_part *add_process(struct gs_whatif_job *job, const struct gs_chunk_ref *chunks,
+                                   size_t n, const struct gs_whatif_options *options,
+                                   struct gs_sweeper *sweeper)
 {
-    struct gs_recording r;
-    struct gs_stacks stacks;
-    struct gs_evidence e;
     struct gs_memory_facts facts;
+    struct gs_part *part = gs_xcalloc(1, sizeof(*part));
     struct gs_whatif_process p = {0};
-    gs_stacks_init(&stacks);
-    gs_recording_open(&r, chunks, n);
-    r.jobs = options->jobs;
-    gs_recording_read(&r, &stacks, chunks, n);
-    gs_evidence_collect(&e, &r, &stacks, chunks, n);
-    predict(&p, &r, &e, &stacks, options, sweeper);
-    gs_memory_facts_take(&r, &stacks, &facts);
+    gs_stacks_init(&part->stacks);
+    gs_recording_open(&part->r, chunks, n);
+    part->r.jobs = options->jobs;
+    gs_recording_read(&part->r, &part->stacks, chunks, n);
+    gs_evidence_collect(&part->e, &part->r, &part->stacks, chunks, n);
+    predict(&p, &part->r, &part->e, &part->stacks, options, sweeper);
+    gs_memory_facts_take(&part->r, &part->stacks, &facts);
     gs_whatif_memory_add(&job->memory, facts);
-    job->damaged_chunks += r.damaged_chunks + r.damaged_records;
+    gs_tax_add_process(&job->tax, &part->r, &part->e.tax);
+    job->damaged_chunks += part->r.damaged_chunks + part->r.damaged_records;
     GS_PUSH(job->processes, job->n_processes, job->cap_processes, p);
-    gs_evidence_free(&e);
-    gs_recording_free(&r);
-    gs_stacks_free(&stacks);
+    return part;
 }
 
 /* ---- all of them ---- */
@@ -192,10 +199,34 @@ static void close_sweeper(struct gs_whatif_job *out, struct gs_sweeper *sweeper)
     gs_sweeper_close(sweeper);
 }
 
+struct parts {
+    struct gs_part **at;
+    size_t n, cap;
+    uint64_t rows;
+    bool too_long;
+};
+
+static void forget_parts(struct parts *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        gs_part_free(p->at[i]);
+    p->n = 0;
+}
+
+static void keep_part(struct parts *p, struct gs_part *part)
+{
+    p->rows += part->e.n_turns + part->e.n_syncs + part->e.n_edges;
+    p->too_long |= p->rows > GS_EVIDENCE_MOST_ROWS;
+    GS_PUSH(p->at, p->n, p->cap, part);
+    if (p->too_long)
+        forget_parts(p);
+}
+
 void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
                      struct gs_whatif_job *out)
 {
     struct gs_sweeper *sweeper = gs_sweeper_open(options->engine, options->jobs);
+    struct parts parts = {0};
     memset(out, 0, sizeof(*out));
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
@@ -203,8 +234,14 @@ void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options
         for (end = i; end < c->n_chunks; end++)
             if (c->chunks[end].hdr.process_key != c->chunks[i].hdr.process_key)
                 break;
-        add_process(out, c->chunks + i, end - i, options, sweeper);
+        keep_part(&parts, add_process(out, c->chunks + i, end - i, options, sweeper));
     }
+    if (parts.too_long && out->n_processes > 1)
+        gs_merge_too_long(out->n_processes, &out->merged);
+    else
+        gs_merge(parts.at, parts.n, options, sweeper, &out->merged);
+    forget_parts(&parts);
+    free(parts.at);
     close_sweeper(out, sweeper);
     gs_whatif_memory_finish(&out->memory);
     if (out->n_processes)
@@ -239,5 +276,7 @@ void gs_whatif_job_free(struct gs_whatif_job *job)
     free(job->processes);
     free(job->engine_why_not);
     gs_whatif_memory_free(&job->memory);
+    gs_tax_free(&job->tax);
+    gs_merged_free(&job->merged);
     memset(job, 0, sizeof(*job));
 }

@@ -8,6 +8,8 @@
 #include "analyzer/whatif/estimate.h"
 #include "analyzer/whatif/extension.h"
 #include "analyzer/whatif/job_memory.h"
+#include "analyzer/whatif/merge.h"
+#include "analyzer/whatif/tax.h"
 
 struct gs_whatif_process {
     uint64_t key; /* as in struct gs_prof_process */
@@ -35,8 +37,10 @@ struct gs_whatif_job {
     size_t n_processes, cap_processes;
     struct gs_whatif_memory memory; /* of all of them together */
     uint64_t damaged_chunks, skipped_bytes;
-    const char *engine;   /* that replayed */
-    char *engine_why_not; /* why it is not the one that was asked for, NULL if it is */
+    const char *engine;      /* that replayed */
+    char *engine_why_not;    /* why it is not the one that was asked for, NULL if it is */
+    struct gs_tax tax;       /* of several processes; of one there is none */
+    struct gs_merged merged; /* the same */
 };
 
 enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
@@ -46,6 +50,10 @@ enum gs_status gs_whatif_load(const char *const *paths, size_t n_paths,
 struct gs_captures;
 void gs_whatif_build(const struct gs_captures *c, const struct gs_whatif_options *options,
                      struct gs_whatif_job *out);
+/* What of the recording is against a number; the caller's, or NULL. */
+char *gs__against_recording(const struct gs_recording *r, const struct gs_evidence *e);
+/* Cores that the recorded process might use. */
+uint32_t gs__machine_cores(const struct gs_recording *r);
 void gs_whatif_job_free(struct gs_whatif_job *job);
 
 /* text.c, json.c; false: it could not be written */

@@ -246,6 +246,11 @@ static void put_job(struct gs_json *j, const struct gs_whatif_job *job,
     if (job->n_processes && !of)
         put_prediction(j, options, &job->processes[0], of);
     gs_whatif_memory_json(&job->memory, j);
+    uint64_t copies_bytes = gs_whatif_duplicated_bytes(&job->memory);
+    gs_json_key(j, "multiprocess_tax");
+    gs_tax_json(j, &job->tax, job->memory.why_not ? NULL : &copies_bytes);
+    gs_json_key(j, "job");
+    gs_merged_json(j, &job->merged);
     gs_json_key(j, "processes");
     gs_json_begin_array(j);
     for (size_t i = 0; i < job->n_processes; i++)

@@ -278,6 +278,8 @@ bool gs_whatif_text(const struct gs_whatif_job *job, const struct gs_whatif_opti
     for (size_t i = 0; i < job->n_processes; i++)
         put_process(&job->processes[i], out);
     gs_whatif_memory_text(&job->memory, out);
+    gs_tax_text(&job->tax, out);
+    gs_merged_text(&job->merged, out);
     fputs(
         "\nnot covered: whether the program is correct without the GIL; contention of objects that "
         "threads share; modules that are imported only without the GIL\n",

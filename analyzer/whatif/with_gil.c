@@ -8,7 +8,8 @@
 #include "analyzer/whatif/model.h"
 #include "analyzer/xalloc.h"
 
-#define SWITCH_NS 5000000u /* sys.getswitchinterval(), unless the program set it */
+#define SWITCH_NS     5000000u /* sys.getswitchinterval(), unless the program set it */
+#define MOST_SWITCHES 5000000u /* seven hours of Python: seconds of replaying */
 
 struct with_gil {
     struct gs_replay *replay;
@@ -30,6 +31,11 @@ static void close_replay(struct with_gil *g)
     free(g->draw.cap_q16);
 }
 
+static bool is_too_long(const struct gs_capture_program *c)
+{
+    return c->py_ns / SWITCH_NS > MOST_SWITCHES;
+}
+
 static void run_gil(struct with_gil *g)
 {
     gs_replay_run_gil(g->replay, &g->draw.params, SWITCH_NS, &g->result);
@@ -47,13 +53,15 @@ void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__mo
                          struct gs_whatif *out)
 {
     struct with_gil g;
+    out->replayed = out->gil_per_s = NAN;
+    out->per_s = per_s(c, c->mark_to_ns - c->mark_from_ns);
+    if (is_too_long(c))
+        return;
     open_replay(&g, c, m, out->at.cores);
     run_gil(&g);
     bool known = !g.result.deadlock && c->wall_ns;
     out->replayed =
         known ? (double)(g.result.makespan_ns + c->gc.time_ns) / (double)c->wall_ns : NAN;
-    out->per_s = per_s(c, c->mark_to_ns - c->mark_from_ns);
-    out->gil_per_s = NAN;
     close_replay(&g);
 }
 
@@ -97,9 +105,12 @@ static void set_arrivals(struct gs_capture_program *c, bool at_once)
     }
 }
 
-void gs__saturate(struct gs_capture_program *c, const struct gs__model *m, struct gs_whatif *out)
+const char *gs__saturate(struct gs_capture_program *c, const struct gs__model *m,
+                         struct gs_whatif *out)
 {
     struct with_gil g;
+    if (is_too_long(c))
+        return "it computed for more than seven hours; record a shorter stretch: run -d SECONDS";
     open_replay(&g, c, m, out->at.cores);
     out->recorded = find_latency(&c->program, c->mark_ns);
     set_arrivals(c, false);
@@ -113,4 +124,5 @@ void gs__saturate(struct gs_capture_program *c, const struct gs__model *m, struc
     c->base_ns = g.result.deadlock ? 0 : gs__span_ns(c, &g.result);
     out->gil_per_s = c->by_marks ? per_s(c, c->base_ns) : NAN;
     close_replay(&g);
+    return NULL;
 }
