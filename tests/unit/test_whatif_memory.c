@@ -68,7 +68,8 @@ static void end_process(struct cap *c, uint64_t t)
 
 static struct gs_whatif_job predict(struct cap *const *all, size_t n)
 {
-    struct gs_whatif_options options = {gs_target_find("3.13t"), NULL, 2, 1};
+    struct gs_whatif_options options = {
+        .target = gs_target_find("3.13t"), .cores = 2, .jobs = 1, .engine = "cpu"};
     struct gs_captures captures = {0};
     struct gs_whatif_job job;
     struct gs_error err = {0};
