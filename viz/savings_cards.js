@@ -114,7 +114,9 @@ export function memoryCard({ memory: m, tax }) {
   if (!m && !tax) return null;
   return card('h-savings-memory', 'Threads in place of processes', m && m.processes ? el('span.muted', {}, plural(m.processes, 'process', 'processes')) : null,
     m && m.now_bytes && m.threads.p50 ? memoryBars('Memory', m.now_bytes, m.threads.p50, m.threads) : null,
-    m && m.cuda_now_bytes && m.cuda_threads.p50 ? memoryBars('Device memory', m.cuda_now_bytes, m.cuda_threads.p50, m.cuda_threads) : null, tax ? el('p.note', {}, taxText(tax)) : null);
+    m && m.cuda_now_bytes && m.cuda_threads.p50
+      ? memoryBars('Device memory', m.cuda_now_bytes, m.cuda_threads.p50, m.cuda_threads) : null,
+    tax ? el('p.note', {}, taxText(tax)) : null);
 }
 
 // ---- extension modules ----

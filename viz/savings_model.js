@@ -58,7 +58,10 @@ const RANGE = ['p10', 'p50', 'p90'];
 // Processes that become threads of one; null where nothing is said.
 export function readSavedMemory(m) {
   if (!m || typeof m !== 'object') return null;
-  const out = { ...sizes(m, ['now_bytes', 'cuda_now_bytes', 'processes']), threads: sizes(m.threads_bytes, RANGE), cuda_threads: sizes(m.cuda_threads_bytes, RANGE) };
+  const out = {
+    ...sizes(m, ['now_bytes', 'cuda_now_bytes', 'processes']),
+    threads: sizes(m.threads_bytes, RANGE), cuda_threads: sizes(m.cuda_threads_bytes, RANGE),
+  };
   return out.now_bytes || out.cuda_now_bytes ? out : null;
 }
 
