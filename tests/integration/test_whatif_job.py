@@ -62,7 +62,7 @@ def test_pickling_is_what_it_is(job, python, method):
     assert abs(child["pickle_ns"] - 20 * 60e6) < 5 * 30e6 / math.sqrt(12) * math.sqrt(20) + unsampled
     assert child["ipc_ns"] < 100e6 and unsampled < 500e6
     assert tax["pickle_ns"] >= child["pickle_ns"] and 0.15 < tax["share"] < 0.55
-    assert tax["duplicated_bytes"] is None
+    assert 0 < tax["duplicated_bytes"] < 100 << 20  # two small processes: job_memory.h says what it is
     if method == "spawn":
         assert child["start_ns"] > 5e6
 
