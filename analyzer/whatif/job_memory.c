@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/whatif/memory_changes.h"
 #include "analyzer/whatif/memory_model.h"
 #include "analyzer/xalloc.h"
 
@@ -71,56 +72,31 @@ static uint64_t all_pss_at(const struct gs_whatif_memory *m, uint64_t t_ns)
 
 /* ---- when ---- */
 
-struct event { /* somebody's bytes change */
-    uint64_t t_ns;
-    size_t process;
-    uint64_t bytes; /* from then on */
-};
-
-static int by_event(const void *pa, const void *pb)
-{
-    const struct event *a = pa, *b = pb;
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    return a->process < b->process ? -1 : a->process > b->process;
-}
-
-static struct event *all_events(const struct gs_whatif_memory *m, size_t *n)
+static struct gs_memory_change *all_changes(const struct gs_whatif_memory *m, size_t *n)
 {
     size_t room = 0;
     for (size_t i = 0; i < m->n_facts; i++)
         room += m->facts[i].n_moments + 1;
-    struct event *all = gs_xcalloc(room, sizeof(*all));
+    struct gs_memory_change *all = gs_xcalloc(room, sizeof(*all));
     *n = 0;
     for (size_t i = 0; i < m->n_facts; i++) {
         const struct gs_memory_facts *f = &m->facts[i];
         for (size_t k = 0; k < f->n_moments; k++)
-            all[(*n)++] = (struct event){f->moments[k].t_ns, i, f->moments[k].pss_bytes};
+            all[(*n)++] = (struct gs_memory_change){f->moments[k].t_ns, i, f->moments[k].pss_bytes};
         if (f->n_moments && f->died_ns < UINT64_MAX)
-            all[(*n)++] = (struct event){f->died_ns + 1, i, 0};
+            all[(*n)++] = (struct gs_memory_change){f->died_ns + 1, i, 0};
     }
-    if (*n)
-        qsort(all, *n, sizeof(*all), by_event);
     return all;
 }
 
-/* When the sum was greatest; of equal ones the last, as what was begun then is done. */
 static uint64_t greatest_moment(const struct gs_whatif_memory *m)
 {
     size_t n;
-    struct event *all = all_events(m, &n);
-    uint64_t *now = gs_xcalloc(m->n_facts, sizeof(*now)), sum = 0, most = 0, at = 0;
-    for (size_t i = 0; i < n; i++) { /* 2^14 processes of 2^50 bytes are beyond any command line */
-        sum = sum - now[all[i].process] + all[i].bytes;
-        now[all[i].process] = all[i].bytes;
-        if (sum >= most && (i + 1 == n || all[i + 1].t_ns != all[i].t_ns)) {
-            most = sum;
-            at = all[i].t_ns;
-        }
-    }
-    free(now);
+    uint64_t at_ns;
+    struct gs_memory_change *all = all_changes(m, &n);
+    gs_memory_changes_most(all, n, m->n_facts, &at_ns);
     free(all);
-    return at;
+    return at_ns;
 }
 
 /* ---- what each has of its parent ---- */

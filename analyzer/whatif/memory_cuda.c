@@ -5,39 +5,25 @@
 #include <string.h>
 
 #include "analyzer/whatif/job_memory.h"
+#include "analyzer/whatif/memory_changes.h"
 #include "analyzer/xalloc.h"
 
 /* ---- allocations ---- */
 
-struct event {
-    uint64_t t_ns;
-    size_t process;
-    uint64_t bytes; /* from then on */
-};
-
-static int by_event(const void *pa, const void *pb)
-{
-    const struct event *a = pa, *b = pb;
-    if (a->t_ns != b->t_ns)
-        return a->t_ns < b->t_ns ? -1 : 1;
-    return a->process < b->process ? -1 : a->process > b->process;
-}
-
-static struct event *all_events(const struct gs_whatif_memory *m, size_t *n)
+static struct gs_memory_change *all_changes(const struct gs_whatif_memory *m, size_t *n)
 {
     size_t room = 1;
     for (size_t i = 0; i < m->n_facts; i++)
         room += m->facts[i].n_device_moments + 1;
-    struct event *all = gs_xcalloc(room, sizeof(*all));
+    struct gs_memory_change *all = gs_xcalloc(room, sizeof(*all));
     *n = 0;
     for (size_t i = 0; i < m->n_facts; i++) {
         const struct gs_memory_facts *f = &m->facts[i];
         for (size_t k = 0; k < f->n_device_moments; k++)
-            all[(*n)++] = (struct event){f->device_moments[k].t_ns, i, f->device_moments[k].bytes};
-        all[(*n)++] = (struct event){f->died_ns + 1, i, 0};
+            all[(*n)++] =
+                (struct gs_memory_change){f->device_moments[k].t_ns, i, f->device_moments[k].bytes};
+        all[(*n)++] = (struct gs_memory_change){f->died_ns + 1, i, 0};
     }
-    if (*n)
-        qsort(all, *n, sizeof(*all), by_event);
     return all;
 }
 
@@ -45,15 +31,9 @@ static struct event *all_events(const struct gs_whatif_memory *m, size_t *n)
 static uint64_t most_allocated(const struct gs_whatif_memory *m)
 {
     size_t n;
-    struct event *all = all_events(m, &n);
-    uint64_t *now = gs_xcalloc(m->n_facts, sizeof(*now)), sum = 0, most = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum = sum - now[all[i].process] + all[i].bytes;
-        now[all[i].process] = all[i].bytes;
-        if (sum > most && (i + 1 == n || all[i + 1].t_ns != all[i].t_ns))
-            most = sum;
-    }
-    free(now);
+    uint64_t at_ns;
+    struct gs_memory_change *all = all_changes(m, &n);
+    uint64_t most = gs_memory_changes_most(all, n, m->n_facts, &at_ns);
     free(all);
     return most;
 }
