@@ -47,6 +47,14 @@ def test_errno_is_kept(python, gilscope, targets, tmp_path):
     assert (result.stdout, result.stderr) == ("wrong: 0\n", "")
 
 
+def test_errno_is_kept_where_all_is_asked_for(python, gilscope, targets, tmp_path):
+    """Counters are read, and locks written down, inside of the hooks."""
+    result = gilscope("run", "-o", tmp_path / "x.gsc", "--locks", "--level", "2", "--counters",
+                      "task-clock,page-faults,context-switches,cpu-migrations,cycles", "--", python,
+                      targets / "keep_errno.py", timeout=120)
+    assert result.stdout == "wrong: 0\n" and (tmp_path / "x.gsc").exists()
+
+
 def test_closing_all_descriptors_hurts_neither_side(python, gilscope, targets, stats, tmp_path):
     argv = [python, targets / "close_all.py", tmp_path]
     plain = run_plain(argv).stdout
