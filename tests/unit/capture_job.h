@@ -15,6 +15,15 @@ struct cap_image {
     const char *word; /* of its command line, behind the interpreter */
 };
 
+/* A function of Python's own, in a file of that folder; its line is 10 times the id. */
+CAP_UNUSED void cap_multiprocessing_code(struct cap *c, uint64_t id, const char *file,
+                                         const char *function)
+{
+    char path[80];
+    snprintf(path, sizeof(path), "/usr/lib/python3.12/multiprocessing/%s", file);
+    cap_code(c, id, path, function, (int)(10 * id));
+}
+
 CAP_UNUSED void cap_process_of(struct cap *c, const struct cap_image *p)
 {
     gs_record_begin(&c->w, GS_RECORD_PROCESS);

@@ -20,23 +20,17 @@ enum { WORKS = 1, PICKLES, SENDS, READS_HEAD, READS_BODY, BEGINS, JOINS };
 
 static void put_stacks(struct cap *c)
 {
-    static const char *const lib = "/usr/lib/python3.12/multiprocessing/";
-    char path[80];
-#define CODE(id, file, function)                                                                   \
-    snprintf(path, sizeof(path), "%s%s", lib, file);                                               \
-    cap_code(c, id, path, function, 10 * (id))
     cap_code(c, APP, "app.py", "work", 1);
-    CODE(RUN, "process.py", "BaseProcess.run");
-    CODE(DUMPS, "reduction.py", "ForkingPickler.dumps");
-    CODE(SEND, "connection.py", "Connection._send");
-    CODE(SEND_BYTES, "connection.py", "Connection._send_bytes");
-    CODE(RECV, "connection.py", "Connection._recv");
-    CODE(RECV_HEAD, "connection.py", "Connection._recv_bytes");
-    CODE(RECV_BODY, "connection.py", "Connection._recv_bytes");
-    CODE(LAUNCH, "popen_fork.py", "Popen._launch");
-    CODE(POLL, "popen_fork.py", "Popen.poll");
-    CODE(JOIN, "process.py", "BaseProcess.join");
-#undef CODE
+    cap_multiprocessing_code(c, RUN, "process.py", "BaseProcess.run");
+    cap_multiprocessing_code(c, DUMPS, "reduction.py", "ForkingPickler.dumps");
+    cap_multiprocessing_code(c, SEND, "connection.py", "Connection._send");
+    cap_multiprocessing_code(c, SEND_BYTES, "connection.py", "Connection._send_bytes");
+    cap_multiprocessing_code(c, RECV, "connection.py", "Connection._recv");
+    cap_multiprocessing_code(c, RECV_HEAD, "connection.py", "Connection._recv_bytes");
+    cap_multiprocessing_code(c, RECV_BODY, "connection.py", "Connection._recv_bytes");
+    cap_multiprocessing_code(c, LAUNCH, "popen_fork.py", "Popen._launch");
+    cap_multiprocessing_code(c, POLL, "popen_fork.py", "Popen.poll");
+    cap_multiprocessing_code(c, JOIN, "process.py", "BaseProcess.join");
     CAP_REC(c, GS_RECORD_STACK, WORKS, 0, 2, APP, 0, RUN, 0);
     CAP_REC(c, GS_RECORD_STACK, PICKLES, 0, 2, DUMPS, 0, RUN, 0);
     CAP_REC(c, GS_RECORD_STACK, SENDS, 0, 3, SEND, 0, SEND_BYTES, 0, APP, 0);

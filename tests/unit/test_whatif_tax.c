@@ -19,18 +19,12 @@ enum { WORKS = 1, PICKLES, SENDS, SENDS_ELSEWHERE, READS, BEGINS };
 
 static void put_stacks(struct cap *c)
 {
-    static const char *const lib = "/usr/lib/python3.12/multiprocessing/";
-    char path[80];
-#define CODE(id, file, function)                                                                   \
-    snprintf(path, sizeof(path), "%s%s", lib, file);                                               \
-    cap_code(c, id, path, function, 10 * (id))
     cap_code(c, APP, "app.py", "work", 1);
-    CODE(RUN, "process.py", "BaseProcess.run");
-    CODE(DUMPS, "reduction.py", "ForkingPickler.dumps");
-    CODE(SEND, "connection.py", "Connection._send");
-    CODE(READ, "connection.py", "Connection._recv");
-    CODE(LAUNCH, "popen_fork.py", "Popen._launch");
-#undef CODE
+    cap_multiprocessing_code(c, RUN, "process.py", "BaseProcess.run");
+    cap_multiprocessing_code(c, DUMPS, "reduction.py", "ForkingPickler.dumps");
+    cap_multiprocessing_code(c, SEND, "connection.py", "Connection._send");
+    cap_multiprocessing_code(c, READ, "connection.py", "Connection._recv");
+    cap_multiprocessing_code(c, LAUNCH, "popen_fork.py", "Popen._launch");
     CAP_REC(c, GS_RECORD_STACK, WORKS, 0, 3, APP, 0, RUN, 0, LAUNCH, 0);
     CAP_REC(c, GS_RECORD_STACK, PICKLES, 0, 3, DUMPS, 0, RUN, 0, LAUNCH, 0);
     CAP_REC(c, GS_RECORD_STACK, SENDS, 0, 3, SEND, 0, RUN, 0, LAUNCH, 0);
