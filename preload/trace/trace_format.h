@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   5 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   6 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -355,7 +355,15 @@ enum gs_cuda_loading {
     X(COUNTER, 36, "u counter, s name, u source (GS_COUNTER_*), u type, u config, s why_not")      \
     X(COUNTS, 37,                                                                                  \
       "u t, u thread, u counter, u count, u enabled_ns, u running_ns, u holding, u waiting,"       \
-      " u off_gil, u shared (all cumulative)")
+      " u off_gil, u shared (all cumulative)")                                                     \
+    X(NATIVE_MODULE, 38,                                                                           \
+      "u module, u t, u start, u end, u bias, b build_id, s path; executable bytes of a file")     \
+    X(NATIVE_MODULE_END, 39, "u module, u t")                                                      \
+    X(NATIVE_STACK, 40,                                                                            \
+      "u stack, u python_stack, u truncated, u* runs, u n, then n times: u module, u offset;"      \
+      " innermost first")                                                                          \
+    X(SYMBOL, 41,                                                                                  \
+      "u module, u offset, u depth (0 innermost), s function, s file, z line")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,
@@ -383,7 +391,8 @@ enum gs_record_tag {
     X(NO_NVML, 16, "what the process uses of its devices is not known") /* text: why */            \
     X(NO_LOCKS, 17, "locks are not recorded")                           /* text: why */            \
     X(LOCKS, 18, "locks are recorded")                   /* value: GS_SYNC_LOCK ... */             \
-    X(NO_GC, 19, "garbage collections are not recorded") /* text: why */
+    X(NO_GC, 19, "garbage collections are not recorded") /* text: why */                           \
+    X(NO_NATIVE, 20, "native stacks are not taken")      /* text: why */
 
 enum gs_event_kind {
 #define X(NAME, number, text) GS_EVENT_##NAME = number,

@@ -113,6 +113,10 @@ RECORDS = {
     35: ("GC_THREAD", "u u"),
     36: ("COUNTER", "u s u u u s"),
     37: ("COUNTS", "u u u u u u u u u u"),
+    38: ("NATIVE_MODULE", "u u u u u b s"),
+    39: ("NATIVE_MODULE_END", "u u"),
+    40: ("NATIVE_STACK", "u u u u* p*"),
+    41: ("SYMBOL", "u u u s s z"),
 }
 
 
