@@ -22,6 +22,7 @@ struct gs_gil_columns {
     uint32_t id;
     bool defined; /* a GIL record was there */
     int64_t interpreter;
+    uint64_t switch_us; /* its switch interval; 0: not known */
     struct gs_chunk_list slice_chunks, sample_chunks;
     struct gs_windows rows;   /* of them */
     struct gs_summap weights; /* thread, node -> points in uncontended holds (count) */

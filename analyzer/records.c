@@ -176,6 +176,8 @@ static void on_gil(struct gs_record_context *ctx, struct gs_record *rec)
     uint32_t idx = gs_recording_gil(ctx->r, gs__record_u32(rec)); /* may move gils[] */
     struct gs_gil_columns *g = &ctx->r->gils[idx];
     g->interpreter = gs_record_get_z(rec);
+    gs_record_get_u(rec); /* when it was first seen */
+    g->switch_us = gs_record_get_u(rec);
     g->defined = true;
 }
 

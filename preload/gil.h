@@ -19,6 +19,7 @@ struct gs_thread;
 #define GS_SWITCH_COND_GAP 88u /* switch_cond - cond: a condition variable and a mutex between */
 #define GS_LOCKED_OFF      (-16)
 #define GS_LAST_HOLDER_OFF (-24)
+#define GS_INTERVAL_OFF    (-32) /* of sys.setswitchinterval(), us */
 
 struct gs_gil {
     uintptr_t cond;           /* address of gil->cond; the identity; 0 until the entry is complete,
@@ -35,6 +36,7 @@ struct gs_gil {
     uintptr_t interp; /* its address when its GIL was first seen */
     uint32_t idx;
     uint32_t announced; /* drain: GIL record written */
+    uint64_t switch_us; /* what it says */
     uint32_t violations;
 } __attribute__((aligned(64)));
 

@@ -257,6 +257,24 @@ static void put_fold_hist(const struct gs_thread *t)
 
 static bool told_of_more_gils;
 
+/* 0: not known. Another interpreter than the main one may be gone, and its GIL with it. */
+static uint64_t switch_interval_us(const struct gs_gil *g, uintptr_t cond)
+{
+    uint64_t us;
+    bool lives = cond != GS_GIL_GONE && (g->interpreter == 0 || gs_safe_read_others());
+    return lives && gs_safe_read(&us, cond + GS_INTERVAL_OFF, sizeof(us)) ? us : 0;
+}
+
+/* Each once, and where the program has set another interval. */
+static bool gil_is_told(struct gs_gil *g, uintptr_t cond)
+{
+    uint64_t us = switch_interval_us(g, cond);
+    bool is_told = g->announced && (us == 0 || us == g->switch_us);
+    g->switch_us = us ? us : g->switch_us;
+    g->announced = 1;
+    return is_told;
+}
+
 static void put_gils(void)
 {
     if (!told_of_more_gils && __atomic_load_n(&gs_gils_refused, __ATOMIC_RELAXED)) {
@@ -265,13 +283,14 @@ static void put_gils(void)
     }
     for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
         struct gs_gil *g = &gs_gils[i];
-        if (!__atomic_load_n(&g->cond, __ATOMIC_ACQUIRE) || g->announced)
+        uintptr_t cond = __atomic_load_n(&g->cond, __ATOMIC_ACQUIRE);
+        if (!cond || gil_is_told(g, cond))
             continue;
-        g->announced = 1;
         struct gs_record_writer *w = begin(GS_RECORD_GIL, 64);
         gs_record_put_u(w, g->idx);
         gs_record_put_z(w, g->interpreter);
         gs_record_put_u(w, g->t_first);
+        gs_record_put_u(w, g->switch_us);
         gs_writer_record_done();
     }
 }

@@ -14,10 +14,12 @@
 #include "analyzer/whatif/functions.h"
 #include "analyzer/xalloc.h"
 
-#define LOOK_AFTER_NS 50000u   /* the agent looks at the CPU clock after longer stretches */
-#define MOST_OPS_BACK 64u      /* from a stretch to what its thread waits for */
-#define SWITCH_NS     5000000u /* CPython's switch interval */
-#define LONG_FIRST_NS 5000000u /* longer than what Python reads of itself as it begins */
+#define LOOK_AFTER_NS  50000u   /* the agent looks at the CPU clock after longer stretches */
+#define MOST_OPS_BACK  64u      /* from a stretch to what its thread waits for */
+#define SWITCH_NS      5000000u /* CPython's switch interval, unless the program set another */
+#define MOST_SWITCH_US 1000000000u
+#define LEAST_CUT_NS   1000000u /* of turns of one GIL among several: so many operations */
+#define LONG_FIRST_NS  5000000u /* longer than what Python reads of itself as it begins */
 
 typedef unsigned __int128 u128;
 
@@ -58,8 +60,9 @@ static void add_op(struct lister *l, enum gs_op_kind kind, uint64_t ns)
 /* The GIL is let go after each switch interval, if not before. */
 static void add_py_under_gil(struct lister *l, uint64_t ns)
 {
+    uint64_t most = l->out->switch_ns > LEAST_CUT_NS ? l->out->switch_ns : LEAST_CUT_NS;
     for (uint64_t part; ns > 0; ns -= part) {
-        part = ns < SWITCH_NS ? ns : SWITCH_NS;
+        part = ns < most ? ns : most;
         gs_program_op(&l->out->program, gs_op_on(GS_OP_ACQUIRE, l->gil));
         add_op(l, GS_OP_PY, part);
         gs_program_op(&l->out->program, gs_op_on(GS_OP_RELEASE, l->gil));
@@ -429,6 +432,15 @@ static void forget_functions(struct gs_capture_program *c)
     c->n_functions = 0;
 }
 
+/* Of the main interpreter: a replay has one GIL. */
+static uint64_t switch_interval_ns(const struct gs_recording *r)
+{
+    for (size_t i = 0; i < r->n_gils; i++)
+        if (r->gils[i].interpreter == 0 && r->gils[i].switch_us - 1 < MOST_SWITCH_US)
+            return 1000 * r->gils[i].switch_us;
+    return SWITCH_NS;
+}
+
 static size_t count_threads(const struct gs_evidence *e)
 {
     size_t n = 0;
@@ -474,6 +486,7 @@ static void list(struct gs_evidence *e, const struct gs_recording *r,
                  struct gs_marks *marks, struct gs_capture_program *out)
 {
     struct gs_acts acts;
+    out->switch_ns = switch_interval_ns(r);
     gs_acts_find(&acts, e, stacks, &out->program, how->first_thread, how->more);
     struct lister l = {.out = out,
                        .e = e,

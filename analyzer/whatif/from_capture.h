@@ -28,7 +28,8 @@ struct gs_capture_program {
     uint64_t no_core_ns;  /* the GIL stood still: who held it, or was to have it, had no core */
     uint64_t gil_wait_ns; /* of all threads */
     uint64_t py_ns, native_ns, latency_ns, blocked_ns; /* what else their time went to */
-    struct gs_gc_load gc;                              /* its time is no part of py_ns */
+    uint64_t switch_ns;      /* after which who waits for the GIL asks for it */
+    struct gs_gc_load gc;    /* its time is no part of py_ns */
     uint64_t *blocked_on_ns; /* blocked_ns by the program's objects; the rest is in its last */
     uint64_t unknown_ns;     /* of `latency`, off the GIL without a look at the CPU clock */
     uint64_t thread_ns;      /* of all threads, from their first turn to their last */

@@ -8,7 +8,6 @@
 #include "analyzer/whatif/model.h"
 #include "analyzer/xalloc.h"
 
-#define SWITCH_NS     5000000u /* sys.getswitchinterval(), unless the program set it */
 #define MOST_SWITCHES 5000000u /* seven hours of Python: seconds of replaying */
 
 struct with_gil {
@@ -33,12 +32,12 @@ static void close_replay(struct with_gil *g)
 
 static bool is_too_long(const struct gs_capture_program *c)
 {
-    return c->py_ns / SWITCH_NS > MOST_SWITCHES;
+    return c->py_ns / c->switch_ns > MOST_SWITCHES;
 }
 
-static void run_gil(struct with_gil *g)
+static void run_gil(struct with_gil *g, const struct gs_capture_program *c)
 {
-    gs_replay_run_gil(g->replay, &g->draw.params, SWITCH_NS, &g->result);
+    gs_replay_run_gil(g->replay, &g->draw.params, c->switch_ns, &g->result);
 }
 
 /* Marks in the middle of a run. */
@@ -58,10 +57,38 @@ void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__mo
     if (is_too_long(c))
         return;
     open_replay(&g, c, m, out->at.cores);
-    run_gil(&g);
+    run_gil(&g, c);
     bool known = !g.result.deadlock && c->wall_ns;
     out->replayed =
         known ? (double)(g.result.makespan_ns + c->gc.time_ns) / (double)c->wall_ns : NAN;
+    close_replay(&g);
+}
+
+static void add_gil_change(struct with_gil *g, const struct gs_capture_program *c,
+                           const struct gs_function *f, uint64_t now_ns, struct gs_whatif *out)
+{
+    g->draw.params.gil_free_function = f->number;
+    run_gil(g, c);
+    uint64_t span_ns = gs__span_ns(c, &g->result);
+    double s = g->result.deadlock || !span_ns ? NAN : (double)now_ns / (double)span_ns;
+    out->changes[out->n_changes++] =
+        (struct gs_change){.what = gs_xasprintf("keeping the GIL, if %s let it go", f->name),
+                           .s = s,
+                           .now = 1,
+                           .node = f->node};
+}
+
+void gs__add_gil_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                         struct gs_whatif *out)
+{
+    struct with_gil g;
+    if (is_too_long(c) || c->n_functions == 0)
+        return;
+    open_replay(&g, c, m, out->at.cores);
+    run_gil(&g, c);
+    uint64_t now_ns = g.result.deadlock ? 0 : gs__span_ns(c, &g.result);
+    for (size_t i = 0; i < c->n_functions && now_ns; i++)
+        add_gil_change(&g, c, &c->functions[i], now_ns, out);
     close_replay(&g);
 }
 
@@ -114,12 +141,12 @@ const char *gs__saturate(struct gs_capture_program *c, const struct gs__model *m
     open_replay(&g, c, m, out->at.cores);
     out->recorded = find_latency(&c->program, c->mark_ns);
     set_arrivals(c, false);
-    run_gil(&g);
+    run_gil(&g, c);
     out->with_gil = find_latency(&c->program, g.result.mark_ns);
     gs_replay_run(g.replay, &g.draw.params, &g.result);
     out->without = find_latency(&c->program, g.result.mark_ns);
     set_arrivals(c, true);
-    run_gil(&g);
+    run_gil(&g, c);
     c->whole_ns = g.result.deadlock ? 0 : g.result.makespan_ns + c->gc.time_ns;
     c->base_ns = g.result.deadlock ? 0 : gs__span_ns(c, &g.result);
     out->gil_per_s = c->by_marks ? per_s(c, c->base_ns) : NAN;

@@ -298,7 +298,7 @@ enum gs_cuda_loading {
     X(CLOCK, 2, "u ticks, u monotonic_raw_ns, z unix_ns")                                          \
     X(THREAD, 3, "u thread, u tid, u t_first, s name, s python_name")                              \
     X(THREAD_END, 4, "u thread, u t")                                                              \
-    X(GIL, 5, "u gil, z interpreter, u t_first")                                                   \
+    X(GIL, 5, "u gil, z interpreter, u t_first, u switch_us")                                      \
     X(CODE, 6, "u code, s filename, s qualname, z first_line, u linetable_kind, b linetable")      \
     X(STACK, 7, "u stack, u truncated, u n, then n times: u code, u instr_off; innermost first")   \
     X(LEVEL, 8, "u t, u old, u new, s reason")                                                     \
@@ -362,8 +362,7 @@ enum gs_cuda_loading {
     X(NATIVE_STACK, 40,                                                                            \
       "u stack, u python_stack, u truncated, u* runs, u n, then n times: u module, u offset;"      \
       " innermost first")                                                                          \
-    X(SYMBOL, 41,                                                                                  \
-      "u module, u offset, u depth (0 innermost), s function, s file, z line")
+    X(SYMBOL, 41, "u module, u offset, u depth (0 innermost), s function, s file, z line")
 
 enum gs_record_tag {
 #define X(NAME, number, fields) GS_RECORD_##NAME = number,

@@ -8,6 +8,7 @@ import pytest
 from conftest import discover
 from preloaded import run_preloaded
 from sums import check_document, check_process
+from sync_rows import Sync
 
 
 @pytest.mark.pythons(min=(3, 12), per_minor=True)
@@ -57,3 +58,10 @@ def test_python_finalised_and_initialised_again(
     gil = doc["processes"][0]["gil"]
     assert gil["contended"] > 0
     assert gil["hold_ns"] > 0.2e9, "three times 0.1 s of fighting"
+
+
+def test_the_switch_interval_is_told_when_it_is_set(python, gilscope, record, script):
+    code = "import sys, time\ntime.sleep(0.3)\nsys.setswitchinterval(0.0007)\ntime.sleep(0.3)\n"
+    capture = record(python, [script(code)])
+    gils = Sync(gilscope, capture.file).records["GIL"]
+    assert [(gil, switch_us) for gil, _interpreter, _t, switch_us in gils] == [(0, 5000), (0, 700)]

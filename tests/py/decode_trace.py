@@ -80,7 +80,7 @@ RECORDS = {
     2: ("CLOCK", "u u z"),
     3: ("THREAD", "u u u s s"),
     4: ("THREAD_END", "u u"),
-    5: ("GIL", "u z u"),
+    5: ("GIL", "u z u u"),
     6: ("CODE", "u s s z u b"),
     7: ("STACK", "u u p*"),
     8: ("LEVEL", "u u u s"),
