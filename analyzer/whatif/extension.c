@@ -18,22 +18,25 @@ const char *const gs_gil_answer_keys[] = {
 #undef GS_GIL_ANSWER_KEY
 };
 
-#define MOST_FILE_BYTES (INT64_C(256) << 20)
-#define MOST_PARTS      64u /* sections with data; a module has a dozen */
-#define HEX_3_13        0x030d0000u
+#define MOST_FILE_BYTES     (INT64_C(256) << 20)
+#define MOST_PARTS          64u /* sections with data; a module has a dozen */
+#define HEX_3_13            0x030d0000u
 
 /* struct PyModuleDef and PyModuleDef_Slot of Pythons with the GIL, in words */
-#define WORD            8u
-#define DEF_M_SIZE      7u /* -1, or how much memory a module takes */
-#define DEF_M_SLOTS     9u
-#define DEF_WORDS       13u
-#define MOST_SLOTS      32u
-#define LAST_SLOT       127u /* 3.15 has them up to 110 */
-#define SLOT_GIL        4u
-#define SLOT_GIL_15     87u /* from 3.15 on */
-#define SLOT_TABLE      94u /* another table, which is not looked at */
-#define GIL_NOT_USED    1u
-#define MOST_M_SIZE     (INT64_C(1) << 32)
+#define WORD                8u
+#define DEF_M_NAME          5u
+#define DEF_M_SIZE          7u /* -1, or how much memory a module takes */
+#define DEF_M_SLOTS         9u
+#define DEF_WORDS           13u
+#define MOST_SLOTS          32u
+#define LAST_SLOT           127u /* 3.15 has them up to 110 */
+#define SLOT_GIL            4u
+#define SLOT_GIL_15         87u /* from 3.15 on */
+#define SLOT_TABLE          94u /* another table, which is not looked at */
+#define GIL_NOT_USED        1u
+#define MOST_M_SIZE         (INT64_C(1) << 32)
+#define MOST_LOOKS          4096u /* at what may be a definition; each may go through all relocations */
+#define MOST_PACKAGES_BYTES 200u /* of names in front of a module's */
 
 struct part { /* of the file, as it would lie in memory */
     uint64_t addr;
@@ -43,7 +46,9 @@ struct part { /* of the file, as it would lie in memory */
 struct image {
     struct part parts[MOST_PARTS];
     size_t n_parts, last; /* last: where the one before was found */
-    bool is_module, in_phases, sets_gil;
+    unsigned n_looks;
+    const char *module; /* NAME of the first PyInit_NAME; NULL: it is no module */
+    bool in_phases, sets_gil;
     bool says, does_not; /* tables that do, that do not */
 };
 
@@ -71,21 +76,42 @@ static uint64_t word(const unsigned char *bytes, size_t i)
 
 /* ---- a module's definition, and its table ---- */
 
-/* ob_type, m_init, m_index and m_copy are empty until it is imported. */
+/* It has a count of references from the start; ob_type, m_init, m_index and m_copy are empty until
+ * it is imported. */
 static bool is_definition(const unsigned char *def)
 {
     int64_t m_size = (int64_t)word(def, DEF_M_SIZE);
+    if (word(def, 0) == 0)
+        return false;
     for (size_t i = 1; i < 5; i++)
         if (word(def, i) != 0)
             return false;
     return m_size >= -1 && m_size < MOST_M_SIZE;
 }
 
-/* A word that is, or will be, `to` stands at `from`: is that m_slots of a definition? */
-static void look_at_pointer(struct image *im, uint64_t from, uint64_t to)
+/* The same name as PyInit_'s, or behind the names of packages. */
+static bool is_its_name(struct image *im, uint64_t addr)
+{
+    size_t n = strlen(im->module);
+    const char *dot, *text = (const char *)bytes_at(im, addr, n + 1);
+    if (text && memcmp(text, im->module, n + 1) == 0)
+        return true;
+    for (size_t at = 0; at < MOST_PACKAGES_BYTES; at++) {
+        dot = (const char *)bytes_at(im, addr + at, n + 2);
+        if (!dot || *dot == '\0')
+            return false;
+        if (*dot == '.' && memcmp(dot + 1, im->module, n + 1) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A word that is, or will be, `to` stands at `from`: is that m_slots of a definition? name: what
+ * m_name is, or will be. */
+static void look_at_pointer(struct image *im, uint64_t from, uint64_t to, uint64_t name)
 {
     const unsigned char *def = bytes_at(im, from - DEF_M_SLOTS * WORD, DEF_WORDS * WORD);
-    if (!def || !is_definition(def))
+    if (!def || !is_definition(def) || !is_its_name(im, name))
         return;
     bool says = false;
     for (unsigned i = 0; i < MOST_SLOTS; i++) {
@@ -107,21 +133,52 @@ static void look_at_words(struct image *im)
         struct part p = im->parts[k];
         for (size_t at = DEF_M_SLOTS * WORD; at + WORD <= p.size; at += WORD)
             if (word(p.bytes + at, 0) && is_definition(p.bytes + at - DEF_M_SLOTS * WORD))
-                look_at_pointer(im, p.addr + at, word(p.bytes + at, 0));
+                look_at_pointer(im, p.addr + at, word(p.bytes + at, 0),
+                                word(p.bytes + at - DEF_M_SLOTS * WORD, DEF_M_NAME));
     }
+}
+
+/* What relocation i writes, and where; 0: there is none. */
+static uint64_t relocated(Elf_Data *relocations, Elf_Data *symbols, int i, uint64_t *at)
+{
+    GElf_Rela rela;
+    GElf_Sym sym;
+    if (i < 0 || !gelf_getrela(relocations, i, &rela))
+        return 0;
+    int s = (int)GELF_R_SYM(rela.r_info);
+    *at = rela.r_offset;
+    return (uint64_t)rela.r_addend +
+           (s && symbols && gelf_getsym(symbols, s, &sym) ? sym.st_value : 0);
+}
+
+/* Of the m_slots at `slots_at`, which relocation i is: m_name. Relocations mostly stand in order,
+ * but those that need a symbol, as a table that is exported does, behind all others. */
+static uint64_t name_beside(Elf_Data *relocations, Elf_Data *symbols, int i, uint64_t slots_at)
+{
+    uint64_t at, to, name_at = slots_at - (DEF_M_SLOTS - DEF_M_NAME) * WORD;
+    GElf_Rela rela;
+    for (int k = i - 1; k >= i - 3; k--)
+        if ((to = relocated(relocations, symbols, k, &at)) != 0 && at == name_at)
+            return to;
+    for (int k = 0; gelf_getrela(relocations, k, &rela); k++)
+        if (rela.r_offset == name_at)
+            return relocated(relocations, symbols, k, &at);
+    return 0;
+}
+
+static bool may_be_slots(struct image *im, uint64_t from)
+{
+    const unsigned char *def = bytes_at(im, from - DEF_M_SLOTS * WORD, DEF_WORDS * WORD);
+    return def && is_definition(def) && im->n_looks++ < MOST_LOOKS;
 }
 
 static void look_at_relocations(struct image *im, Elf_Data *relocations, Elf_Data *symbols)
 {
     GElf_Rela rela;
-    GElf_Sym sym;
     for (int i = 0; gelf_getrela(relocations, i, &rela); i++) {
-        uint64_t to = (uint64_t)rela.r_addend;
-        int s = (int)GELF_R_SYM(rela.r_info);
-        if (s && symbols && gelf_getsym(symbols, s, &sym))
-            to += sym.st_value;
-        if (to)
-            look_at_pointer(im, rela.r_offset, to);
+        uint64_t at, to = relocated(relocations, symbols, i, &at);
+        if (to && may_be_slots(im, at))
+            look_at_pointer(im, at, to, name_beside(relocations, symbols, i, at));
     }
 }
 
@@ -135,7 +192,7 @@ static void look_at_symbols(struct image *im, Elf *elf, const GElf_Shdr *sh, Elf
         if (!name)
             continue;
         if (sym.st_shndx != SHN_UNDEF)
-            im->is_module |= strncmp(name, "PyInit_", 7) == 0;
+            im->module = im->module || strncmp(name, "PyInit_", 7) != 0 ? im->module : name + 7;
         else if (strcmp(name, "PyModuleDef_Init") == 0)
             im->in_phases = true;
         else if (strcmp(name, "PyUnstable_Module_SetGIL") == 0)
@@ -172,7 +229,7 @@ static void read_image(struct image *im, Elf *elf)
             add_part(im, &sh, elf_rawdata(scn, NULL));
         }
     }
-    if (im->n_parts == 0)
+    if (im->n_parts == 0 || !im->module)
         return;
     look_at_relocations(im, relocations, symbols);
     look_at_words(im);
@@ -207,7 +264,7 @@ static void answer_from(struct gs_extension *e, Elf *elf)
         return;
     }
     read_image(&im, elf);
-    if (!im.is_module)
+    if (!im.module)
         answer(e, GS_GIL_UNKNOWN, "it has no PyInit function");
     else if (im.does_not && is_cythons(&im))
         answer(e, GS_GIL_UNKNOWN, "Cython lets modules say it in free-threaded builds alone");

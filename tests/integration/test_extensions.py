@@ -45,6 +45,26 @@ for t in threads: t.start()
 for t in threads: t.join()
 """
 
+# Of the interpreter's own modules: which there are, and whether free-threaded Python takes the GIL back for one.
+OWN = """
+import glob, importlib.machinery as m, os, sysconfig
+suffix = m.EXTENSION_SUFFIXES[0]
+folders = [p for p in __import__("sys").path if os.path.isdir(p)]
+found = [f[:-len(suffix)] for p in folders for f in os.listdir(p) if f.endswith(suffix)]
+print(*sorted(set(f for f in found if not f.startswith(("_test", "xx", "_xx")))))
+"""
+TAKES_IT_BACK = """
+import sys
+for name in sys.argv[1:]:
+    try:
+        __import__(name)
+    except ImportError:
+        continue
+    if sys._is_gil_enabled():
+        print(name)
+        break
+"""
+
 cc = shutil.which("cc")
 pytestmark = pytest.mark.pythons(min=(3, 13), per_minor=True)
 
@@ -132,3 +152,24 @@ def test_a_file_that_is_another_now_is_not_judged(told, change, why):
 def test_a_module_for_any_python_is_not_judged(told):
     _, modules = told(["silent"], suffix=".abi3.so")
     assert modules["silent"]["gil"] == "unknown" and "abi3" in modules["silent"]["why"]
+
+
+def test_what_is_said_of_pythons_own_modules_is_what_free_threaded_python_does(
+        python, interpreters, record, gilscope, script):
+    twin = next((p for p in interpreters if p.free_threaded and p.minor == python.minor), None)
+    if twin is None:
+        pytest.skip("no free-threaded Python of this version")
+    names = python.run("-c", OWN).stdout.split()
+    if len(names) < 10:
+        pytest.skip("its modules are built in")
+    program = PROGRAM.replace("__import__(name)", "try: __import__(name)\n    except ImportError: pass")
+    capture = record(python, [script(program % ("", names))], options=("--locks", "--budget", "100"))
+    modules = json.loads(gilscope("whatif", "--json", capture.file).stdout)["processes"][0]["extension_modules"]
+    said = {os.path.basename(m["path"]).split(".")[0]: m["gil"] for m in modules}
+    if not said:
+        pytest.skip("an installed Python's own modules are not looked at: another comes with its own")
+    assert len(said) >= 10
+    taken_back = twin.run(script(TAKES_IT_BACK), *(name for name in names if said.get(name) == "not needed")).stdout
+    assert not taken_back, "said to need none"
+    for name in (name for name in names if said.get(name) == "not said"):
+        assert twin.run(script(TAKES_IT_BACK), name).stdout, "%s is said to need it" % name
