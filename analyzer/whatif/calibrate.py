@@ -5,7 +5,7 @@ usage: python -c TEXT measure PYTHON_T|'' BASE|'' [PROGRAM ARGS...]   prints it;
        python -c TEXT count KERNEL BEGIN SECONDS               loops a second of one kernel, from BEGIN on
        python -c TEXT time KERNEL SECONDS                      least seconds that a loop takes
        python -c TEXT collect CONTAINERS                       ns of a collection for each of them, at least
-       python -c TEXT together KERNEL THREADS                  seconds that a loop takes while each thread has a core
+       python -c TEXT together KERNEL THREADS                  a loop's time while all do it, by that of one alone
        python -c TEXT wake                                     ns to wake a parked thread: three quantiles
 
 cap(k), what k busy cores do together, is of k processes of this Python, which share nothing but the machine. s, how
@@ -24,13 +24,14 @@ import time
 
 CAP_ROUNDS = 5
 S_ROUNDS = 7
-APP_ROUNDS = 5
+APP_ROUNDS, APP_SECONDS, MOST_APP_ROUNDS = 5, 6.0, 25  # at least; until so much time is spent; at most
 COUNT_SECONDS = 0.2
 TIME_SECONDS = 0.08
 LEAST_SECONDS = 0.02
 GC_CONTAINERS = (100_000, 300_000, 1_000_000)
 GC_ROUNDS = 5
-WINDOWS, WINDOW_SECONDS = 120, 0.003  # of threads together
+TOGETHER_ROUNDS = 3
+WINDOWS, WINDOW_SECONDS = 120, 0.003  # of threads together, and of one alone, in turn
 HAD_A_CORE = 0.97  # of a window, by the thread's CPU clock
 LEAST_WINDOWS = 5
 MOST_TOGETHER = 8
@@ -171,10 +172,15 @@ def collect(containers):
     print(best / len(gc.get_objects()) * 1e9 if alive else 0)
 
 
-def windows(kernel, begin, out):
-    """Appends seconds for a loop of the kernel, of each window; None: the thread had no core for all of it."""
+def windows(kernel, begin, first, out):
+    """Appends seconds for a loop of the kernel, of each window; None: the thread had no core for all of it. In every
+    second window the first thread is alone."""
     for i in range(WINDOWS):
         from_s = begin + i * WINDOW_SECONDS
+        if i % 2 == 0 and not first:
+            time.sleep(max(0, from_s + WINDOW_SECONDS - time.perf_counter()))
+            out.append(None)
+            continue
         while time.perf_counter() < from_s:
             pass
         n, wall, cpu = 0, time.perf_counter(), time.thread_time()
@@ -186,15 +192,18 @@ def windows(kernel, begin, out):
 
 
 def together(kernel, k):
-    """Prints the median of the windows in which all had a core: on a busy machine, too, they then ran side by side."""
+    """Prints the median of the pairs of windows, one after the other, in which all had a core: what else the machine
+    does in these 6 ms it does to both, and on a busy one, too, they then ran side by side."""
     found, begin = [[] for _ in range(k)], time.perf_counter() + 0.02 + 0.002 * k
-    threads = [threading.Thread(target=windows, args=(kernel, begin, out)) for out in found]
+    threads = [threading.Thread(target=windows, args=(kernel, begin, not i, out)) for i, out in enumerate(found)]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    all_ran = [sum(times) / k for times in zip(*found) if None not in times]
-    print(quantile(all_ran, 0.5) if len(all_ran) >= LEAST_WINDOWS else math.nan)
+    by_window = list(zip(*found))
+    factors = [sum(side_by_side) / k / alone[0] for alone, side_by_side in zip(by_window[::2], by_window[1::2])
+               if alone[0] and None not in side_by_side]
+    print(quantile(factors, 0.5) if len(factors) >= LEAST_WINDOWS else math.nan)
 
 
 def reply(there, back):
@@ -251,13 +260,14 @@ def between(points, k):
 
 
 def measure_cap(cores):
-    rates = {}
+    """Of rates one after the other, as for s: a machine that is now faster and now slower tells neither apart."""
+    ratios = {}
     for _ in range(CAP_ROUNDS):
-        for k in sizes(cores):
-            for kernel in CAP_KERNELS:
-                rates.setdefault((k, kernel), []).append(rate(kernel, k))
-    best = {key: max(values) for key, values in rates.items()}
-    points = [(k, geomean([best[k, kernel] / best[1, kernel] for kernel in CAP_KERNELS])) for k in sizes(cores)]
+        for kernel in CAP_KERNELS:
+            rates = {k: rate(kernel, k) for k in sizes(cores)}
+            for k in rates:
+                ratios.setdefault((k, kernel), []).append(rates[k] / rates[1])
+    points = [(k, geomean([quantile(ratios[k, kernel], 0.5) for kernel in CAP_KERNELS])) for k in sizes(cores)]
     cap, so_far = [], 0.0
     for k in range(1, cores + 1):
         so_far = max(so_far, between(points, k) if len(points) > 1 else 1.0)
@@ -289,13 +299,15 @@ def ns_of_a_container(python):
 
 def s_of_threads(python_t, cap):
     """Of all kernels: what a loop takes longer side by side than alone, beyond what cores take from each other."""
-    k, factors = min(len(cap), MOST_TOGETHER), []
-    for kernel in S_KERNELS if k > 1 else []:
-        alone, side_by_side = (answer(ask(python_t, "together", kernel.__name__, n)) for n in (1, k))
-        factors.append(side_by_side / alone * cap[k - 1] / k)
-    factors = [min(max(f, 0.5), 20) for f in factors if f == f]
-    if len(factors) <= len(S_KERNELS) / 2:
+    k, of_kernel = min(len(cap), MOST_TOGETHER), {}
+    for _ in range(TOGETHER_ROUNDS):
+        for kernel in S_KERNELS if k > 1 else []:
+            factor = answer(ask(python_t, "together", kernel.__name__, k)) * cap[k - 1] / k
+            if factor == factor:
+                of_kernel.setdefault(kernel, []).append(min(max(factor, 0.5), 20))
+    if len(of_kernel) <= len(S_KERNELS) / 2:
         return None  # the machine has no cores to spare, or one only
+    factors = [quantile(found, 0.5) for found in of_kernel.values()]
     return [quantile(factors, q) for q in (0.1, 0.5, 0.9)]
 
 
@@ -309,17 +321,21 @@ def cpu_seconds(argv):
 
 
 def s_of_program(python_t, program):
-    """Of CPU time on one core: threads that it has after all must not look like speed."""
+    """Of CPU time on one core: threads that it has after all must not look like speed. Of runs one after the other,
+    which a machine that is now faster and now slower does not tell apart; how sure the median of these ratios is."""
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-    times = {sys.executable: [], python_t: []}
-    for i in range(APP_ROUNDS):
+    times, begin = {sys.executable: [], python_t: []}, time.monotonic()
+    for i in range(MOST_APP_ROUNDS):
+        if i >= APP_ROUNDS and time.monotonic() - begin > APP_SECONDS:
+            break
         for python in list(times)[:: -1 if i % 2 else 1]:
             times[python].append(cpu_seconds([python, *program]) - cpu_seconds([python, "-c", ""]))
     if min(map(min, times.values())) < LEAST_SECONDS:
         raise SystemExit("the program takes no time beside the interpreter's start: give it more to do")
-    s = min(times[python_t]) / min(times[sys.executable])
-    doubt = max(0.02, *(quantile(t, 0.5) / min(t) - 1 for t in times.values()))
-    return s / (1 + doubt), s, s * (1 + doubt)
+    logs = [math.log(t / g) for g, t in zip(*times.values())]
+    spread = (quantile(logs, 0.75) - quantile(logs, 0.25)) / 1.349
+    doubt = max(0.02, 1.2816 * 1.2533 * spread / math.sqrt(len(logs)))
+    return [math.exp(quantile(logs, 0.5) + way * doubt) for way in (-1, 0, 1)]
 
 
 def check_free_threaded(python_t):
