@@ -46,12 +46,13 @@ void gs__median_close(struct gs__median *d)
 
 /* ---- with one thing changed ---- */
 
-#define MOST_LOCKS (GS_CHANGES_MOST - GS_FUNCTIONS_MOST - 3)
+#define MOST_LOCKS (GS_CHANGES_MOST - 2 * GS_FUNCTIONS_MOST - 3)
 
 static void add_change(struct gs_whatif *out, char *what, struct gs__scenarios *scenarios,
                        const struct gs__draw *d, uint32_t node)
 {
-    out->changes[out->n_changes++] = (struct gs_change){.what = what, .s = NAN, .node = node};
+    out->changes[out->n_changes++] =
+        (struct gs_change){.what = what, .s = NAN, .now = out->s_median, .node = node};
     gs__scenarios_add(scenarios, d);
 }
 
@@ -127,7 +128,7 @@ void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model
 static int by_gain(const void *pa, const void *pb)
 {
     const struct gs_change *a = pa, *b = pb;
-    double x = isnan(a->s) ? 0 : a->s, y = isnan(b->s) ? 0 : b->s;
+    double x = isnan(a->s) ? 0 : a->s / a->now, y = isnan(b->s) ? 0 : b->s / b->now;
     return x > y ? -1 : x < y;
 }
 
@@ -137,8 +138,8 @@ static void drop_changes(struct gs_whatif *out)
         free(out->changes[--out->n_changes].what);
 }
 
-void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay_result *results,
-                      struct gs_whatif *out)
+void gs__take_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                      const struct gs_replay_result *results, struct gs_whatif *out)
 {
     if (!results) {
         drop_changes(out);
@@ -146,5 +147,6 @@ void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay
     }
     for (size_t i = 0; i < out->n_changes; i++)
         out->changes[i].s = exp(gs__log_speedup(c, &results[i]));
+    gs__add_gil_changes(c, m, out);
     qsort(out->changes, out->n_changes, sizeof(*out->changes), by_gain);
 }

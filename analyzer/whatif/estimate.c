@@ -222,8 +222,8 @@ static void plan(const struct gs_capture_program *c, const struct gs__model *m,
 }
 
 /* In the order of plan(). False: nothing is to be said of it. */
-static bool take(const struct gs_capture_program *c, const struct gs_replay_result *next,
-                 double doubt, struct gs_whatif *out)
+static bool take(const struct gs_capture_program *c, const struct gs__model *m,
+                 const struct gs_replay_result *next, double doubt, struct gs_whatif *out)
 {
     size_t n = draws_for(c, GS_DRAWS), n_curve = draws_for(c, GS_CURVE_DRAWS);
     bool ended = sum_draws(c, next, n, doubt, &out->at, out);
@@ -252,7 +252,7 @@ static bool replay_all(const struct gs_capture_program *c, const struct gs__mode
                                                .results = results,
                                                .one_ns = median->took_ns,
                                                .one_steps = median->result.steps});
-    bool ended = take(c, results, doubt, out);
+    bool ended = take(c, m, results, doubt, out);
     free(results);
     gs__scenarios_free(&scenarios);
     return ended;

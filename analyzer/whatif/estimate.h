@@ -49,10 +49,11 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
 struct gs_change {
     char *what;                  /* owned */
     double s;                    /* NAN: nobody could go on */
+    double now;                  /* S of the same replay without the change */
     uint32_t node;               /* of what is changed; 0: no one place */
     struct gs_stack_text *stack; /* the same, from job.c on; owned */
 };
-#define GS_CHANGES_MOST 10u
+#define GS_CHANGES_MOST 13u
 
 /* From when something came to when it was done, ns; NAN: of too few it is known. */
 struct gs_latency {

@@ -65,6 +65,7 @@ static void put_changes(struct gs_json *j, const struct gs_whatif *w, const stru
         gs_json_begin_object_inline(j);
         gs_json_kv_string(j, "what", w->changes[i].what);
         kv_ratio(j, "s", w->changes[i].s);
+        kv_ratio(j, "now", w->changes[i].now);
         put_node(j, w->changes[i].stack, of);
         gs_json_end_object(j);
     }

@@ -67,6 +67,9 @@ void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay
 /* with_gil.c: how near a replay with a GIL comes to the recording. */
 void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__model *m,
                          struct gs_whatif *out);
+/* And what it brings who keeps the GIL if a function computed without it. */
+void gs__add_gil_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                         struct gs_whatif *out);
 /* Of open arrivals: how long things take at the recorded load, then what can be done at most. From
  * here on the program is one to which everything has come already. NULL, or why not. */
 const char *gs__saturate(struct gs_capture_program *c, const struct gs__model *m,

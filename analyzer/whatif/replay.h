@@ -28,10 +28,13 @@ struct gs_replay_params {
     struct gs_machine machine;
     uint32_t s_q16; /* time of the interpreter's work, in recorded time */
     enum gs_lock_policy lock_policy;
-    uint32_t free_lock;     /* index + 1 of one that nobody ever waits for; 0: none */
-    uint32_t free_function; /* number of one whose PY takes no time; 0: none */
-    uint32_t latency_q16;   /* time of latency, in recorded time */
+    uint32_t free_lock;         /* index + 1 of one that nobody ever waits for; 0: none */
+    uint32_t free_function;     /* number of one whose PY takes no time; 0: none */
+    uint32_t gil_free_function; /* of one that computes without the GIL; 0: none */
+    uint32_t latency_q16;       /* time of latency, in recorded time */
     uint64_t wake_ns;
+    uint64_t slice_ns; /* how long a thread keeps its core where others wait for one; 0: all who
+                          compute share the cores at every moment */
     uint64_t gc_every_ns, gc_pause_ns; /* 0: no collections */
 };
 
@@ -62,8 +65,8 @@ struct gs_replay;
 struct gs_replay *gs_replay_open(const struct gs_program *p);
 void gs_replay_run(struct gs_replay *r, const struct gs_replay_params *params,
                    struct gs_replay_result *out);
-/* The same with a GIL (replay_gil.c): of the params only the machine and the lock policy count. Who
- * waits for the GIL asks for it after switch_ns. */
+/* The same with a GIL (replay_gil.c): of the params only the machine, the lock policy and
+ * gil_free_function count. Who waits for the GIL asks for it after switch_ns. */
 void gs_replay_run_gil(struct gs_replay *r, const struct gs_replay_params *params,
                        uint64_t switch_ns, struct gs_replay_result *out);
 void gs_replay_close(struct gs_replay *r);

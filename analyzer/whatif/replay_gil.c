@@ -45,6 +45,14 @@ static uint64_t drop_at(const struct gil *g)
     return (asked_at > g->held_since ? asked_at : g->held_since) + g->switch_ticks;
 }
 
+/* What was cut up by waits for the GIL is one piece for a function that computes without it. */
+static bool goes_on_without(const struct gs_replay *r, const struct gs__thread *me)
+{
+    const struct gs_op *next = me->op == GS_NO_OP ? NULL : &r->p->ops[me->op];
+    return next && next->kind == GS_OP_PY && next->ns > 0 &&
+           is_function(next, r->params->gil_free_function);
+}
+
 /* Those who have done their work; the holder, if he is among them, or GS__NOBODY. */
 static uint32_t end_work(struct gs_replay *r)
 {
@@ -53,6 +61,8 @@ static uint32_t end_work(struct gs_replay *r)
         uint32_t t = gs__heap_take(&r->computing).thread;
         if (r->threads[t].computes_py)
             holder = t;
+        else if (goes_on_without(r, &r->threads[t]))
+            gs__replay_step(r, t, false);
         else
             gs__queue_put(r, &r->ready, t);
     }
@@ -105,6 +115,7 @@ void gs_replay_run_gil(struct gs_replay *r, const struct gs_replay_params *param
     struct gs_replay_params with_gil = {.machine = params->machine,
                                         .s_q16 = GS_Q16(1),
                                         .lock_policy = params->lock_policy,
+                                        .gil_free_function = params->gil_free_function,
                                         .latency_q16 = GS_Q16(1)};
     struct gil g = {.r = r, .switch_ticks = gs__ticks(switch_ns)};
     gs__replay_begin(r, &with_gil);

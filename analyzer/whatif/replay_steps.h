@@ -243,9 +243,15 @@ GS__HD void submit(struct gs_replay *r, const struct gs_op *op)
     o->free_at = from + gs__ticks(op->ns);
 }
 
-GS__HD bool is_free(const struct gs_replay *r, const struct gs_op *op)
+GS__HD bool is_function(const struct gs_op *op, uint32_t number)
 {
-    return op->object && op->object == r->params->free_function;
+    return op->object && op->object == number;
+}
+
+GS__HD void begin_work(struct gs_replay *r, uint32_t t, uint64_t work)
+{
+    r->n_py += r->threads[t].computes_py;
+    gs__heap_put(&r->computing, gs__ending_at(r->work + work, t));
 }
 
 /* Of both kinds: false where there is nothing to do. */
@@ -325,8 +331,11 @@ GS__HD_INNER bool do_op(struct gs_replay *r, uint32_t t, const struct gs_op *op)
         break;
     case GS_OP_PY:
         me->op++;
-        return !compute(r, t, is_free(r, op) ? 0 : gs__scaled_ticks(r->params->s_q16, op->ns),
-                        true);
+        return !compute(r, t,
+                        is_function(op, r->params->free_function)
+                            ? 0
+                            : gs__scaled_ticks(r->params->s_q16, op->ns),
+                        !is_function(op, r->params->gil_free_function));
     case GS_OP_NATIVE:
         me->op++;
         return !compute(r, t, gs__ticks(op->ns), false);

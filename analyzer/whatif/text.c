@@ -105,10 +105,10 @@ static void put_curve(const struct gs_whatif *w, FILE *out)
 
 static void put_changes(const struct gs_whatif *w, FILE *out)
 {
-    for (size_t i = 0; i < w->n_changes && w->changes[i].s > w->s_median * LEAST_GAIN; i++) {
+    for (size_t i = 0; i < w->n_changes && w->changes[i].s > w->changes[i].now * LEAST_GAIN; i++) {
         char *what = gs_fmt_safe(w->changes[i].what, 80);
         fprintf(out, "  %s S %.2f, in place of %.2f: %s\n", i ? "         " : "what if  ",
-                w->changes[i].s, w->s_median, what);
+                w->changes[i].s, w->changes[i].now, what);
         free(what);
     }
 }
