@@ -32,10 +32,10 @@ const struct gs_target *gs_target_find(const char *name)
 
 static const struct {
     unsigned degree, coefficients;
-    uint32_t m[4];
+    uint32_t m[5];
 } polynomials[GS_N_UNKNOWNS - 1] = {
-    {1, 0, {1}},       {2, 1, {1, 3}},       {3, 1, {1, 3, 1}},
-    {3, 2, {1, 1, 1}}, {4, 1, {1, 1, 3, 3}}, {4, 4, {1, 3, 5, 13}},
+    {1, 0, {1}},          {2, 1, {1, 3}},        {3, 1, {1, 3, 1}},        {3, 2, {1, 1, 1}},
+    {4, 1, {1, 1, 3, 3}}, {4, 4, {1, 3, 5, 13}}, {5, 2, {1, 1, 5, 5, 17}},
 };
 
 static uint32_t direction(unsigned dimension, unsigned bit)

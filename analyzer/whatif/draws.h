@@ -19,6 +19,7 @@ struct gs_range_of {
     X(THREADS, "s of several threads, when one was measured")                                      \
     X(CAP, "cap: what several busy cores do together")                                             \
     X(WAKE, "time to wake a thread")                                                               \
+    X(SLICE, "how long a thread keeps a core that others wait for")                                \
     X(POLICY, "who gets a lock that is let go")                                                    \
     X(LATENCY, "latency of what is outside of the process")                                        \
     X(GC, "g: time of a garbage collection for each container that lives")

@@ -229,7 +229,7 @@ static bool take(const struct gs_capture_program *c, const struct gs__model *m,
     bool ended = sum_draws(c, next, n, doubt, &out->at, out);
     next += n;
     size_t n_changes = out->n_changes;
-    gs__take_changes(c, ended ? next : NULL, out);
+    gs__take_changes(c, m, ended ? next : NULL, out);
     next += n_changes;
     for (size_t i = 0; i < out->n_curve && ended; i++)
         if (!is_replayed_already(out, i)) {

@@ -45,7 +45,7 @@ struct gs_speedup { /* of one number of cores; NAN where nothing may be said */
     double s_max, s_cond_min, p10, p50, p90;
 };
 
-/* The median replay with one thing changed. */
+/* A replay with one thing changed. */
 struct gs_change {
     char *what;                  /* owned */
     double s;                    /* NAN: nobody could go on */

@@ -40,8 +40,8 @@ static void put_curve(struct gs_json *j, const struct gs_whatif *w)
 
 static void put_drivers(struct gs_json *j, const struct gs_whatif *w)
 {
-    static const char *const keys[GS_N_UNKNOWNS] = {"s",      "threads", "cap", "wake",
-                                                    "policy", "latency", "gc"};
+    static const char *const keys[GS_N_UNKNOWNS] = {"s",     "threads", "cap",     "wake",
+                                                    "slice", "policy",  "latency", "gc"};
     gs_json_key(j, "driven_by");
     gs_json_begin_object(j);
     for (unsigned d = 0; d < GS_N_UNKNOWNS; d++)

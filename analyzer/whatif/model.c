@@ -18,6 +18,8 @@ static const struct gs_range_of cap_measured = {0.97, 1.0, 1.03};
 static const struct gs_range_of threads_assumed = {0.90, 1.04, 1.25};
 static const struct gs_range_of wake_assumed_ns = {2000, 6000, 30000};
 static const struct gs_range_of latency = {0.95, 1.0, 1.15};
+/* Linux, EEVDF: 0.7 ms, twice that on 2 cores, four times on 8 and more, up to the next tick. */
+static const struct gs_range_of slice_ns = {1.4e6, 3e6, 6e6};
 /* Share of the draws in which a running thread may take a lock that is let go. */
 #define BARGES 0.75
 
@@ -43,11 +45,14 @@ double gs__s_worst(const struct gs__model *m, uint32_t cores)
     return m->s->p90 * (m->s_is_of_one && cores > 1 ? m->threads->p90 : 1);
 }
 
-/* u: the share of the draws below; 1: the best that can be. */
+/* u: the share of the draws below; 1: the best that can be, which no measurement on a machine that
+ * others use, too, may lower. */
 static double cap_at(const struct gs__model *m, uint32_t k, double u)
 {
     const struct gs_calibration *c = m->calibration;
-    double exponent = u < 1 ? fmin(gs_range_at(&cap_exponent, u), 1) : 1;
+    if (u >= 1)
+        return k;
+    double exponent = fmin(gs_range_at(&cap_exponent, u), 1);
     if (!c || k == 1)
         return pow(k, exponent);
     uint32_t known = k < c->n_cap ? k : c->n_cap;
@@ -79,6 +84,7 @@ void gs__draw_make(struct gs__draw *d, const struct gs__model *m, uint32_t cores
         .s_q16 = draw_s(m, cores, u[GS_UNKNOWN_S], u[GS_UNKNOWN_THREADS]),
         .lock_policy = u[GS_UNKNOWN_POLICY] < BARGES ? GS_LOCK_BARGE : GS_LOCK_FIFO,
         .wake_ns = (uint64_t)gs_range_at(m->wake_ns, u[GS_UNKNOWN_WAKE]),
+        .slice_ns = (uint64_t)gs_range_at(&slice_ns, u[GS_UNKNOWN_SLICE]),
         .latency_q16 = GS_Q16(gs_range_at(&latency, u[GS_UNKNOWN_LATENCY])),
     };
     d->gc_u = u[GS_UNKNOWN_GC];
@@ -104,6 +110,7 @@ void gs__draw_median(struct gs__draw *d, const struct gs__model *m, uint32_t cor
 {
     d->params = (struct gs_replay_params){.s_q16 = draw_s(m, cores, 0.5, 0.5),
                                           .wake_ns = (uint64_t)m->wake_ns->p50,
+                                          .slice_ns = (uint64_t)slice_ns.p50,
                                           .latency_q16 = GS_Q16(1)};
     gs__draw_machine(d, m, cores, 0.5);
 }

@@ -61,8 +61,8 @@ void gs__plan_changes(const struct gs_capture_program *c, const struct gs__model
                       const struct gs__median *d, struct gs_whatif *out,
                       struct gs__scenarios *scenarios);
 /* What came of them, in the same order; results NULL: nothing that is to be said. */
-void gs__take_changes(const struct gs_capture_program *c, const struct gs_replay_result *results,
-                      struct gs_whatif *out);
+void gs__take_changes(const struct gs_capture_program *c, const struct gs__model *m,
+                      const struct gs_replay_result *results, struct gs_whatif *out);
 
 /* with_gil.c: how near a replay with a GIL comes to the recording. */
 void gs__replay_recorded(const struct gs_capture_program *c, const struct gs__model *m,

@@ -2,9 +2,9 @@
  * Runs a program on a machine without a GIL: README.md is the definition.
  *
  * Computing goes by a clock of its own, which shows the work that each thread that computes has
- * been given so far: all get the same share of the cores, so an operation ends when that clock has
- * gone on by its work, whatever happens meanwhile. An event costs a step in a heap. All numbers are
- * integers of 2^-10 ns, so every machine gives the same result.
+ * been given so far: all who have a core go on at the same rate, so an operation ends when that
+ * clock has gone on by its work, whatever happens meanwhile. An event costs a step in a heap. All
+ * numbers are integers of 2^-10 ns, so every machine gives the same result.
  */
 #ifndef GS_WHATIF_REPLAY_H
 #define GS_WHATIF_REPLAY_H
@@ -13,7 +13,7 @@
 
 /* +1 with every change of what a replay does, or of the structs here and in program.h: results of a
  * library for GPUs that was built from other sources are none. */
-#define GS_REPLAY_VERSION 1u
+#define GS_REPLAY_VERSION 2u
 
 enum gs_lock_policy { GS_LOCK_BARGE, GS_LOCK_FIFO, GS_LOCK_NONE };
 

@@ -32,7 +32,9 @@ GS__HD void gs__replay_reset(struct gs_replay *r)
     r->out.objects = r->totals;
     r->out.mark_from_ns = r->out.mark_to_ns = GS_MARK_NEVER;
     r->out.mark_ns = r->mark_ns;
-    r->ready.first = GS__NOBODY;
+    r->ready.first = r->runnable.first = GS__NOBODY;
+    r->cores_left = params->machine.cores;
+    r->slice = gs__ticks(params->slice_ns);
     r->computing.n = r->sleeping.n = r->n_paused = 0;
     r->now = r->work = 0;
     r->py = r->native = r->latency = r->gc = 0;
@@ -95,6 +97,7 @@ GS__HD void end_computing(struct gs_replay *r)
     while (r->computing.n && r->computing.at[0].at <= r->work) {
         uint32_t t = gs__heap_take(&r->computing).thread;
         r->n_py -= r->threads[t].computes_py;
+        r->threads[t].computes = false;
         gs__queue_put(r, &r->ready, t);
     }
 }
@@ -103,6 +106,89 @@ GS__HD void end_sleeping(struct gs_replay *r)
 {
     while (r->sleeping.n && r->sleeping.at[0].at <= r->now)
         gs__queue_put(r, &r->ready, gs__heap_take(&r->sleeping).thread);
+}
+
+/* ---- cores, with slices ---- */
+
+/* In the order in which they came to wait. */
+GS__HD void give_cores(struct gs_replay *r)
+{
+    for (; r->cores_left && r->runnable.first != GS__NOBODY; r->cores_left--) {
+        uint32_t t = gs__queue_take(r, &r->runnable);
+        r->threads[t].has_core = true;
+        r->threads[t].slice_at = r->now;
+        begin_work(r, t, r->threads[t].left);
+    }
+}
+
+/* Whoever blocks leaves its core. */
+GS__HD void leave_core(struct gs_replay *r, struct gs__thread *me)
+{
+    r->cores_left += me->has_core && !me->computes;
+    me->has_core &= me->computes;
+}
+
+/* The next time after `now` at which a slice of a thread that has a core is over. */
+GS__HD uint64_t slice_ends(const struct gs_replay *r, const struct gs__thread *me)
+{
+    return r->now + r->slice - (r->now - me->slice_at) % r->slice;
+}
+
+/* When somebody has to leave his core to who waits; GS__NEVER: nobody waits. */
+GS__HD uint64_t next_slice_end(const struct gs_replay *r)
+{
+    uint64_t first = GS__NEVER;
+    if (r->runnable.first == GS__NOBODY)
+        return first;
+    for (size_t i = 0; i < r->computing.n; i++) {
+        uint64_t at = slice_ends(r, &r->threads[r->computing.at[i].thread]);
+        first = at < first ? at : first;
+    }
+    return first;
+}
+
+/* Of those whose slice is over at this moment the one with the least number, or GS__NOBODY. */
+GS__HD uint32_t slice_is_over(const struct gs_replay *r)
+{
+    uint32_t first = GS__NOBODY;
+    for (size_t i = 0; i < r->computing.n; i++) {
+        uint32_t t = r->computing.at[i].thread;
+        uint64_t had = r->now - r->threads[t].slice_at;
+        if (had > 0 && had % r->slice == 0 && t < first)
+            first = t;
+    }
+    return first;
+}
+
+/* It waits for a core again, with what it has left to do. */
+GS__HD void take_core_from(struct gs_replay *r, uint32_t t)
+{
+    struct gs__heap all = r->computing;
+    struct gs__thread *me = &r->threads[t];
+    r->computing.n = 0;
+    for (size_t i = 0; i < all.n; i++) {
+        struct gs__ending e = all.at[i]; /* read before it could be written over: n <= i */
+        if (e.thread == t)
+            me->left = e.at - r->work;
+        else
+            gs__heap_put(&r->computing, e);
+    }
+    r->n_py -= me->computes_py;
+    me->has_core = false;
+    r->cores_left++;
+    gs__queue_put(r, &r->runnable, t);
+}
+
+/* Each who has waited for a core takes that of one whose slice is over. */
+GS__HD void end_slices(struct gs_replay *r)
+{
+    while (r->runnable.first != GS__NOBODY && r->threads[r->runnable.first].ready_at < r->now) {
+        uint32_t t = slice_is_over(r);
+        if (t == GS__NOBODY)
+            return;
+        take_core_from(r, t);
+        give_cores(r);
+    }
 }
 
 /* Whoever computes `py` keeps what is left to do. */
@@ -128,6 +214,7 @@ GS__HD void end_pause(struct gs_replay *r)
     r->n_py = (uint32_t)r->n_paused;
     for (size_t i = 0; i < r->n_paused; i++)
         gs__heap_put(&r->computing, gs__ending_at(r->work + r->paused[i].at, r->paused[i].thread));
+    r->n_paused = 0;
 }
 
 /* ---- a run ---- */
@@ -135,17 +222,25 @@ GS__HD void end_pause(struct gs_replay *r)
 /* False, of a run in slices: the budget is used up. */
 GS__HD_INNER bool step_ready(struct gs_replay *r, const bool sliced)
 {
-    while (r->ready.first != GS__NOBODY && r->pause_end == GS__NEVER)
-        if (!gs__replay_step(r, gs__queue_take(r, &r->ready), sliced))
+    while (r->ready.first != GS__NOBODY && r->pause_end == GS__NEVER) {
+        uint32_t t = gs__queue_take(r, &r->ready);
+        if (!gs__replay_step(r, t, sliced))
             return false;
+        leave_core(r, &r->threads[t]);
+    }
     return true;
 }
 
 /* To the next moment at which something ends; false: there is none. */
 GS__HD bool go_on(struct gs_replay *r)
 {
-    uint64_t work = GS__NEVER, at = next_end(&r->sleeping);
+    uint64_t work = GS__NEVER, at = next_end(&r->sleeping), slice_end = GS__NEVER;
     bool collects = false;
+    if (r->slice && r->pause_end == GS__NEVER) {
+        give_cores(r);
+        slice_end = next_slice_end(r);
+        at = slice_end < at ? slice_end : at;
+    }
     if (r->computing.n)
         work = next_end(&r->computing) - r->work;
     if (r->n_py && r->gc_left != GS__NEVER) {
@@ -171,6 +266,8 @@ GS__HD bool go_on(struct gs_replay *r)
         begin_pause(r);
     end_computing(r);
     end_sleeping(r);
+    if (r->now == slice_end && r->pause_end == GS__NEVER)
+        end_slices(r);
     return true;
 }
 
@@ -208,10 +305,12 @@ GS__HD void gs__replay_run_all(struct gs_replay *r)
     sum_up(r);
 }
 
-/* A collection costs as much as there are threads that compute. */
+/* A collection, and a look for slices that are over, cost as much as there are threads that
+ * compute. */
 GS__HD void pay_for_moment(struct gs_replay *r)
 {
-    uint64_t price = r->pause_end == GS__NEVER ? 1 : 1 + r->n_paused + r->computing.n;
+    bool is_long = r->pause_end != GS__NEVER || r->runnable.first != GS__NOBODY;
+    uint64_t price = is_long ? 1 + r->n_paused + r->computing.n : 1;
     r->budget -= price < r->budget ? price : r->budget;
 }
 

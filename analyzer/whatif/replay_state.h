@@ -39,9 +39,11 @@ struct gs__thread {
     uint64_t parked_at;
     uint64_t asked_at; /* first for the lock that it waits for; GS__NEVER: for none */
     uint64_t ready_at; /* when it was put into a queue */
-    uint64_t left;     /* with a GIL: of the work that it was made to stop */
+    uint64_t left;     /* of the work that it was made to stop, or waits for a core with */
+    uint64_t slice_at; /* has_core: since when, or that moment and whole slices */
     uint64_t began_at, ended_at;
     bool started, ended, computes_py;
+    bool has_core, computes; /* with slices: may be between two pieces of work */
 };
 
 struct gs__queue { /* threads, first come first served */
@@ -66,7 +68,9 @@ struct gs_replay {
     const uint32_t *ring_at; /* by object: where its part of the ring begins */
     uint32_t *ring;          /* tasks put into pools: each has room for all that are ever put */
     uint8_t *taken;          /* tasks that some worker has drawn */
-    struct gs__queue ready;
+    struct gs__queue ready, runnable; /* those who can go on; who wait for a core */
+    uint32_t cores_left;
+    uint64_t slice;                      /* ticks; 0: no slices */
     struct gs__heap computing, sleeping; /* by work; by time */
     struct gs__ending *paused;           /* what is left for those that compute `py` */
     size_t n_paused;

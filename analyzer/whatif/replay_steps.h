@@ -257,12 +257,18 @@ GS__HD void begin_work(struct gs_replay *r, uint32_t t, uint64_t work)
 /* Of both kinds: false where there is nothing to do. */
 GS__HD bool compute(struct gs_replay *r, uint32_t t, uint64_t work, bool py)
 {
+    struct gs__thread *me = &r->threads[t];
     if (work == 0)
         return false;
-    r->threads[t].computes_py = py;
-    r->n_py += py;
+    me->computes = true;
+    me->computes_py = py;
     *(py ? &r->py : &r->native) += work;
-    gs__heap_put(&r->computing, gs__ending_at(r->work + work, t));
+    if (r->slice && !me->has_core) {
+        me->left = work;
+        gs__queue_put(r, &r->runnable, t);
+    } else {
+        begin_work(r, t, work);
+    }
     return true;
 }
 

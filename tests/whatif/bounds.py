@@ -11,7 +11,7 @@ import heapq
 import itertools
 
 import program as programs
-from truth import SWITCHING, TICK, Runner, Things, World, ticks
+from world import SWITCHING, TICK, Runner, Things, World, ticks
 
 
 class Count:

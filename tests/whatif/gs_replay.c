@@ -2,7 +2,7 @@
  * Replays programs: a line of JSON for each.
  *
  * usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock fifo|barge|none] [--wake NS]
- *                  [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds]
+ *                  [--slice NS] [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds]
  *                  [--engine cpu|cuda] FILE...
  * --cap: what 1, 2 ... busy cores do together; the default is as much as there are.
  */
@@ -40,12 +40,12 @@ static enum gs_lock_policy policy_named(const char *name)
 
 static bool read_options(int argc, char **argv)
 {
-    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, GIL, BOUNDS, ENGINE };
+    enum { CORES = 256, CAP, S, LOCK, WAKE, GC_EVERY, GC_PAUSE, SLICE, GIL, BOUNDS, ENGINE };
     static const struct option names[] = {
-        {"cores", 1, NULL, CORES},       {"cap", 1, NULL, CAP},   {"s", 1, NULL, S},
-        {"lock", 1, NULL, LOCK},         {"wake", 1, NULL, WAKE}, {"gc-every", 1, NULL, GC_EVERY},
-        {"gc-pause", 1, NULL, GC_PAUSE}, {"gil", 1, NULL, GIL},   {"bounds", 0, NULL, BOUNDS},
-        {"engine", 1, NULL, ENGINE},     {NULL, 0, NULL, 0},
+        {"cores", 1, NULL, CORES},       {"cap", 1, NULL, CAP},     {"s", 1, NULL, S},
+        {"lock", 1, NULL, LOCK},         {"wake", 1, NULL, WAKE},   {"gc-every", 1, NULL, GC_EVERY},
+        {"gc-pause", 1, NULL, GC_PAUSE}, {"gil", 1, NULL, GIL},     {"bounds", 0, NULL, BOUNDS},
+        {"engine", 1, NULL, ENGINE},     {"slice", 1, NULL, SLICE}, {NULL, 0, NULL, 0},
     };
     for (uint32_t k = 0; k < MOST_CORES; k++)
         cap_q16[k] = (k + 1) << 16;
@@ -71,6 +71,9 @@ static bool read_options(int argc, char **argv)
             break;
         case GC_PAUSE:
             params.gc_pause_ns = strtoull(optarg, NULL, 10);
+            break;
+        case SLICE:
+            params.slice_ns = strtoull(optarg, NULL, 10);
             break;
         case GIL:
             switch_ns = strtoull(optarg, NULL, 10);
@@ -197,9 +200,11 @@ static bool was_engine_used(void)
 int main(int argc, char **argv)
 {
     if (!read_options(argc, argv)) {
-        fprintf(stderr, "usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock POLICY] "
-                        "[--wake NS] [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds] "
-                        "[--engine cpu|cuda] FILE...\n");
+        fprintf(
+            stderr,
+            "usage: gs_replay [--cores N] [--cap X,...] [--s X] [--lock POLICY] "
+            "[--wake NS] [--slice NS] [--gc-every NS --gc-pause NS] [--gil SWITCH_NS] [--bounds] "
+            "[--engine cpu|cuda] FILE...\n");
         return 2;
     }
     bool replayed = true;

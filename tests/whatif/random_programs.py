@@ -237,7 +237,9 @@ def random_machine(seed):
     if rng.random() < 0.2:
         collect = {"gc_every_ns": shapes.about(rng, 300 * US), "gc_pause_ns": shapes.about(rng, 50 * US)}
     s, lock = truth.exactly(rng.choice(["1", "1", "0.8", "1.35"])), rng.choice(["fifo", "barge", "barge", "none"])
-    return truth.Machine(cores, cap, s, lock, rng.choice([0, 0, 0, 5 * US, 60 * US]), **collect)
+    wake_ns = rng.choice([0, 0, 0, 5 * US, 60 * US])
+    slice_ns = rng.choice([0, 20 * US, 300 * US, 3000 * US])
+    return truth.Machine(cores, cap, s, lock, wake_ns, slice_ns=slice_ns, **collect)
 
 
 def sublinear(cores, share):
