@@ -24,6 +24,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
+#include "preload/native/native_stack.h"
 #include "preload/raw_sys.h"
 #include "preload/ring_spill.h"
 #include "preload/sampler.h"
@@ -111,6 +112,11 @@ static bool begin_memory(const struct gs_elf_object *python, bool in_hook)
     return !wanted || gs_memory_init(watch_arenas(python, in_hook));
 }
 
+static bool begin_native(void)
+{
+    return !gs_agent.config.native || gs_native_begin();
+}
+
 /* ---- starting ---- */
 
 static uint64_t random_key(void)
@@ -148,6 +154,7 @@ static void begin_recording(void)
     gs_agent.sample_holder = gs_agent.safe_read;
     gs_agent.begin_spacing = BEGIN_SPACING;
     gs_agent.locks = c->locks && !gs_agent.abi.free_threaded;
+    gs_agent.native = c->native && gs_agent.stacks && gs_agent.safe_read;
     gs_agent.counters = c->counters.n && !gs_agent.abi.free_threaded;
     gs_agent_set_path();
     gs_agent.t_start = gs_now();
@@ -189,7 +196,7 @@ static bool prepare(bool in_hook)
     gs_agent.safe_read = gs_safe_read_others();
     gs_spill_init();
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init() &&
-        begin_memory(&python, in_hook)) {
+        begin_native() && begin_memory(&python, in_hook)) {
         gs_alloc_install(&python, in_hook);
         gs_locks_init(&python);
         return true;
@@ -237,7 +244,7 @@ static bool begin_child(void)
     gs_cuda_records_forget();
     gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
-        !gs_writer_init() ||
+        !gs_writer_init() || !begin_native() ||
         !gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path)))
         return false;
     begin_recording();

@@ -43,6 +43,7 @@ struct gs_agent {
     bool sample_holder;     /* process_vm_readv allowed, and the governor has not shed it */
     bool safe_read;         /* process_vm_readv allowed at all */
     bool locks;             /* SYNC rows are wanted; the governor may have shed them */
+    bool native;            /* --native; the governor may have shed them */
     bool counters;          /* --counters; the governor may have ended the readings in hooks */
     bool tells_leaving;     /* a turn's end is kept: locks, or counters */
     bool plain_turns;       /* the inlined path may be taken: no CPU rows, and the TSC */

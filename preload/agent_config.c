@@ -218,6 +218,11 @@ static bool set_GILSCOPE_ALLOC_INTERVAL(struct gs_config *c, const char *v)
     return true;
 }
 
+static bool set_GILSCOPE_NATIVE(struct gs_config *c, const char *v)
+{
+    return parse_flag(v, &c->native);
+}
+
 static bool set_GILSCOPE_COUNTERS(struct gs_config *c, const char *v)
 {
     return gs_counters_parse(v, &c->counters);

@@ -28,7 +28,7 @@ static uint32_t stack_of_caller(void)
     struct gs_thread *t = gs_thread_self();
     if (gs_live.mode == GS_LIVE_NO || !gs_agent.level || !t || t->open_kind != GS_OPEN_HOLDING)
         return 0;
-    return gs_current_stack(t);
+    return gs_current_stack_native(t);
 }
 
 static void *arena_alloc(void *ctx, size_t size)

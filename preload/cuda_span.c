@@ -131,7 +131,7 @@ uint64_t gs_cuda_next_seq(void)
 
 uint32_t gs_cuda_stack(const struct gs_cuda_span *s)
 {
-    return s->thread && gs_agent.stacks ? gs_current_stack(s->thread) : GS_STACK_NONE;
+    return s->thread && gs_agent.stacks ? gs_current_stack_native(s->thread) : GS_STACK_NONE;
 }
 
 uint32_t gs_cuda_thread_index(const struct gs_cuda_span *s)

@@ -21,6 +21,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
+#include "preload/native/modules.h"
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
@@ -142,8 +143,16 @@ static void tell_of_failed_writes(void)
                      "what was to be written then is lost");
 }
 
+/* What a stack names is told soon; the files that are mapped seldom change. */
+static void look_at_native_modules(void)
+{
+    if (gs_agent.config.native)
+        gs_native_modules_look();
+}
+
 static void flush(bool second)
 {
+    look_at_native_modules();
     gs_writer_drain();
     gs_memory_tell_news();
     gs_gc_watch_tell();

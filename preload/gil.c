@@ -15,6 +15,7 @@
 #define MAX_VIOLATIONS 16u
 #define WOKEN_NS       100000u  /* from a wake-up to the wait for the GIL it leads to */
 #define SAMPLE_MIN_NS  1000000u /* at most one sample a millisecond of the holder, each kind */
+#define LONG_HOLD_NS   1000000u /* that ends with a native stack */
 
 struct gs_gil gs_gils[GS_MAX_GILS];
 uint32_t gs_n_gils;
@@ -131,7 +132,8 @@ static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hol
                            .gil = (uint8_t)g->idx,
                            .kind = GS_SLOT_TURN};
     if (gs_row_has_room(t)) {
-        slot.stack = gs_own_stack(t, t->tstate);
+        bool is_long = gs_agent.native && hold >= gs_ticks_of_ns(LONG_HOLD_NS);
+        slot.stack = is_long ? gs_own_stack_native(t, t->tstate) : gs_own_stack(t, t->tstate);
         if (gs_row_put(t, &slot, 1))
             return;
     }
@@ -318,6 +320,15 @@ bool gs_gil_is_awaited(uintptr_t cond)
     return g && g->cond == cond && gs_gil_locked(g);
 }
 
+/* How long it will be is not known: now and then it is worth native frames. */
+static uint32_t stack_of_wait(struct gs_gil *g, struct gs_thread *t)
+{
+    if (!gs_agent.native || t->wait_t < g->next_native_t)
+        return gs_own_stack(t, t->tstate);
+    g->next_native_t = t->wait_t + gs_ticks_of_ns(SAMPLE_MIN_NS);
+    return gs_own_stack_native(t, t->tstate);
+}
+
 struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
 {
     struct gs_gil *g = find(cond);
@@ -334,7 +345,7 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     if (t->left_t)
         come_back(t, t->wait_t, true);
     if (gs_agent.level > 0) {
-        t->wait_stack = gs_own_stack(t, t->tstate);
+        t->wait_stack = stack_of_wait(g, t);
         if (!woken_by_holder(g, t))
             sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
     }

@@ -30,7 +30,7 @@ struct gs_gil {
     struct gs_thread *holder; /* who acquired last */
     uint64_t sampled_seq;     /* turn the drain thread took a sample of */
     uint64_t drop_asked_seq;  /* turn a waiter has asked to end */
-    uint64_t next_begin_sample_t, next_expiry_sample_t; /* rate limits */
+    uint64_t next_begin_sample_t, next_expiry_sample_t, next_native_t; /* rate limits */
     uint64_t t_first;
     int64_t interpreter;
     uintptr_t interp; /* its address when its GIL was first seen */

@@ -45,6 +45,16 @@ static bool sheds_locks(void)
     return true;
 }
 
+/* The Python frames of the same moments stay. */
+static bool sheds_native(void)
+{
+    if (!gs_agent.native)
+        return false;
+    gs_agent.native = false;
+    gs_records_level(gs_agent.level, gs_agent.level, "over budget: no native stacks");
+    return true;
+}
+
 /* What each thread counted in all goes on; in which state is not told any more. */
 static bool sheds_counters(void)
 {
@@ -89,7 +99,7 @@ void gs_governor_tick(uint64_t now)
     gov.window_t = now;
     gov.at = c;
     /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
-    if (over && shed > 10000000 && !sheds_locks() && !sheds_counters() &&
+    if (over && shed > 10000000 && !sheds_native() && !sheds_locks() && !sheds_counters() &&
         gov.step < sizeof(steps) / sizeof(steps[0]))
         step_down();
 }

@@ -321,3 +321,52 @@ uint32_t gs_stack_intern(const struct gs_py_frame *frames, size_t n, bool trunca
     publish(&stacks, g, g.stacks, hash, id);
     return id;
 }
+
+/* ---- native stacks ---- */
+
+static uint64_t hash_native(uint32_t python, const uint8_t *runs, size_t n_runs,
+                            const struct gs_native_frame *frames, size_t n, bool truncated)
+{
+    uint64_t h = mix(0x13198a2e03707344u + n * 2 + truncated, python);
+    for (size_t i = 0; i < n_runs; i++)
+        h = mix(h, runs[i]);
+    for (size_t i = 0; i < n; i++)
+        h = mix(mix(h, frames[i].module), frames[i].offset);
+    return h;
+}
+
+static uint32_t define_native(union generation g, uint32_t python, const uint8_t *runs,
+                              size_t n_runs, const struct gs_native_frame *frames, size_t n,
+                              bool truncated)
+{
+    uint32_t len = round8(sizeof(struct gs_def_native) + n * sizeof(*frames) + n_runs);
+    struct gs_def_native *d =
+        (struct gs_def_native *)define(&stacks, g.stacks, GS_DEF_NATIVE, len);
+    if (!d)
+        return 0;
+    uint32_t id = d->def.id;
+    d->def.n = (uint32_t)n;
+    d->python = python;
+    d->truncated = truncated;
+    d->n_runs = (uint32_t)n_runs;
+    memcpy(d->frames, frames, n * sizeof(*frames));
+    memcpy(d->frames + n, runs, n_runs);
+    defs_commit(&d->def, len);
+    return id;
+}
+
+uint32_t gs_stack_intern_native(uint32_t python, const uint8_t *runs, size_t n_runs,
+                                const struct gs_native_frame *frames, size_t n, bool truncated)
+{
+    uint64_t hash = hash_native(python, runs, n_runs, frames, n, truncated);
+    union generation g = generation_now();
+    uint32_t id = table_find(&stacks, g.stacks, hash);
+    if (id)
+        return id;
+    if (!(id = define_native(g, python, runs, n_runs, frames, n, truncated))) {
+        __atomic_fetch_add(&losses.stacks, 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    publish(&stacks, g, g.stacks, hash, id);
+    return id;
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/native/unwind.h"
 #include "preload/pyabi/pyabi.h"
 
 /* Allocates the tables; false when memory is refused. Constructor and forked child. `abi` stays. */
@@ -20,6 +21,11 @@ bool gs_stack_intern_init(const struct gs_pyabi *abi);
 uint32_t gs_stack_intern(const struct gs_py_frame *frames, size_t n, bool truncated, void *scratch,
                          size_t scratch_len);
 
+/* A native stack beside the Python one of the same moment, with an id of the same numbers; 0 as above.
+ * runs: of the Python frames, each loop's, innermost first. CTX: any hook, the drain thread. */
+uint32_t gs_stack_intern_native(uint32_t python, const uint8_t *runs, size_t n_runs,
+                                const struct gs_native_frame *frames, size_t n, bool truncated);
+
 /* Definitions, in the order they were made. */
 struct gs_def {
     uint32_t len;  /* of the whole entry, header included, 8-byte aligned; 0 = not written yet */
@@ -27,7 +33,7 @@ struct gs_def {
     uint32_t id;
     uint32_t n; /* STACK: frames */
 };
-enum gs_def_kind { GS_DEF_SKIP, GS_DEF_CODE, GS_DEF_STACK };
+enum gs_def_kind { GS_DEF_SKIP, GS_DEF_CODE, GS_DEF_STACK, GS_DEF_NATIVE };
 
 struct gs_def_stack {
     struct gs_def def;
@@ -35,6 +41,12 @@ struct gs_def_stack {
     struct {
         uint32_t code, instr_off;
     } frames[]; /* innermost first */
+};
+
+struct gs_def_native {
+    struct gs_def def; /* n: frames */
+    uint32_t python, truncated, n_runs, reserved;
+    struct gs_native_frame frames[]; /* innermost first; behind them n_runs bytes */
 };
 
 struct gs_def_code {

@@ -6,6 +6,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/native/native_stack.h"
 #include "preload/pyabi/pyabi_probe.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
@@ -21,7 +22,7 @@ uint64_t gs_cost_since(uint64_t t0)
     return cost < max ? cost : max;
 }
 
-uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate)
+static inline uint32_t own_stack(struct gs_thread *t, uintptr_t tstate, bool native)
 {
     if (!tstate || !gs_agent.stacks)
         return GS_STACK_NONE;
@@ -29,8 +30,20 @@ uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate)
     bool truncated;
     size_t n = gs_pyabi_walk_self(&gs_agent.abi, tstate, t->frames, GS_PY_MAX_DEPTH, &truncated);
     uint32_t id = gs_stack_intern(t->frames, n, truncated, t->scratch, sizeof(t->scratch));
+    if (native && id != GS_STACK_NONE)
+        id = gs_native_own_stack(t, id, n);
     t->stack_ticks += gs_cost_since(t0);
     return id;
+}
+
+uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate)
+{
+    return own_stack(t, tstate, false);
+}
+
+uint32_t gs_own_stack_native(struct gs_thread *t, uintptr_t tstate)
+{
+    return own_stack(t, tstate, gs_agent.native);
 }
 
 uint32_t gs_other_stack(struct gs_thread *me, uintptr_t tstate, uint64_t *cost)
@@ -66,15 +79,25 @@ static bool surely_lives(const struct gs_thread *t, uintptr_t tstate)
 /* While it holds the GIL a thread's state is the GIL's; else the one it last had frames on. The
  * GIL's may be that of a sub-interpreter which ended in this turn (3.9 to 3.12 change states
  * without a release): what does not surely live is read as a stranger's is. */
-uint32_t gs_current_stack(struct gs_thread *t)
+static inline uint32_t current_stack(struct gs_thread *t, bool native)
 {
     uint64_t cost;
     if (t->open_kind != GS_OPEN_HOLDING || t->gil->holder != t)
-        return gs_own_stack(t, t->tstate);
+        return own_stack(t, t->tstate, native);
     uintptr_t tstate = holders_tstate(t->gil);
     if (surely_lives(t, tstate) || !gs_agent.stacks)
-        return gs_own_stack(t, tstate);
+        return own_stack(t, tstate, native);
     return gs_agent.safe_read ? gs_other_stack(t, tstate, &cost) : GS_STACK_NONE;
+}
+
+uint32_t gs_current_stack(struct gs_thread *t)
+{
+    return current_stack(t, false);
+}
+
+uint32_t gs_current_stack_native(struct gs_thread *t)
+{
+    return current_stack(t, gs_agent.native);
 }
 
 void gs_learn_thread_name(struct gs_thread *t, uintptr_t tstate)

@@ -17,6 +17,10 @@ uint32_t gs_own_stack(struct gs_thread *t, uintptr_t tstate);
  * Python's. */
 uint32_t gs_current_stack(struct gs_thread *t);
 
+/* Both with the native frames of the same moment, where those are wanted (--native). */
+uint32_t gs_own_stack_native(struct gs_thread *t, uintptr_t tstate);
+uint32_t gs_current_stack_native(struct gs_thread *t);
+
 /* Stack id of another, running thread, read fault-safely into me's buffers; *cost in ticks. */
 uint32_t gs_other_stack(struct gs_thread *me, uintptr_t tstate, uint64_t *cost);
 

@@ -11,6 +11,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
+#include "preload/native/modules.h"
 #include "preload/proc_quota.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"
@@ -79,7 +80,7 @@ static void put_settings(struct gs_record_writer *w)
 {
     const struct gs_config *c = &gs_agent.config;
     struct gs_cpu_quota quota = gs_proc_cpu_quota("");
-    gs_record_put_u(w, 16);
+    gs_record_put_u(w, 17);
     put_setting(w, "level", c->level);
     put_setting(w, "duration_ms", c->duration_ms);
     put_setting(w, "max_size_bytes", c->max_size_bytes);
@@ -93,6 +94,7 @@ static void put_settings(struct gs_record_writer *w)
     put_setting(w, "alloc_interval_bytes", c->alloc ? c->alloc_interval_bytes : 0);
     put_setting(w, "what", c->what);
     put_setting(w, "locks", c->locks);
+    put_setting(w, "native", c->native);
     put_setting(w, "affinity_cpus", gs_proc_cpus());
     put_setting(w, "cgroup_quota_us", quota.quota_us);
     put_setting(w, "cgroup_period_us", quota.period_us);
@@ -159,12 +161,32 @@ static void put_stack(const struct gs_def_stack *d)
     gs_writer_record_done();
 }
 
+static void put_native(const struct gs_def_native *d)
+{
+    const uint8_t *runs = (const uint8_t *)(d->frames + d->def.n);
+    struct gs_record_writer *w = begin(GS_RECORD_NATIVE_STACK, d->def.n * 15 + d->n_runs * 2 + 64);
+    gs_record_put_u(w, d->def.id);
+    gs_record_put_u(w, d->python);
+    gs_record_put_u(w, d->truncated);
+    gs_record_put_u(w, d->n_runs);
+    for (uint32_t i = 0; i < d->n_runs; i++)
+        gs_record_put_u(w, runs[i]);
+    gs_record_put_u(w, d->def.n);
+    for (uint32_t i = 0; i < d->def.n; i++) {
+        gs_record_put_u(w, d->frames[i].module);
+        gs_record_put_u(w, d->frames[i].offset);
+    }
+    gs_writer_record_done();
+}
+
 void gs_records_definitions(void)
 {
     const struct gs_def *d;
     while ((d = gs_defs_peek())) {
         if (d->kind == GS_DEF_CODE)
             put_code((const struct gs_def_code *)d);
+        else if (d->kind == GS_DEF_NATIVE)
+            put_native((const struct gs_def_native *)d);
         else
             put_stack((const struct gs_def_stack *)d);
         gs_defs_pop(d);
@@ -427,6 +449,7 @@ void gs_records_again(void)
     gs_locks_again();
     gs_count_again();
     gs_modules_forget(); /* told at the next look */
+    gs_native_modules_again();
     gs_records_threads(1);
     gs_records_accounts();
 }

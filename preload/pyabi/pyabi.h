@@ -35,6 +35,7 @@ struct gs_py_frame {
     uintptr_t code;
     uint64_t key;
     uint32_t instr_off;
+    bool entry; /* the interpreter's loop was entered with it: it is the outermost of that run */
 };
 
 enum gs_linetable_kind {

@@ -125,6 +125,7 @@ static void note_candidate(const struct gs_pyabi *abi, struct gs_py_frame *out,
     out->code = load_ptr(frame, abi->off.frame_code) & GS__REF_MASK;
     out->key = load_ptr(frame, abi->off.frame_instr);
     out->instr_off = load_u8(frame, abi->off.frame_owner) | tlbc << 8;
+    out->entry = gs__ends_run(abi, frame);
 }
 
 /* How a walk ended; a generator that was left meanwhile has lost its caller, and looks like the
@@ -149,6 +150,8 @@ static size_t collect_frames(struct stack_copy *s, uintptr_t frame, struct gs_py
                 return n;
             }
             note_candidate(s->abi, &out[n++], copy);
+        } else if (n) {
+            out[n - 1].entry = true;
         }
         frame = load_ptr(copy, off->frame_previous);
     }
@@ -174,6 +177,7 @@ static size_t collect_objects(const struct gs_pyabi *abi, int pid, uintptr_t tst
             return n;
         out[n].code = load_ptr(copy, abi->off.frame_code);
         out[n].key = 0;
+        out[n].entry = true;
         out[n++].instr_off = (uint32_t)load_i32(copy, abi->off.frame_instr);
         generator = load_ptr(copy, abi->off.frame_gen);
         frame = load_ptr(copy, abi->off.frame_previous);
@@ -291,6 +295,8 @@ static size_t verify_frames(const struct batch *b, struct gs_py_frame *frames, s
         }
         if (verdict == KEEP)
             frames[kept++] = frames[i];
+        else if (kept)
+            frames[kept - 1].entry |= frames[i].entry;
     }
     return kept;
 }

@@ -30,6 +30,7 @@ static inline void fill(const struct gs_pyabi *abi, struct gs_py_frame *out, uin
     out->code = code;
     out->key = code_key(abi, code, at(code));
     out->instr_off = instr_off > 0 ? (uint32_t)instr_off : 0;
+    out->entry = false;
 }
 
 /* 3.9, 3.10: tstate->frame is a chain of PyFrameObject. */
@@ -40,7 +41,8 @@ static size_t walk_objects(const struct gs_pyabi *abi, uintptr_t frame, struct g
     for (; frame && n < max; frame = load_ptr(at(frame), abi->off.frame_previous)) {
         uintptr_t code = load_ptr(at(frame), abi->off.frame_code);
         intptr_t lasti = load_i32(at(frame), abi->off.frame_instr);
-        fill(abi, &out[n++], code, lasti * abi->lasti_scale);
+        fill(abi, &out[n], code, lasti * abi->lasti_scale);
+        out[n++].entry = true;
     }
     *truncated = frame != 0;
     return n;
@@ -68,11 +70,16 @@ static size_t walk_frames(const struct gs_pyabi *abi, uintptr_t frame, struct gs
     for (; frame && hops; hops--, frame = load_ptr(at(frame), abi->off.frame_previous)) {
         uintptr_t code;
         intptr_t instr_off;
-        if (!visible(abi, frame, &code, &instr_off))
+        bool ends_run = gs__ends_run(abi, at(frame));
+        if (!visible(abi, frame, &code, &instr_off)) {
+            if (n)
+                out[n - 1].entry |= ends_run;
             continue;
+        }
         if (n == max)
             break;
-        fill(abi, &out[n++], code, instr_off);
+        fill(abi, &out[n], code, instr_off);
+        out[n++].entry = ends_run;
     }
     *truncated = frame != 0;
     return n;
