@@ -112,9 +112,9 @@ static bool begin_memory(const struct gs_elf_object *python, bool in_hook)
     return !wanted || gs_memory_init(watch_arenas(python, in_hook));
 }
 
-static bool begin_native(void)
+static bool begin_native(bool in_hook)
 {
-    return !gs_agent.config.native || gs_native_begin();
+    return !gs_agent.config.native || gs_native_begin(in_hook);
 }
 
 /* ---- starting ---- */
@@ -196,7 +196,7 @@ static bool prepare(bool in_hook)
     gs_agent.safe_read = gs_safe_read_others();
     gs_spill_init();
     if (map_live() && gs_stack_intern_init(&gs_agent.abi) && gs_writer_init() &&
-        begin_native() && begin_memory(&python, in_hook)) {
+        begin_native(in_hook) && begin_memory(&python, in_hook)) {
         gs_alloc_install(&python, in_hook);
         gs_locks_init(&python);
         return true;
@@ -240,11 +240,13 @@ static bool begin_child(void)
     gs_memory_forget();
     gs_locks_forget();
     gs_modules_forget();
+    if (gs_agent.config.native)
+        gs_native_modules_again();
     gs_cuda_forget();
     gs_cuda_records_forget();
     gs_spill_init();
     if (!wanted_here() || !map_live() || !gs_stack_intern_init(&gs_agent.abi) ||
-        !gs_writer_init() || !begin_native() ||
+        !gs_writer_init() ||
         !gs_config_out_path(&gs_agent.config, gs_writer.sink.path, sizeof(gs_writer.sink.path)))
         return false;
     begin_recording();

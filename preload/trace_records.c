@@ -449,7 +449,8 @@ void gs_records_again(void)
     gs_locks_again();
     gs_count_again();
     gs_modules_forget(); /* told at the next look */
-    gs_native_modules_again();
+    if (gs_agent.config.native)
+        gs_native_modules_again();
     gs_records_threads(1);
     gs_records_accounts();
 }

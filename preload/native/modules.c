@@ -216,22 +216,28 @@ static void publish(void)
     __atomic_store_n(&m.version, next, __ATOMIC_RELEASE);
 }
 
-void gs_native_modules_look(void)
+void gs_native_modules_find(void)
 {
     bool changed = false;
     dl_iterate_phdr(look_whether, &changed);
-    if (changed) {
-        for (uint32_t i = 0; i < m.n_known; i++)
-            m.known[i].seen = false;
-        dl_iterate_phdr(look_at, NULL);
-        drop_those_gone();
-        publish();
-    }
+    if (!changed)
+        return;
+    for (uint32_t i = 0; i < m.n_known; i++)
+        m.known[i].seen = false;
+    dl_iterate_phdr(look_at, NULL);
+    drop_those_gone();
+    publish();
+}
+
+void gs_native_modules_look(void)
+{
+    gs_native_modules_find();
     tell_news();
 }
 
 void gs_native_modules_again(void)
 {
+    m.adds = 0; /* in a forked child the last look may have been cut short */
     for (uint32_t i = 0; i < m.n_known; i++)
         m.known[i].told = false;
 }

@@ -17,11 +17,14 @@ struct gs_native_module {
     uint32_t id;         /* from 1, never given twice */
 };
 
-/* False when memory is refused. Constructor and forked child. */
+/* False when memory is refused. */
 bool gs_native_modules_init(void);
-/* Looks whether files were mapped or unmapped, and tells of them. CTX: drain. */
+/* Looks whether files were mapped or unmapped. CTX: constructor. */
+void gs_native_modules_find(void);
+/* The same, and tells of them. CTX: drain. */
 void gs_native_modules_look(void);
-/* Those that are there are told again at the next look: a new segment. CTX: drain. */
+/* Those that are there are told again at the next look: a new segment, or a forked child, which has
+ * its parent's table. CTX: drain; forked child. */
 void gs_native_modules_again(void);
 
 /* The table of one moment. It is written over after two more changes, see gs_native_table_holds().

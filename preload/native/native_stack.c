@@ -13,9 +13,13 @@ struct room {
     uint8_t stack[];
 };
 
-bool gs_native_begin(void)
+bool gs_native_begin(bool in_hook)
 {
-    return gs_native_modules_init() && gs_unwind_rules_init();
+    if (!gs_native_modules_init() || !gs_unwind_rules_init())
+        return false;
+    if (!in_hook)
+        gs_native_modules_find();
+    return true;
 }
 
 /* The hooks' own frames are nobody's business. */

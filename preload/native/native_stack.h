@@ -12,9 +12,9 @@
 
 struct gs_thread;
 
-/* Before the first thread; false when memory is refused: there are no native stacks then, and the
- * capture says so. Constructor and forked child. */
-bool gs_native_begin(void);
+/* False when memory is refused. CTX: before the first turn; in_hook: Python was loaded late, and the
+ * loader may not be asked. */
+bool gs_native_begin(bool in_hook);
 
 /* The calling thread's native frames with its Python stack, whose n_py frames lie in t->frames: an id
  * for both; `python` where there are none. CTX: hooks. */

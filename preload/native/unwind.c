@@ -119,7 +119,7 @@ size_t gs_native_unwind(const struct gs_native_regs *regs, struct gs_stack_copy 
 {
     struct walk w = {.regs = *regs, .stack = stack, .table = gs_native_table(), .is_exact = true};
     size_t n = 0;
-    while (n < max) {
+    while (n < max && w.table.n) {
         uint64_t pc = place_of(&w);
         const struct gs_native_module *o = gs_native_module_at(&w.table, pc);
         if (w.regs.pc == 0) {
