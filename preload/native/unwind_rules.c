@@ -222,7 +222,7 @@ static uint64_t find_fde(const struct gs_native_module *o, uint64_t pc, void *ro
 
 /* ---- CIE and FDE ---- */
 
-#define MAX_FDE 2048u /* longer ones are cut: a place behind that is unknown */
+#define MAX_FDE 12288u /* of an interpreter loop 3 KiB; a place behind that is unknown */
 #define MAX_CIE 256u
 
 struct entry {
@@ -300,7 +300,7 @@ static bool read_cie(uint64_t at, uint8_t *buf, struct cie *cie)
 enum { RBP = 6, RSP = 7, RA = 16 };
 enum { OFFSET_DEFAULT = -8 };
 #define MOST_REMEMBERED 8u
-#define MOST_STEPS      4096u
+#define MOST_STEPS      16384u
 
 struct expression {
     const uint8_t *at;
@@ -318,6 +318,8 @@ struct run {
     unsigned n_remembered;
     uint64_t loc, pc; /* runs until loc would pass pc */
 };
+
+_Static_assert(sizeof(struct run) + MAX_FDE + MAX_CIE <= GS_UNWIND_ROOM, "one behind the other");
 
 static struct expression get_block(struct cursor *c)
 {

@@ -28,7 +28,7 @@ struct gs_unwind_rule {
     int32_t cfa, bp; /* less than 2^23 either way */
 };
 
-#define GS_UNWIND_ROOM 3072u /* bytes to read tables into */
+#define GS_UNWIND_ROOM 13312u /* bytes to read tables into */
 
 bool gs_unwind_rules_init(void);
 /* CTX: hooks, drain. room: of the caller's, GS_UNWIND_ROOM bytes. */
