@@ -57,6 +57,7 @@ static struct {
     uint64_t failed_writes_told;
     bool joinable, own_fds;
     bool closed; /* the END record is written */
+    bool native_told;
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
@@ -146,8 +147,13 @@ static void tell_of_failed_writes(void)
 /* What a stack names is told soon; the files that are mapped seldom change. */
 static void look_at_native_modules(void)
 {
-    if (gs_agent.config.native)
-        gs_native_modules_look();
+    if (!gs_agent.config.native)
+        return;
+    if (!gs_agent.safe_read && !d.native_told)
+        gs_records_event(GS_EVENT_NO_NATIVE, 0,
+                         "process_vm_readv is refused; a seccomp profile that allows it would do");
+    d.native_told = true;
+    gs_native_modules_look();
 }
 
 static void flush(bool second)

@@ -340,8 +340,7 @@ static uint32_t define_native(union generation g, uint32_t python, const uint8_t
                               bool truncated)
 {
     uint32_t len = round8(sizeof(struct gs_def_native) + n * sizeof(*frames) + n_runs);
-    struct gs_def_native *d =
-        (struct gs_def_native *)define(&stacks, g.stacks, GS_DEF_NATIVE, len);
+    struct gs_def_native *d = (struct gs_def_native *)define(&stacks, g.stacks, GS_DEF_NATIVE, len);
     if (!d)
         return 0;
     uint32_t id = d->def.id;

@@ -21,8 +21,9 @@ bool gs_stack_intern_init(const struct gs_pyabi *abi);
 uint32_t gs_stack_intern(const struct gs_py_frame *frames, size_t n, bool truncated, void *scratch,
                          size_t scratch_len);
 
-/* A native stack beside the Python one of the same moment, with an id of the same numbers; 0 as above.
- * runs: of the Python frames, each loop's, innermost first. CTX: any hook, the drain thread. */
+/* A native stack beside the Python one of the same moment, with an id of the same numbers; 0 as
+ * above. runs: of the Python frames, each loop's, innermost first. CTX: any hook, the drain thread.
+ */
 uint32_t gs_stack_intern_native(uint32_t python, const uint8_t *runs, size_t n_runs,
                                 const struct gs_native_frame *frames, size_t n, bool truncated);
 

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 struct gs_native_module {
-    uint64_t start, end; /* its executable bytes */
-    uint64_t bias;       /* what its own addresses are added to */
+    uint64_t start, end;                       /* its executable bytes */
+    uint64_t bias;                             /* what its own addresses are added to */
     uint64_t eh_frame_hdr, eh_frame_hdr_bytes; /* 0: it has none */
-    uint32_t id;         /* from 1, never given twice */
+    uint32_t id;                               /* from 1, never given twice */
 };
 
 /* False when memory is refused. */

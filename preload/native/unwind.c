@@ -95,8 +95,7 @@ static bool leave_by_rule(struct walk *w, const struct gs_unwind_rule *r)
         return false;
     if (r->bp_rule == GS_BP_AT_CFA && !word_at(w->stack, cfa + (uint64_t)(int64_t)r->bp, &bp))
         return false;
-    if (r->bp_rule == GS_BP_AT_BP &&
-        !word_at(w->stack, w->regs.bp + (uint64_t)(int64_t)r->bp, &bp))
+    if (r->bp_rule == GS_BP_AT_BP && !word_at(w->stack, w->regs.bp + (uint64_t)(int64_t)r->bp, &bp))
         return false;
     w->regs = (struct gs_native_regs){pc, cfa, bp};
     w->is_exact = false;

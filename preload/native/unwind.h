@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Stacks of machine code, from registers and a copy of the stack's memory: a hook's own, or one
- * that the kernel took. What lies there is believed in nothing: a wrong word ends the walk, or makes
- * frames that are not there; it never faults, loops or writes.
+ * that the kernel took. What lies there is believed in nothing: a wrong word ends the walk, or
+ * makes frames that are not there; it never faults, loops or writes.
  */
 #ifndef GS_NATIVE_UNWIND_H
 #define GS_NATIVE_UNWIND_H

@@ -19,7 +19,7 @@
  * no entry. */
 static struct slot {
     uint64_t mixed, value;
-} *slots;
+} * slots;
 
 bool gs_unwind_rules_init(void)
 {
@@ -368,11 +368,33 @@ static void define_cfa(struct state *s, uint64_t reg, int64_t offset)
 
 /* Numbers of DWARF 5, 7.24. The upper two bits of three of them are the operation. */
 enum {
-    SET_LOC = 1, ADVANCE_1, ADVANCE_2, ADVANCE_4, OFFSET_EXTENDED, RESTORE_EXTENDED, UNDEFINED,
-    SAME_VALUE, REGISTER, REMEMBER, RESTORE_STATE, DEF_CFA, DEF_CFA_REGISTER, DEF_CFA_OFFSET,
-    DEF_CFA_EXPRESSION, EXPRESSION, OFFSET_EXTENDED_SF, DEF_CFA_SF, DEF_CFA_OFFSET_SF, VAL_OFFSET,
-    VAL_OFFSET_SF, VAL_EXPRESSION, GNU_ARGS_SIZE = 0x2e, GNU_NEGATIVE_OFFSET = 0x2f,
-    ADVANCE = 0x40, OFFSET = 0x80, RESTORE = 0xc0
+    SET_LOC = 1,
+    ADVANCE_1,
+    ADVANCE_2,
+    ADVANCE_4,
+    OFFSET_EXTENDED,
+    RESTORE_EXTENDED,
+    UNDEFINED,
+    SAME_VALUE,
+    REGISTER,
+    REMEMBER,
+    RESTORE_STATE,
+    DEF_CFA,
+    DEF_CFA_REGISTER,
+    DEF_CFA_OFFSET,
+    DEF_CFA_EXPRESSION,
+    EXPRESSION,
+    OFFSET_EXTENDED_SF,
+    DEF_CFA_SF,
+    DEF_CFA_OFFSET_SF,
+    VAL_OFFSET,
+    VAL_OFFSET_SF,
+    VAL_EXPRESSION,
+    GNU_ARGS_SIZE = 0x2e,
+    GNU_NEGATIVE_OFFSET = 0x2f,
+    ADVANCE = 0x40,
+    OFFSET = 0x80,
+    RESTORE = 0xc0
 };
 
 static void advance(struct run *r, uint64_t units)

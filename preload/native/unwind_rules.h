@@ -12,13 +12,13 @@
 
 /* The frame's end (CFA: what the stack pointer is in the caller) and where the caller's rbp is. */
 enum gs_cfa_rule {
-    GS_CFA_UNKNOWN,  /* no table, or nothing that is understood: the walk ends there */
+    GS_CFA_UNKNOWN, /* no table, or nothing that is understood: the walk ends there */
     GS_CFA_OUTERMOST,
-    GS_CFA_SP,       /* rsp + cfa */
-    GS_CFA_BP,       /* rbp + cfa */
-    GS_CFA_AT_BP,    /* what lies at rbp + cfa: functions that align their stack */
-    GS_CFA_PLT,      /* rsp + 8, and 8 more in the last 5 of each 16 bytes */
-    GS_CFA_SIGNAL,   /* the kernel's frame: a ucontext lies at rsp */
+    GS_CFA_SP,     /* rsp + cfa */
+    GS_CFA_BP,     /* rbp + cfa */
+    GS_CFA_AT_BP,  /* what lies at rbp + cfa: functions that align their stack */
+    GS_CFA_PLT,    /* rsp + 8, and 8 more in the last 5 of each 16 bytes */
+    GS_CFA_SIGNAL, /* the kernel's frame: a ucontext lies at rsp */
 };
 enum gs_bp_rule { GS_BP_SAME, GS_BP_AT_CFA, GS_BP_AT_BP }; /* at CFA + bp, at rbp + bp */
 

@@ -62,8 +62,8 @@ static inline uint64_t code_key(const struct gs_pyabi *abi, uintptr_t code, cons
     return key ^ (key >> 29);
 }
 
-/* Was the interpreter's loop entered for this frame (3.11), or does it lie in front of the first of a
- * loop's (later)? `frame` is an interpreter frame or a copy of it. */
+/* Was the interpreter's loop entered for this frame (3.11), or does it lie in front of the first of
+ * a loop's (later)? `frame` is an interpreter frame or a copy of it. */
 static inline bool gs__ends_run(const struct gs_pyabi *abi, const void *frame)
 {
     if (abi->minor == 11)
