@@ -61,6 +61,6 @@ export function countersText(c) {
   if (i && i.holding !== null && i.off_gil !== null) {
     out.push(ratio(i.holding) + ' instructions a cycle while holding the GIL, ' + ratio(i.off_gil) + ' off it.');
   }
-  if (c.switches !== null) out.push(ratio(c.switches) + ' context switches for each wait that got the GIL.');
+  if (c.switches !== null) out.push(ratio(c.switches) + ' context switches while waiting, for each wait that got the GIL.');
   return out;
 }

@@ -48,7 +48,7 @@ function threadsCard(process, c) {
   const columns = [threadColumn(process), { label: 'Event', value: (r) => r.event }, column('All', 'count'), ...states()];
   if (c.threads.some((r) => r.counted < 1)) {
     columns.push({ label: 'Counted', number: true, title: WHY_SCALED, value: (r) => r.counted,
-                   cell: (r) => (r.counted < 1 ? fmtPct(r.counted, 1) + ' of the time, ' + fmtTimes(1 / r.counted) : 'always') });
+                   cell: (r) => (r.counted < 1 ? fmtPct(r.counted, 1) + ' of the time, scaled ' + fmtTimes(1 / r.counted) : 'always') });
   }
   if (c.threads.some((r) => r.shared > 0)) {
     columns.push({ label: 'By time', number: true, title: 'Part of the states that was shared out by time, where states were too short to read in each',

@@ -86,7 +86,7 @@ test('instructions a cycle, by state, and only where both were counted', () => {
   assert.deepEqual(ipcOf(c), { holding: 1.5, waiting: 1, off_gil: 1 });
   assert.deepEqual(ipcByThread(c).map((r) => [r.thread, r.ipc.holding, r.ipc.off_gil]), [[0, 2, 3], [1, 58 / 44, 14 / 18]]);
   assert.deepEqual(countersText(c), ['1.50 instructions a cycle while holding the GIL, 1.00 off it.',
-                                     '1.30 context switches for each wait that got the GIL.']);
+                                     '1.30 context switches while waiting, for each wait that got the GIL.']);
   c.events[0].source = 'none';
   assert.equal(ipcOf(c), null);
   assert.deepEqual(ipcByThread(c), []);
