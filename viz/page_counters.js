@@ -33,7 +33,8 @@ function eventsCard(c) {
     caption: 'Events by state of the GIL', rows: c.events.filter((e) => e.source !== 'none'), empty: 'Nothing could be counted.',
     columns: [{ label: 'Event', value: (r) => r.event }, column('All', 'count'), ...states(),
               column('Not told', 'untold', 'Counted, but in which state is not known'),
-              { label: 'While holding', number: true, title: 'Share of all', value: (r) => r.holding / (r.count || 1), cell: (r) => fmtPct(r.holding, r.count) }],
+              { label: 'While holding', number: true, title: 'Share of all', value: (r) => r.holding / (r.count || 1),
+                cell: (r) => fmtPct(r.holding, r.count) }],
   }), remarks.length ? el('ul.notes', {}, remarks.map((e) => el('li', {}, el('strong', {}, e.event), ' ' + remark(e)))) : null);
 }
 

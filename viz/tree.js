@@ -12,7 +12,8 @@ const BOOT_FUNCS = [
   [/\/asyncio\/(?:runners|base_events|events)\.py$/, /(?:^|\.)(?:run|run_forever|run_until_complete|_run_once|_run)$/],
 ];
 
-const BOOT_NATIVE = /^(?:_start|main|_*libc_start_\w+|Py_BytesMain|Py_RunMain|pymain_\w+|start_thread|_*clone3?|pythread_wrapper|thread_run|t_bootstrap)(?:[.@].*)?$/;
+const BOOT_NATIVE = new RegExp('^(?:_start|main|_*libc_start_\\w+|Py_BytesMain|Py_RunMain|pymain_\\w+|start_thread|_*clone3?|' +
+                               'pythread_wrapper|thread_run|t_bootstrap)(?:[.@].*)?$');
 const isNative = (kind) => kind === NATIVE || kind === INLINED;
 
 // Frames every stack of a thread begins with, which say nothing about the program.
