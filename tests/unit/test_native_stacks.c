@@ -369,6 +369,36 @@ static void findings_name_the_python_line(void **state)
     cap_close(&c);
 }
 
+/* No agent writes that many: the inner ones stay, of the others nothing is looked up. */
+static void long_stacks_are_cut(void **state)
+{
+    enum { PLACES = 700, KEPT = 512 };
+    struct cap c;
+    struct gs_profile p;
+    uint64_t v[5 + 2 * PLACES] = {5, 0, 0, 0, PLACES};
+    const uint64_t stacks[N_STACKS] = {5, 5, 5, 5, 5, 5};
+    size_t found = 0;
+    (void)state;
+    begin(&c);
+    for (uint64_t i = 0; i < PLACES; i++) {
+        v[5 + 2 * i] = LIB;
+        v[6 + 2 * i] = 0x1000 + i;
+    }
+    cap_rec(&c, GS_RECORD_NATIVE_STACK, v, 5 + 2 * PLACES);
+    put_turns(&c, stacks);
+    profile(&c, GS_STACKS_BOTH, &p);
+    for (size_t i = 0; i < p.n_frames; i++)
+        found += strncmp(p.frames[i].func, "0x", 2) == 0;
+    assert_int_equal(found, KEPT);
+    uint32_t node = p.rows[0].node;
+    assert_string_equal(p.frames[p.nodes[node].frame].func, "0x1000");
+    while (p.nodes[node].parent)
+        node = p.nodes[node].parent;
+    assert_string_equal(p.frames[p.nodes[node].frame].func, "(truncated)");
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* A record of few bytes below a deep stack costs no more than memory has. */
 static void hostile_stacks_end(void **state)
 {
@@ -436,6 +466,7 @@ int main(void)
         cmocka_unit_test(frames_say_what_they_are),
         cmocka_unit_test(outputs_name_places_and_kinds),
         cmocka_unit_test(findings_name_the_python_line),
+        cmocka_unit_test(long_stacks_are_cut),
         cmocka_unit_test(hostile_stacks_end),
         cmocka_unit_test(garbage_is_read),
     };
