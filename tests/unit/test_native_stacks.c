@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <link.h>
+
 #include "analyzer/export.h"
 #include "analyzer/native_merge.h"
 #include "tests/unit/capture_builder.h"
@@ -369,6 +371,49 @@ static void findings_name_the_python_line(void **state)
     cap_close(&c);
 }
 
+static int plays_the_loop(int n) __asm__("_PyEval_EvalFrameDefault");
+static __attribute__((noinline, used)) int plays_the_loop(int n)
+{
+    __asm__ volatile("" ::: "memory");
+    return n + 1;
+}
+
+static int take_bias(struct dl_phdr_info *info, size_t size, void *bias)
+{
+    (void)size;
+    *(uint64_t *)bias = info->dlpi_addr;
+    return 1; /* the program is the first */
+}
+
+/* Without a SYMBOL record: this program is the interpreter. */
+static void loops_are_known_by_symbol_tables(void **state)
+{
+    struct cap c;
+    struct gs_profile p;
+    uint64_t bias = 0;
+    (void)state;
+    dl_iterate_phdr(take_bias, &bias);
+    begin(&c);
+    cap_code(&c, 1, "/app/a.py", "inner", 10);
+    cap_code(&c, 2, "/app/a.py", "outer", 20);
+    cap_stack2(&c, 1, 1, 2);
+    gs_record_begin(&c.w, GS_RECORD_NATIVE_MODULE);
+    for (unsigned i = 0; i < 5; i++)
+        gs_record_put_u(&c.w, (uint64_t[]){PYTHON, 1, bias, bias + 1, bias}[i]);
+    gs_record_put_bytes(&c.w, "", 0);
+    cap_put_s(&c, "/proc/self/exe");
+    if (gs_record_end(&c.w))
+        c.n_records++;
+    CAP_REC(&c, GS_RECORD_NATIVE_STACK, 5, 1, 0, 1, 2, 3, 0, 0x77, PYTHON,
+            (uint64_t)(uintptr_t)plays_the_loop - bias, PYTHON,
+            (uint64_t)(uintptr_t)take_bias - bias);
+    put_turns(&c, (const uint64_t[N_STACKS]){5, 0, 0, 0, 0, 0});
+    profile(&c, GS_STACKS_BOTH, &p);
+    stack_is(&p, 10, "take_bias;outer;inner;0x77");
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 /* No agent writes that many: the inner ones stay, of the others nothing is looked up. */
 static void long_stacks_are_cut(void **state)
 {
@@ -466,6 +511,7 @@ int main(void)
         cmocka_unit_test(frames_say_what_they_are),
         cmocka_unit_test(outputs_name_places_and_kinds),
         cmocka_unit_test(findings_name_the_python_line),
+        cmocka_unit_test(loops_are_known_by_symbol_tables),
         cmocka_unit_test(long_stacks_are_cut),
         cmocka_unit_test(hostile_stacks_end),
         cmocka_unit_test(garbage_is_read),
