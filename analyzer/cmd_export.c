@@ -137,8 +137,8 @@ int gs_cmd_export(int argc, char **argv)
     const struct format *format = find_format(args.rest[0]);
     if (!format)
         return unknown_format(args.rest[0]);
-    code = gs_cmd_load("export", args.rest + 1, args.n_rest - 1, args.value[GS_OPT_export_engine],
-                       args.value[GS_OPT_export_verbose] != NULL, &profile);
+    struct gs_cmd_load_args how = GS_LOAD_ARGS(&args, export);
+    code = gs_cmd_load("export", args.rest + 1, args.n_rest - 1, &how, &profile);
     if (code == GS_EXIT_OK)
         code = write_export(&profile, format, &args);
     if (code == GS_EXIT_OK)

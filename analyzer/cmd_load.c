@@ -31,10 +31,18 @@ static void say_devices(const char *lines)
     }
 }
 
-int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
+/* The parser has refused all others. */
+static enum gs_stack_view stack_view(const char *s)
+{
+    if (s && strcmp(s, "python") == 0)
+        return GS_STACKS_PYTHON;
+    return s && strcmp(s, "native") == 0 ? GS_STACKS_NATIVE : GS_STACKS_BOTH;
+}
+
+int gs_cmd_load(const char *cmd, char *const *captures, int n, const struct gs_cmd_load_args *how,
                 struct gs_profile *out)
 {
-    struct gs_load_options options = {.engine = engine};
+    struct gs_load_options options = {.engine = how->engine, .stacks = stack_view(how->stacks)};
     struct gs_error err = {0};
     if (n < 1)
         return gs_cmd_fail(GS_EXIT_USAGE,
@@ -43,8 +51,8 @@ int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engin
                            cmd);
     if (gs_profile_load((const char *const *)captures, (size_t)n, &options, out, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
-    gs_cmd_load_say_engine(out->engine, out->engine_why_not, engine, verbose);
-    if (verbose)
+    gs_cmd_load_say_engine(out->engine, out->engine_why_not, how->engine, how->verbose != NULL);
+    if (how->verbose)
         say_devices(out->engine_devices);
     return GS_EXIT_OK;
 }

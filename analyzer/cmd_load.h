@@ -11,7 +11,15 @@
 
 /* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. verbose:
  * say what each device counted, and if engine auto took another one than it could have, why. */
-int gs_cmd_load(const char *cmd, char *const *captures, int n, const char *engine, bool verbose,
+struct gs_cmd_load_args { /* as typed, NULL: not given */
+    const char *engine, *verbose, *stacks;
+};
+#define GS_LOAD_ARGS(args, cmd)                                                                    \
+    {                                                                                              \
+        (args)->value[GS_OPT_##cmd##_engine], (args)->value[GS_OPT_##cmd##_verbose],               \
+            (args)->value[GS_OPT_##cmd##_stacks]                                                   \
+    }
+int gs_cmd_load(const char *cmd, char *const *captures, int n, const struct gs_cmd_load_args *how,
                 struct gs_profile *out);
 /* Who asked for an engine is told that another one counted. */
 void gs_cmd_load_say_engine(const char *engine, const char *why_not, const char *asked_for,

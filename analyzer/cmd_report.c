@@ -108,8 +108,8 @@ int gs_cmd_report(int argc, char **argv)
     code = read_prediction(&args, &prediction);
     if (code != GS_EXIT_OK)
         return code;
-    code = gs_cmd_load("report", args.rest, args.n_rest, args.value[GS_OPT_report_engine],
-                       args.value[GS_OPT_report_verbose] != NULL, &profile);
+    struct gs_cmd_load_args how = GS_LOAD_ARGS(&args, report);
+    code = gs_cmd_load("report", args.rest, args.n_rest, &how, &profile);
     if (code == GS_EXIT_OK)
         code = args.value[GS_OPT_report_whatif] ? write_with_savings(&profile, &args, &prediction)
                                                 : write_named(&profile, &args);

@@ -37,8 +37,8 @@ int gs_cmd_stats(int argc, char **argv)
     int code = gs_args_parse(gs_cmd_find("stats"), argc, argv, &args);
     if (code != GS_ARGS_GO_ON)
         return code;
-    code = gs_cmd_load("stats", args.rest, args.n_rest, args.value[GS_OPT_stats_engine],
-                       args.value[GS_OPT_stats_verbose] != NULL, &profile);
+    struct gs_cmd_load_args how = GS_LOAD_ARGS(&args, stats);
+    code = gs_cmd_load("stats", args.rest, args.n_rest, &how, &profile);
     if (code == GS_EXIT_OK) {
         bool printed = print(&profile, args.value[GS_OPT_stats_json] != NULL);
         code = gs_cmd_flush_stdout(printed ? GS_EXIT_OK : GS_EXIT_FAILED);

@@ -205,6 +205,7 @@ void gs_recording_read(struct gs_recording *r, struct gs_stacks *stacks,
     for (size_t i = 0; i < n; i++)
         if (is_sound(r, &chunks[i], true))
             gs__records_definitions(r, stacks, &chunks[i]);
+    gs_definitions_finish(&r->defs, stacks);
     gs__columns_begin(r, stacks);
     for (size_t i = 0; i < n; i++)
         if (is_sound(r, &chunks[i], false))

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/native_stacks.h"
 #include "analyzer/records.h"
 #include "analyzer/stacks.h"
 #include "analyzer/xalloc.h"
@@ -141,6 +142,16 @@ void gs_definitions_add_stack(struct gs_definitions *d, struct gs_stacks *s, str
     GS_PUSH(d->stack_node, d->n_stacks, d->cap_stacks, node);
 }
 
+void gs_definitions_finish(struct gs_definitions *d, struct gs_stacks *s)
+{
+    if (s->view == GS_STACKS_NATIVE)
+        gs_native_stacks_alone(d, s);
+    else if (d->natives)
+        gs_native_stacks_resolve(d, s);
+    gs_native_stacks_free(d->natives);
+    d->natives = NULL;
+}
+
 uint32_t gs_definitions_node(const struct gs_definitions *d, const struct gs_stacks *s, uint64_t id)
 {
     if (id == GS_STACK_NONE || id > UINT32_MAX)
@@ -151,6 +162,7 @@ uint32_t gs_definitions_node(const struct gs_definitions *d, const struct gs_sta
 
 void gs_definitions_free(struct gs_definitions *d)
 {
+    gs_native_stacks_free(d->natives);
     gs_idmap_free(&d->code_map);
     gs_idmap_free(&d->place_map);
     gs_idmap_free(&d->stack_map);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "analyzer/export.h"
+#include "analyzer/fmt_units.h"
 #include "analyzer/text_buf.h"
 #include "analyzer/utf8.h"
 #include "analyzer/xalloc.h"
@@ -50,11 +51,12 @@ static void put_frame(struct gs_buf *out, const struct gs_prof_frame *f)
 {
     gs_buf_char(out, ';');
     put_name(out, f->func);
-    if (!*f->file) /* synthetic */
+    const char *where = *f->file ? f->file : gs_fmt_basename(f->module);
+    if (!*where || gs_frame_is_raw(f)) /* synthetic; or it says so itself */
         return;
     gs_buf_string(out, " (");
-    put_name(out, f->file);
-    if (f->line >= 0) {
+    put_name(out, where);
+    if (*f->file && f->line >= 0) {
         gs_buf_char(out, ':');
         gs_buf_u64(out, (uint64_t)f->line);
     }

@@ -28,8 +28,10 @@ struct writer {
     uint32_t no_stack, cut; /* synthetic frames; UNUSED until a sample needs one */
 };
 
-static const struct gs_prof_frame NO_STACK = {.file = "", .func = "(no stack)", .line = -1};
-static const struct gs_prof_frame CUT = {.file = "", .func = "(outer frames cut)", .line = -1};
+static const struct gs_prof_frame NO_STACK = {
+    .file = "", .func = "(no stack)", .line = -1, .kind = GS_FRAME_SYNTHETIC, .module = ""};
+static const struct gs_prof_frame CUT = {
+    .file = "", .func = "(outer frames cut)", .line = -1, .kind = GS_FRAME_SYNTHETIC, .module = ""};
 
 static void take_rows(struct writer *w, int only_metric)
 {
@@ -92,8 +94,8 @@ static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
 {
     gs_json_begin_object(j);
     gs_json_kv_string(j, "name", f->func);
-    if (*f->file)
-        gs_json_kv_string(j, "file", f->file);
+    if (*f->file || *f->module) /* speedscope colours by file */
+        gs_json_kv_string(j, "file", *f->file ? f->file : f->module);
     if (*f->file && f->line >= 0)
         gs_json_kv_i64(j, "line", f->line);
     gs_json_end_object(j);

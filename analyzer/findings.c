@@ -69,12 +69,6 @@ static int by_blame(const void *pa, const void *pb)
     return a->node < b->node ? -1 : a->node > b->node;
 }
 
-/* Synthetic frames ("(lost)") are nobody's code. */
-static bool is_code(const struct gs_profile *p, uint32_t node)
-{
-    return node != 0 && p->frames[p->nodes[node].frame].file[0] != '\0';
-}
-
 /* On a machine with too few CPUs a thread that holds the GIL may wait for one: that is no C call.
  * Of a thread's time its share on a CPU counts; all of it where nothing is known. */
 static uint64_t on_cpu(const struct gs_profile *p, const struct gs_prof_row *row)
@@ -90,7 +84,8 @@ static bool is_c_call(const struct gs_culprit *c)
     return c->long_count && c->long_cpu_ns / c->long_count >= GS_LONG_HOLD_NS;
 }
 
-static void add_row(const struct gs_profile *p, struct gs_culprit *c, const struct gs_prof_row *row,
+/* Whether the row's stack is the one to name. */
+static bool add_row(const struct gs_profile *p, struct gs_culprit *c, const struct gs_prof_row *row,
                     uint64_t *line_ns, uint64_t *best_line_ns)
 {
     c->long_cpu_ns += on_cpu(p, row);
@@ -100,11 +95,11 @@ static void add_row(const struct gs_profile *p, struct gs_culprit *c, const stru
     c->long_count += row->long_holds;
     *line_ns += row->blamed_ns;
     if (c->node != 0 && *line_ns <= *best_line_ns)
-        return;
+        return false;
     *best_line_ns = *line_ns; /* the function's heaviest line so far, by a stack that ends in it */
-    c->node = row->node;
     c->process = row->process;
     c->line_ns = *line_ns;
+    return true;
 }
 
 /* The function of each frame, numbered from 1 as they are met; 0: not met yet. */
@@ -133,10 +128,12 @@ struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out)
     uint64_t *line_ns = gs_xcalloc(p->n_frames, sizeof(*line_ns));
     for (size_t i = 0; i < p->n_rows; i++) {
         const struct gs_prof_row *row = &p->rows[i];
-        if (!is_code(p, row->node) || !(row->blamed_ns | row->hold_ns))
+        uint32_t node = gs_profile_python_node(p, row->node);
+        if (!gs_profile_is_code(p, node) || !(row->blamed_ns | row->hold_ns))
             continue;
-        uint32_t frame = p->nodes[row->node].frame, at = function_of(&f, p, frame);
-        add_row(p, &all[at], row, &line_ns[frame], &best[at]);
+        uint32_t frame = p->nodes[node].frame, at = function_of(&f, p, frame);
+        if (add_row(p, &all[at], row, &line_ns[frame], &best[at]))
+            all[at].node = node;
     }
     *n_out = f.map.n;
     if (*n_out)
@@ -153,7 +150,8 @@ struct gs_culprit *gs_culprits_make(const struct gs_profile *p, size_t *n_out)
 char *gs_place_text(const struct gs_profile *p, uint32_t node)
 {
     const struct gs_prof_frame *f = &p->frames[p->nodes[node].frame];
-    char *func = gs_fmt_safe(f->func, 60), *file = gs_fmt_safe(gs_fmt_basename(f->file), 60), *out;
+    const char *where = gs_fmt_basename(*f->file ? f->file : f->module);
+    char *func = gs_fmt_safe(f->func, 60), *file = gs_fmt_safe(where, 60), *out;
     if (f->line > 0)
         out = gs_xasprintf("`%s` (%s:%d)", func, file, f->line);
     else

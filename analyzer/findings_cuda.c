@@ -25,9 +25,11 @@ static char *process_text(const struct gs_profile *p, size_t process)
     return p->n_processes > 1 ? gs_xasprintf("Process %u: ", p->processes[process].pid) : copy("");
 }
 
-static bool is_code(const struct gs_profile *p, uint32_t node)
+/* 0: nobody's. */
+static uint32_t code_of(const struct gs_profile *p, uint32_t node)
 {
-    return node != 0 && p->frames[p->nodes[node].frame].file[0] != '\0';
+    node = gs_profile_python_node(p, node);
+    return gs_profile_is_code(p, node) ? node : 0;
 }
 
 /* ---- 1. several processes with contexts on one device at once. high: from 4 GiB ---- */
@@ -180,8 +182,8 @@ static char *worst_call(const struct gs_prof_cuda *c)
 static uint32_t worst_stack(const struct gs_profile *p, const struct gs_prof_cuda *c)
 {
     for (size_t i = 0; i < c->n_held && c->held[i].blamed_ns; i++) /* most blamed first */
-        if (waits_for_device(c->held[i].op) && is_code(p, c->held[i].node))
-            return c->held[i].node;
+        if (waits_for_device(c->held[i].op) && code_of(p, c->held[i].node))
+            return code_of(p, c->held[i].node);
     return 0;
 }
 
@@ -234,9 +236,10 @@ static size_t first_oom(const struct gs_profile *p)
 /* ", 4.0 GiB of it allocated at `step` (train.py:88)" */
 static char *holder_text(const struct gs_profile *p, const struct gs_prof_cuda_oom *oom)
 {
-    if (!oom->n_top || !is_code(p, oom->top[0].node))
+    uint32_t node = oom->n_top ? code_of(p, oom->top[0].node) : 0;
+    if (!node)
         return copy("");
-    char *place = gs_place_text(p, oom->top[0].node);
+    char *place = gs_place_text(p, node);
     char *out =
         gs_xasprintf(", %s of it allocated at %s", gs_fmt_bytes(oom->top[0].live_bytes).s, place);
     free(place);
@@ -265,7 +268,7 @@ static size_t find_oom(const struct gs_profile *p, struct gs_finding *found)
                  "library that caches memory may have freed some and tried again."),
         .process = (int64_t)process,
         .thread = -1,
-        .node = is_code(p, oom->node) ? (int64_t)oom->node : -1,
+        .node = code_of(p, oom->node) ? (int64_t)code_of(p, oom->node) : -1,
         .bytes = oom->live_bytes,
         .of_bytes = gs_cuda_total_of(c, oom->device),
     };

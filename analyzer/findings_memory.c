@@ -26,18 +26,13 @@ struct pinner {    /* a line of code */
     uint64_t node_bytes, bytes, blocks;
 };
 
-static bool is_code(const struct gs_profile *p, uint32_t node)
-{
-    return node != 0 && p->frames[p->nodes[node].frame].file[0] != '\0';
-}
-
-static void add_row(struct pinner *line, const struct gs_prof_alloc_row *row)
+static void add_row(struct pinner *line, const struct gs_prof_alloc_row *row, uint32_t node)
 {
     line->bytes += row->pinned_bytes;
     line->blocks += row->live_blocks;
     if (line->node && row->pinned_bytes <= line->node_bytes)
         return;
-    line->node = row->node;
+    line->node = node;
     line->node_bytes = row->pinned_bytes;
 }
 
@@ -48,9 +43,11 @@ static struct pinner worst_pinner(const struct gs_profile *p, size_t process)
     const struct gs_prof_alloc_row *rows = gs_memory_alloc_rows(p, process, &n);
     struct pinner *lines = gs_xcalloc(n, sizeof(*lines)), worst = {0};
     struct gs_idmap frames = {0};
-    for (size_t i = 0; i < n; i++)
-        if (is_code(p, rows[i].node))
-            add_row(&lines[gs_idmap_add(&frames, p->nodes[rows[i].node].frame)], &rows[i]);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t node = gs_profile_python_node(p, rows[i].node);
+        if (gs_profile_is_code(p, node))
+            add_row(&lines[gs_idmap_add(&frames, p->nodes[node].frame)], &rows[i], node);
+    }
     for (size_t i = 0; i < frames.n; i++)
         if (lines[i].bytes > worst.bytes)
             worst = lines[i];
@@ -65,7 +62,7 @@ static char *pinner_text(const struct gs_profile *p, size_t process, const struc
     if (!who->node)
         return copy("");
     const struct gs_prof_frame *f = &p->frames[p->nodes[who->node].frame];
-    char *file = gs_fmt_safe(gs_fmt_basename(f->file), 60);
+    char *file = gs_fmt_safe(gs_fmt_basename(*f->file ? f->file : f->module), 60);
     char *out = gs_xasprintf(
         "; %s of it by %s block%s allocated at %s:%d",
         gs_fmt_percent(who->bytes, p->processes[process].memory->alloc->pinned_bytes).s,

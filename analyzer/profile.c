@@ -165,6 +165,7 @@ static enum gs_status build(const struct gs_captures *c, const struct gs_load_op
     out->damaged_chunks = c->damaged_runs;
     out->skipped_bytes = c->skipped_bytes;
     gs_stacks_init(&stacks);
+    stacks.view = options->stacks;
     struct build b = {.options = options, .ops = ops, .stacks = &stacks, .out = out};
     enum gs_status s = build_processes(all, n, &b, err);
     close_processes(all, n);

@@ -27,16 +27,46 @@ struct gs_hist {
 
 /* Frames and stacks are shared by all processes of a job; content-addressed, so equal stacks of two
  * processes are one node. Node 0 is the root (no frame). */
+enum gs_frame_kind { /* in the order of gs_frame_kind_names[] */
+                     GS_FRAME_PYTHON,
+                     GS_FRAME_NATIVE,
+                     GS_FRAME_INLINED, /* native, inlined into the frame above it */
+                     GS_FRAME_SYNTHETIC
+};
 struct gs_prof_frame {
     const char *file, *func; /* UTF-8, terminated; func is the qualified name where known */
     int32_t line;            /* the executing line; -1 unknown */
+    enum gs_frame_kind kind;
+    const char *module; /* path of a native frame's ELF file; "" for all others, and for code in
+                         * none */
+    uint64_t address;   /* native: its lowest one, in the module's own terms */
 };
+struct gs_profile;
 struct gs_prof_node {
     uint32_t parent; /* < own index */
     uint32_t frame;
 };
+/* Synthetic frames ("(lost)") are nobody's code. */
+bool gs_profile_is_code(const struct gs_profile *p, uint32_t node);
+static inline bool gs_frame_is_native(const struct gs_prof_frame *f)
+{
+    return f->kind == GS_FRAME_NATIVE || f->kind == GS_FRAME_INLINED;
+}
+bool gs_profile_has_native(const struct gs_profile *p);
+/* Of a function nobody knows: the name has its address and module already. */
+bool gs_frame_is_raw(const struct gs_prof_frame *f);
+extern const char *const gs_frame_kind_names[];
+/* The node of the stack's innermost Python frame; `node` where it has none. */
+uint32_t gs_profile_python_node(const struct gs_profile *p, uint32_t node);
 /* Synthetic frames have file "" and func "(not sampled)", "(no stack)", "(truncated)", "(lost)",
- * "(before the detail)". */
+ * "(before the detail)", "(no native stack)", "(unknown)". */
+
+/* Which frames of a native stack are shown. */
+enum gs_stack_view {
+    GS_STACKS_BOTH, /* native frames, those of the interpreter's loop replaced by Python's */
+    GS_STACKS_PYTHON,
+    GS_STACKS_NATIVE
+};
 
 /* Self values of one stack in one thread. Sums over all rows equal the threads' totals exactly. */
 struct gs_prof_row {

@@ -13,6 +13,7 @@ struct gs_load_options {
     const char *engine; /* "auto" (also NULL), "reference", "cpu", "cuda" */
     unsigned jobs;      /* threads, 0 for as many as there are cores */
     size_t window_rows; /* of the engines' windows, 0 for the default (tests have smaller ones) */
+    enum gs_stack_view stacks;
 };
 
 /* Reads all captures (files, or directories searched for *.gsc) as one job. The result does not

@@ -446,6 +446,9 @@ void gs__records_definitions(struct gs_recording *r, struct gs_stacks *s,
         [GS_RECORD_GC_THREAD] = gs__on_gc_thread,
         [GS_RECORD_COUNTER] = gs__on_counter,
         [GS_RECORD_COUNTS] = gs__on_counts,
+        [GS_RECORD_NATIVE_MODULE] = gs__on_native_module,
+        [GS_RECORD_NATIVE_STACK] = gs__on_native_stack,
+        [GS_RECORD_SYMBOL] = gs__on_symbol,
     };
     struct gs_record_context ctx = {.r = r, .stacks = s};
     for_each_record(&ctx, c, table, sizeof(table) / sizeof(*table));

@@ -32,6 +32,8 @@ void gs__note_no_memory(struct gs_recording *r, uint64_t kind, char **text);
 gs_record_fn gs__on_gc, gs__on_gc_generation, gs__on_gc_thread;
 /* The text of an EVENT NO_GC; takes it. */
 void gs__note_no_gc(struct gs_recording *r, char **text);
+/* records_native.c */
+gs_record_fn gs__on_native_module, gs__on_native_stack, gs__on_symbol;
 /* records_counters.c */
 gs_record_fn gs__on_counter, gs__on_counts;
 /* records_cuda.c */

@@ -1,8 +1,36 @@
 /* SPDX-License-Identifier: MIT
  * What the page embeds beyond the stats: frames, nodes, rows and chains as columns.
  */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "analyzer/stats.h"
 #include "analyzer/whatif/job.h"
+
+/* Beside the columns of all frames; not there where all are Python's. Addresses are strings: a
+ * script's numbers are exact to 2^53 only. */
+static void put_native(struct gs_json *j, const struct gs_profile *p)
+{
+    gs_json_key(j, "kind");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_string(j, gs_frame_kind_names[p->frames[i].kind]);
+    gs_json_end_array(j);
+    gs_json_key(j, "module");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_string(j, p->frames[i].module);
+    gs_json_end_array(j);
+    gs_json_key(j, "address");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++) {
+        char text[2 + 16 + 1] = "";
+        if (gs_frame_is_native(&p->frames[i]))
+            snprintf(text, sizeof(text), "0x%" PRIx64, p->frames[i].address);
+        gs_json_string(j, text);
+    }
+    gs_json_end_array(j);
+}
 
 static void put_frames(struct gs_json *j, const struct gs_profile *p)
 {
@@ -23,6 +51,8 @@ static void put_frames(struct gs_json *j, const struct gs_profile *p)
     for (size_t i = 0; i < p->n_frames; i++)
         gs_json_i64(j, p->frames[i].line);
     gs_json_end_array(j);
+    if (gs_profile_has_native(p))
+        put_native(j, p);
     gs_json_end_object(j);
 }
 

@@ -8,7 +8,8 @@
 #include "analyzer/xalloc.h"
 
 #define LINE_BUDGET  (256u << 20) /* and more for each table, see definitions.c */
-#define MAX_SIBLINGS 8u           /* that are looked through; a line or two of the cache */
+#define NATIVE_NAME  (UINT32_C(1) << 31)
+#define MAX_SIBLINGS 8u /* that are looked through; a line or two of the cache */
 
 /* ---- strings ---- */
 
@@ -98,6 +99,28 @@ uint32_t gs_stacks_frame(struct gs_stacks *s, uint32_t name, int32_t line)
     return gs_idmap_add(&s->frame_map, gs_pack32(name, (uint32_t)line));
 }
 
+static void note_address(struct gs_stacks *s, uint32_t frame, uint64_t address)
+{
+    GS_RESERVE(s->addresses, (size_t)frame + 1, s->cap_addresses);
+    for (; s->n_addresses <= frame; s->n_addresses++)
+        s->addresses[s->n_addresses] = UINT64_MAX;
+    if (address < s->addresses[frame])
+        s->addresses[frame] = address;
+}
+
+/* Places of a line are one frame, as they are in Python. */
+uint32_t gs_stacks_native_frame(struct gs_stacks *s, const struct gs_native_place *place)
+{
+    uint32_t module = gs_strings_add(&s->strings, place->module, strlen(place->module));
+    uint32_t origin = gs_idmap_add(&s->origins, gs_pack32(module, place->kind));
+    uint32_t name = gs_stacks_name(s, place->file, strlen(place->file), place->function,
+                                   strlen(place->function));
+    uint32_t native = gs_idmap_add(&s->native_names, gs_pack32(name, origin));
+    uint32_t frame = gs_stacks_frame(s, native | NATIVE_NAME, place->line > 0 ? place->line : -1);
+    note_address(s, frame, place->address);
+    return frame;
+}
+
 uint32_t gs_stacks_child(struct gs_stacks *s, uint32_t parent, uint32_t frame)
 {
     uint32_t *link = &s->nodes[parent].child, node = (uint32_t)s->n_nodes;
@@ -124,16 +147,64 @@ uint32_t gs_stacks_synthetic(struct gs_stacks *s, const char *func)
     return gs_stacks_child(s, 0, gs_stacks_frame(s, name, -1));
 }
 
+const char *const gs_frame_kind_names[] = {"python", "native", "inlined", "synthetic"};
+
+static struct gs_prof_frame frame_at(const struct gs_stacks *s, uint32_t i)
+{
+    uint64_t key = s->frame_map.keys[i], name;
+    struct gs_prof_frame f = {.line = (int32_t)(uint32_t)key, .module = ""};
+    if (key >> 63) {
+        uint64_t native = s->native_names.keys[(key >> 32) & ~NATIVE_NAME];
+        uint64_t origin = s->origins.keys[(uint32_t)native];
+        name = s->names.keys[native >> 32];
+        f.module = s->strings.text[origin >> 32];
+        f.kind = (enum gs_frame_kind)(uint32_t)origin;
+        f.address = s->addresses[i];
+    } else {
+        name = s->names.keys[key >> 32];
+    }
+    f.file = s->strings.text[name >> 32];
+    f.func = s->strings.text[(uint32_t)name];
+    if (f.kind == GS_FRAME_PYTHON && !*f.file && *f.func == '(')
+        f.kind = GS_FRAME_SYNTHETIC;
+    return f;
+}
+
 static void move_frames(struct gs_stacks *s, struct gs_profile *out)
 {
     out->n_frames = s->frame_map.n;
     out->frames = gs_xcalloc(out->n_frames, sizeof(*out->frames));
-    for (size_t i = 0; i < out->n_frames; i++) {
-        uint64_t key = s->frame_map.keys[i], name = s->names.keys[key >> 32];
-        out->frames[i].file = s->strings.text[name >> 32];
-        out->frames[i].func = s->strings.text[(uint32_t)name];
-        out->frames[i].line = (int32_t)(uint32_t)key;
+    for (size_t i = 0; i < out->n_frames; i++)
+        out->frames[i] = frame_at(s, (uint32_t)i);
+}
+
+bool gs_frame_is_raw(const struct gs_prof_frame *f)
+{
+    return f->kind == GS_FRAME_NATIVE && strncmp(f->func, "0x", 2) == 0;
+}
+
+bool gs_profile_has_native(const struct gs_profile *p)
+{
+    for (size_t i = 0; i < p->n_frames; i++)
+        if (gs_frame_is_native(&p->frames[i]))
+            return true;
+    return false;
+}
+
+bool gs_profile_is_code(const struct gs_profile *p, uint32_t node)
+{
+    const struct gs_prof_frame *f = node ? &p->frames[p->nodes[node].frame] : NULL;
+    return f && (f->file[0] || f->module[0]);
+}
+
+uint32_t gs_profile_python_node(const struct gs_profile *p, uint32_t node)
+{
+    for (uint32_t n = node; n; n = p->nodes[n].parent) {
+        enum gs_frame_kind kind = p->frames[p->nodes[n].frame].kind;
+        if (kind == GS_FRAME_PYTHON)
+            return n;
     }
+    return node;
 }
 
 void gs_stacks_move(struct gs_stacks *s, struct gs_profile *out)
@@ -157,6 +228,9 @@ void gs_stacks_free(struct gs_stacks *s)
     gs_strings_free(&s->strings);
     gs_idmap_free(&s->names);
     gs_idmap_free(&s->frame_map);
+    gs_idmap_free(&s->native_names);
+    gs_idmap_free(&s->origins);
+    free(s->addresses);
     gs_idmap_free(&s->other_map);
     free(s->nodes);
     free(s->others);

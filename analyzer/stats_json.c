@@ -260,10 +260,31 @@ static void put_process(struct gs_json *j, const struct gs_profile *profile, siz
 
 static void put_frame(struct gs_json *j, const struct gs_prof_frame *f)
 {
-    char *s = f->file[0] ? gs_xasprintf("%s:%s:%d", f->file, f->func, f->line)
-                         : gs_xasprintf("%s", f->func);
+    char *s;
+    if (f->file[0])
+        s = gs_xasprintf("%s:%s:%d", f->file, f->func, f->line);
+    else if (f->module[0] && !gs_frame_is_raw(f))
+        s = gs_xasprintf("%s:%s", f->module, f->func);
+    else
+        s = gs_xasprintf("%s", f->func);
     gs_json_string(j, s);
     free(s);
+}
+
+/* Of each frame of the stack; not there where none is native. */
+static void put_kinds(struct gs_json *j, const struct gs_profile *p, const uint32_t *path,
+                      size_t depth)
+{
+    bool any = false;
+    for (size_t i = 0; i < depth; i++)
+        any |= gs_frame_is_native(&p->frames[path[i]]);
+    if (!any)
+        return;
+    gs_json_key(j, "kinds");
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < depth; i++)
+        gs_json_string(j, gs_frame_kind_names[p->frames[path[i]].kind]);
+    gs_json_end_array(j);
 }
 
 /* Outermost first. */
@@ -280,6 +301,7 @@ void gs_stats_json_stack(struct gs_json *j, const struct gs_profile *p, uint32_t
     for (size_t i = 0; i < depth; i++)
         put_frame(j, &p->frames[path[i]]);
     gs_json_end_array(j);
+    put_kinds(j, p, path, depth);
     free(path);
 }
 

@@ -138,10 +138,11 @@ static void put_threads(const struct gs_text *t, const struct gs_profile *p)
 /* "func (file.py:12)" in at most `room` columns: a long name is cut, the place is not. */
 static char *frame_text(const struct gs_prof_frame *f, size_t room)
 {
-    if (!f->file[0])
+    if ((!f->file[0] && !f->module[0]) || gs_frame_is_raw(f))
         return gs_fmt_safe(f->func, room);
-    char *file = gs_fmt_safe(gs_fmt_basename(f->file), room / 2);
-    char *place = gs_xasprintf(" (%s:%d)", file, f->line);
+    char *file = gs_fmt_safe(gs_fmt_basename(f->file[0] ? f->file : f->module), room / 2);
+    bool no_line = f->kind != GS_FRAME_PYTHON && f->line < 0;
+    char *place = no_line ? gs_xasprintf(" (%s)", file) : gs_xasprintf(" (%s:%d)", file, f->line);
     size_t wide = columns_of(place, strlen(place));
     char *func = gs_fmt_safe(f->func, room > wide + 8 ? room - wide : 8);
     char *out = gs_xasprintf("%s%s", func, place);

@@ -25,6 +25,19 @@ export function frameColour(file, func) {
   return (hash(file) % HUES.length) * SHADES + (hash(func) % SHADES);
 }
 
+// The same where there are native frames, by kind: python, native, inlined, synthetic.
+const KIND_HUES = [4, 5, 0];
+
+export function kindColour(kind, func) {
+  if (!(kind >= 0 && kind < KIND_HUES.length)) return COLOUR_SYNTHETIC;
+  return KIND_HUES[kind] * SHADES + (hash(func) % SHADES);
+}
+
+// The shade between the others, for the legend.
+export function kindKey(kind) {
+  return kind < KIND_HUES.length ? KIND_HUES[kind] * SHADES + 1 : COLOUR_SYNTHETIC;
+}
+
 function mix(a, b, t) {
   return a.map((v, i) => Math.round(v + (b[i] - v) * t));
 }

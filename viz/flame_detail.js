@@ -2,7 +2,7 @@
 // What is known about the selected box, beside the picture: exact numbers and the way down.
 import { el, fillWith } from './dom.js';
 import { fmtPct, fmtCount } from './format.js';
-import { METRICS, frameName, framePath, isSynthetic } from './model.js';
+import { METRICS, FRAME_KINDS, frameName, framePath, isSynthetic } from './model.js';
 import { sumBelow } from './tree.js';
 import { barCell } from './table.js';
 
@@ -14,6 +14,8 @@ const SYNTHETIC = {
   '(no stack)': 'No Python frame was running.',
   '(truncated)': 'The stack was deeper than what is recorded.',
   '(lost)': 'The record of this stack was lost.',
+  '(no native stack)': 'No native stack was taken here.',
+  '(unknown)': 'What Python ran is not known.',
   '(before the detail)': 'Older than the recording kept stacks for; only its sum is known.',
 };
 
@@ -24,6 +26,17 @@ function aboutOf(page, f) {
   if (METRICS[page.app.state.metric].rows === 'cudaHeld' && frames.func[f] === '(not sampled)') return 'Calls too short to have a row each.';
   if (memory && frames.func[f] === '(not sampled)') return 'No allocation in these arenas was sampled.';
   return SYNTHETIC[frames.func[f]] || '';
+}
+
+const KIND_NAMES = { native: 'native', inlined: 'native, inlined into its caller' };
+
+// Where a native frame comes from: module, and the lowest of its addresses in it.
+function nativeFacts(frames, f) {
+  const name = f >= 0 ? KIND_NAMES[FRAME_KINDS[frames.kind[f]]] : undefined;
+  if (!name) return null;
+  return [pair('Kind', name),
+          pair('Module', frames.module[f] ? el('span.mono.path', {}, frames.module[f]) : 'code made at run time'),
+          frames.address[f] ? pair('Address', el('span.mono', {}, frames.address[f]), 'In the module; the lowest one of this line') : null];
 }
 
 function pair(label, value, title) {
@@ -98,7 +111,7 @@ export function makeDetail(page) {
          selfValue(page, n),
          pair('Of everything', fmtPct(tree.total[n], tree.total[0])),
          n ? pair('Of its parent', fmtPct(tree.total[n], tree.total[tree.parent[n]])) : null,
-         extraValues(page, n)),
+         extraValues(page, n), nativeFacts(frames, n ? f : -1)),
       calleeList(page, n));
   }
   return { node, show };

@@ -13,9 +13,11 @@ import { memoryPage } from './page_memory.js';
 import { cudaPage } from './page_cuda.js';
 import { savingsPage } from './page_savings.js';
 import { qualityPage } from './page_quality.js';
+import { countersPage } from './page_counters.js';
 
-// The tabs, in order. A page is {id, title, make(app) -> {node, update?, key?, destroy?}}.
-const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, cudaPage, savingsPage, qualityPage];
+// The tabs, in order. A page is {id, title, has?(model), make(app) -> {node, update?, key?, destroy?}};
+// one whose `has` says no has no tab.
+const PAGES = [overviewPage, flamePage, blocksPage, memoryPage, cudaPage, savingsPage, qualityPage, countersPage];
 
 // What leaves the zoom meaningless: node numbers belong to one shape of the tree.
 const RESHAPES = ['invert', 'startup'];
@@ -31,7 +33,8 @@ class App {
     this.themed = [];
     this.main = document.getElementById('main-content');
     this.openHelp = makeHelp();
-    makeTop(model, PAGES, this.openHelp);
+    this.pages = PAGES.filter((p) => !p.has || p.has(model));
+    makeTop(model, this.pages, this.openHelp);
     const retheme = () => this.themed.forEach((fn) => fn());
     document.addEventListener('gs-theme', retheme);
     for (const query of ['(prefers-color-scheme: dark)', 'print']) {
@@ -73,7 +76,7 @@ class App {
   route() {
     if (location.hash === '#main-content') return;
     const state = parseHash(location.hash);
-    const page = PAGES.find((p) => p.id === state.page) || PAGES[0];
+    const page = this.pages.find((p) => p.id === state.page) || this.pages[0];
     this.state = this.sane(state);
     this.tooltip.hide();
     if (this.page === page && this.view && this.view.update) {
@@ -112,7 +115,7 @@ class App {
     if (e.ctrlKey || e.metaKey || e.altKey || e.defaultPrevented) return;
     if (/^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName) || document.querySelector('dialog[open]')) return;
     const n = Number(e.key);
-    if (n >= 1 && n <= PAGES.length) this.visit('#' + PAGES[n - 1].id, false);
+    if (n >= 1 && n <= this.pages.length) this.visit('#' + this.pages[n - 1].id, false);
     else if (e.key === '?') this.openHelp();
     else if (!(this.view.key && this.view.key(e))) return;
     e.preventDefault();

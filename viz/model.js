@@ -5,6 +5,7 @@ import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes }
 import { fail, column, inRange, readStackRows } from './checks.js';
 import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
 import { readSavings } from './savings_model.js';
+import { readCounters } from './counters_model.js';
 import { readCuda, readJobCuda, readCudaCurves } from './cuda_model.js';
 
 // `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
@@ -33,6 +34,13 @@ export const METRICS = {
                what: 'time other threads waited for the GIL while this code held it in a call of the CUDA driver' },
 };
 
+// What a frame is, by number.
+export const FRAME_KINDS = ['python', 'native', 'inlined', 'synthetic'];
+export const PYTHON = 0;
+export const NATIVE = 1;
+export const INLINED = 2;
+export const SYNTHETIC = 3;
+
 const ROW_INDEXES = ['process', 'thread', 'node'];
 const ROW_VALUES = ['hold', 'hold_est', 'blame', 'wait', 'hold_n', 'wait_n'];
 const ALLOC_VALUES = ['live', 'live_n', 'pinned'];
@@ -40,12 +48,36 @@ const CUDA_VALUES = ['live', 'peak', 'count'];
 const CUDA_HELD_VALUES = ['held', 'blamed', 'count'];
 const counted = (src) => src && { ...src, count: src.n }; // `n` is how many rows a table has
 
+function readTexts(a, n, what) {
+  if (a === undefined) return new Array(n).fill('');
+  if (!Array.isArray(a) || a.length !== n) fail(what);
+  return a.map(String);
+}
+
+// Reports without native frames do not tell kinds.
+function readKinds(f, { n, file, func }) {
+  if (f.kind === undefined) {
+    return Uint8Array.from({ length: n }, (_, i) => (file[i] === '' && func[i].startsWith('(') ? SYNTHETIC : PYTHON));
+  }
+  if (!Array.isArray(f.kind) || f.kind.length !== n) fail('frames.kind');
+  return Uint8Array.from(f.kind, (k, i) => {
+    const kind = FRAME_KINDS.indexOf(k);
+    if (kind < 0) fail('frames.kind[' + i + ']');
+    return kind;
+  });
+}
+
 function readFrames(raw) {
   const f = raw.frames || { file: [], func: [], line: [] };
   const n = f.func.length;
   if (f.file.length !== n) fail('frames.file');
   const line = column(f, 'line', n, Int32Array);
-  return { n, file: f.file.map(String), func: f.func.map(String), line };
+  const frames = { n, file: f.file.map(String), func: f.func.map(String), line };
+  frames.kind = readKinds(f, frames);
+  frames.module = readTexts(f.module, n, 'frames.module');
+  frames.address = readTexts(f.address, n, 'frames.address');
+  frames.hasNative = frames.kind.some((k) => k === NATIVE || k === INLINED);
+  return frames;
 }
 
 // Node 0 is the root; a report without stacks still has it.
@@ -98,6 +130,7 @@ function readProcess(p, nNodes) {
   p.gil = p.gil || {};
   p.memory = readMemory(p.memory, nNodes);
   p.cuda = readCuda(p.cuda, nNodes, p.duration_ns);
+  p.counters = readCounters(p.counters);
   p.byThread = new Map(p.threads.map((t, i) => [t.thread, i]));
   const tl = p.timeline || {};
   p.timeline = { bin_ns: tl.bin_ns > 0 ? tl.bin_ns : 1, hold: tl.hold || [], wait: tl.wait || [] };
@@ -188,7 +221,7 @@ export function metricOf({ nodes, rows }, node) {
 }
 
 export function isSynthetic(frames, f) {
-  return f >= 0 && frames.file[f] === '' && frames.func[f].startsWith('(');
+  return f >= 0 && frames.kind[f] === SYNTHETIC;
 }
 
 export function shortPath(path) {
@@ -202,9 +235,14 @@ export function frameName(frames, f) {
   return f < 0 ? 'all' : frames.func[f] || '(unnamed)';
 }
 
-// "server.py:42"
+const baseName = (path) => path.slice(path.lastIndexOf('/') + 1);
+// A function nobody knows: its name is the address and the module.
+const isRaw = (frames, f) => frames.kind[f] === NATIVE && frames.func[f].startsWith('0x');
+
+// "server.py:42"; the module of a native function whose source is not known
 export function framePlace(frames, f) {
-  if (f < 0 || !frames.file[f]) return '';
+  if (f < 0) return '';
+  if (!frames.file[f]) return isRaw(frames, f) ? '' : baseName(frames.module[f]);
   const parts = frames.file[f].split('/');
   const last = parts[parts.length - 1]; // every package has an __init__.py: say whose
   const base = last.startsWith('__') && parts.length > 1 ? parts[parts.length - 2] + '/' + last : last;
@@ -212,7 +250,8 @@ export function framePlace(frames, f) {
 }
 
 export function framePath(frames, f) {
-  if (f < 0 || !frames.file[f]) return '';
+  if (f < 0) return '';
+  if (!frames.file[f]) return frames.module[f];
   return frames.file[f] + (frames.line[f] >= 0 ? ':' + frames.line[f] : '');
 }
 

@@ -3,7 +3,7 @@
 import { el, fillWith, cssVar, isDark } from './dom.js';
 import { fmtPct, plural } from './format.js';
 import { METRICS, frameName, framePlace, framePath, threadLabel, processLabel } from './model.js';
-import { frameColour, makePalette } from './colour.js';
+import { frameColour, kindColour, kindKey, makePalette } from './colour.js';
 import { pathTo, frameTable } from './tree.js';
 import { makeTreeSource, shownNode } from './flame_tree.js';
 import { parseQuery, matchFrames, matchTree } from './search.js';
@@ -66,6 +66,18 @@ function toggle(app, key, label, title, flip = false) {
                                onclick: () => app.go({ [key]: !app.state[key] }) }, label);
 }
 
+const KIND_LABELS = ['Python', 'native', 'native, inlined', 'not code'];
+
+// Of the kinds that are there; theme() colours them.
+function makeKinds(frames) {
+  return KIND_LABELS.map((label, kind) => ({ label, kind, node: el('span.key', {}, label), colour: kindKey(kind) }))
+                    .filter(({ kind }) => frames.kind.includes(kind));
+}
+
+function kindLegend(kinds) {
+  return kinds.length ? el('div.legend.kinds', { 'aria-label': 'Colours' }, kinds.map(({ node }) => node)) : null;
+}
+
 class FlamePage {
   constructor(app) {
     this.app = app;
@@ -75,6 +87,7 @@ class FlamePage {
     this.crumbs = el('nav.crumbs', { 'aria-label': 'Zoom' });
     this.what = el('p.what.muted');
     this.stage = el('div.stage');
+    this.legend = app.model.frames.hasNative ? makeKinds(app.model.frames) : [];
     this.detail = makeDetail(this);
     this.panel = new FlamePanel(this.makeScene(), {
       zoom: (n) => this.zoom(n), up: () => this.up(), select: (n) => this.select(n),
@@ -89,7 +102,8 @@ class FlamePage {
   makeScene() {
     const { frames } = this.app.model;
     const colourOf = this.app.cache('colours', () =>
-      Uint8Array.from({ length: frames.n }, (_, f) => frameColour(frames.file[f], frames.func[f])));
+      Uint8Array.from({ length: frames.n }, (_, f) => (frames.hasNative ? kindColour(frames.kind[f], frames.func[f])
+                                                                          : frameColour(frames.file[f], frames.func[f]))));
     return { tree: null, colourOf, mask: null, hover: -1, selected: 0, scrollTop: 0,
              nameOf: (n) => (n === 0 ? this.rootName() : frameName(frames, this.tree.frame[n])),
              placeOf: (n) => framePlace(frames, this.tree.frame[n]) };
@@ -111,6 +125,7 @@ class FlamePage {
     scene.mutedText = cssVar('--muted');
     scene.accent = cssVar('--focus');
     scene.labels = scene.labels || makeLabels('12px ' + cssVar('--font'));
+    this.legend.forEach(({ node, colour }) => node.style.setProperty('--key', scene.palette.colours[colour]));
     this.panel.redraw();
   }
 
@@ -201,8 +216,8 @@ class FlamePage {
     } else if (s.table) {
       fillWith(this.stage, this.makeFunctionTable());
     } else if (this.panel.node.parentElement !== this.stage) {
-      fillWith(this.stage, this.panel.node, el('p.hint.muted', {},
-        'Colour is the source file. Click to zoom, Ctrl + wheel or + − to scale, drag to pan, arrow keys to walk.'));
+      fillWith(this.stage, this.panel.node, kindLegend(this.legend), el('p.hint.muted', {},
+        (this.legend.length ? '' : 'Colour is the source file. ') + 'Click to zoom, Ctrl + wheel or + − to scale, drag to pan, arrow keys to walk.'));
     }
     this.detail.node.hidden = s.table || !(this.tree.total[0] > 0);
     this.panel.fit();

@@ -22,15 +22,17 @@ function parseRegex(source, flags) {
   }
 }
 
+const moduleOf = (frames, f) => (frames.module ? frames.module[f] : '');
+
 function tester(query, frames) {
   if (query.kind === 'place') {
     return (f) => frames.line[f] === query.line && frames.file[f].toLowerCase().endsWith(query.file);
   }
   if (query.kind === 'regex') {
-    return (f) => query.re.test(frames.func[f]) || query.re.test(frames.file[f]);
+    return (f) => query.re.test(frames.func[f]) || query.re.test(frames.file[f]) || query.re.test(moduleOf(frames, f));
   }
   return (f) => frames.func[f].toLowerCase().includes(query.text) ||
-    frames.file[f].toLowerCase().includes(query.text);
+    frames.file[f].toLowerCase().includes(query.text) || moduleOf(frames, f).toLowerCase().includes(query.text);
 }
 
 // {mask, count, late}: late when a slow expression was stopped after a second.

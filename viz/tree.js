@@ -2,6 +2,8 @@
 // Call trees ready to be laid out: hidden frames contracted, callers inverted, totals, children
 // sorted heavy first, and the place of each node on the x axis (in the metric's own unit). Pure.
 
+import { NATIVE, INLINED } from './model.js';
+
 const BOOT_FILES = /^<frozen (?:importlib|runpy|zipimport)|\/runpy\.py$|\/importlib\/|\/multiprocessing\/(?:spawn|forkserver|popen_\w+)\.py$/;
 const BOOT_FUNCS = [
   [/(?:^|\/)threading\.py$/, /(?:^|\.)(?:_bootstrap|_bootstrap_inner|run)$/],
@@ -10,11 +12,16 @@ const BOOT_FUNCS = [
   [/\/asyncio\/(?:runners|base_events|events)\.py$/, /(?:^|\.)(?:run|run_forever|run_until_complete|_run_once|_run)$/],
 ];
 
+const BOOT_NATIVE = new RegExp('^(?:_start|main|_*libc_start_\\w+|Py_BytesMain|Py_RunMain|pymain_\\w+|start_thread|_*clone3?|' +
+                               'pythread_wrapper|thread_run|t_bootstrap)(?:[.@].*)?$');
+const isNative = (kind) => kind === NATIVE || kind === INLINED;
+
 // Frames every stack of a thread begins with, which say nothing about the program.
 export function startupFrames(frames) {
   const hide = new Uint8Array(frames.n);
   for (let f = 0; f < frames.n; f++) {
     const file = frames.file[f];
+    if (frames.hasNative && BOOT_NATIVE.test(frames.func[f]) && isNative(frames.kind[f])) hide[f] = 1;
     if (BOOT_FILES.test(file)) hide[f] = 1;
     for (const [fileRe, funcRe] of BOOT_FUNCS) {
       if (fileRe.test(file) && funcRe.test(frames.func[f])) hide[f] = 1;

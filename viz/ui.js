@@ -65,7 +65,7 @@ export function markTab(id) {
 }
 
 const KEYS = [
-  ['1 … 7', 'pages'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
+  ['1 … 8', 'pages, in their order'], ['/', 'search'], ['Enter, Shift+Enter', 'next, previous match'],
   ['← →', 'sibling'], ['↑ ↓', 'caller, heaviest callee'], ['Enter', 'zoom to the selected box'],
   ['Esc', 'zoom out one step'], ['0', 'whole picture'], ['+ −', 'scale'], ['a d', 'pan'],
   ['↑ ↓, ← →', 'in the arena map: arena, pool'], ['i', 'invert'], ['v', 'table or picture'], ['?', 'this help'],

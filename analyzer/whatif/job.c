@@ -168,6 +168,7 @@ static struct gs_part *add_process(struct gs_whatif_job *job, const struct gs_ch
     struct gs_part *part = gs_xcalloc(1, sizeof(*part));
     struct gs_whatif_process p = {0};
     gs_stacks_init(&part->stacks);
+    part->stacks.view = GS_STACKS_PYTHON; /* classes of waits are told by Python's functions */
     gs_recording_open(&part->r, chunks, n);
     part->r.jobs = options->jobs;
     gs_recording_read(&part->r, &part->stacks, chunks, n);

@@ -139,7 +139,7 @@ static void write_prediction(const struct gs_captures *captures)
 static void all_of(const uint8_t *data, size_t size)
 {
     struct gs_captures captures = {0};
-    struct gs_load_options options = {.engine = "cpu"};
+    struct gs_load_options options = {.engine = "cpu", .stacks = (enum gs_stack_view)(size % 3)};
     struct gs_profile p = {0};
     struct gs_error err = {0};
     enum gs_status s = gs_captures_add(&captures, data, size, "fuzz", &err);

@@ -21,7 +21,10 @@ static enum gs_status analyse(const uint8_t *data, size_t size, const char *engi
                               size_t window_rows, char **json)
 {
     struct gs_captures captures = {0};
-    struct gs_load_options options = {.engine = engine, .jobs = 1, .window_rows = window_rows};
+    struct gs_load_options options = {.engine = engine,
+                                      .jobs = 1,
+                                      .window_rows = window_rows,
+                                      .stacks = (enum gs_stack_view)(size % 3)};
     struct gs_profile p = {0};
     struct gs_error err = {0};
     size_t len;

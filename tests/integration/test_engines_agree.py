@@ -70,7 +70,7 @@ def options(rng):
         args += ["--losses", rng.choice([1, 30, 400])]
     if rng.random() < 0.4:
         args += ["--damage", rng.choice([3, 30, 200])]
-    args += [flag for flag in ("--no-samples", "--shuffle") if rng.random() < 0.25]
+    args += [flag for flag in ("--no-samples", "--shuffle", "--native") if rng.random() < 0.25]
     return args
 
 

@@ -26,6 +26,7 @@ static const char usage[] =
     "      --clock tsc|ns       ticks of 0.4 ns, or of 1 ns (default tsc)\n"
     "      --losses PERMILLE    rows that a full ring dropped; TOTALS and LOST have them\n"
     "      --damage PERMILLE    chunks torn, flipped or missing; never a process's first one\n"
+    "      --native             native frames around some stacks\n"
     "      --no-samples         of holders: their turns are all one stack's\n"
     "      --shuffle            chunks out of order, within 64 of a file\n"
     "      --truth FILE         what a reader must find, as JSON: sums by process, thread and "
@@ -39,6 +40,7 @@ enum {
     OPT_CLOCK,
     OPT_LOSSES,
     OPT_DAMAGE,
+    OPT_NATIVE,
     OPT_NO_SAMPLES,
     OPT_SHUFFLE,
     OPT_TRUTH
@@ -56,6 +58,7 @@ static const struct option long_options[] = {
     {"clock", required_argument, NULL, OPT_CLOCK},
     {"losses", required_argument, NULL, OPT_LOSSES},
     {"damage", required_argument, NULL, OPT_DAMAGE},
+    {"native", no_argument, NULL, OPT_NATIVE},
     {"no-samples", no_argument, NULL, OPT_NO_SAMPLES},
     {"shuffle", no_argument, NULL, OPT_SHUFFLE},
     {"truth", required_argument, NULL, OPT_TRUTH},
@@ -161,6 +164,9 @@ static int take(struct gen_options *o, int c)
         return take_u32("losses", optarg, 0, 1000, &o->losses);
     case OPT_DAMAGE:
         return take_u32("damage", optarg, 0, 1000, &o->damage);
+    case OPT_NATIVE:
+        o->native = true;
+        return 0;
     case OPT_NO_SAMPLES:
         o->no_samples = true;
         return 0;

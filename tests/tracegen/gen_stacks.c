@@ -173,8 +173,9 @@ void gen_stack_define(struct gen_stacks *s, struct gen_chunks *c, uint32_t stack
     for (uint32_t i = 0; i < n; i++)
         if (!s->code_defined[s->code[path[i]] - 1])
             define_code(s, c, s->code[path[i]]);
+    uint32_t id = c->o->native ? gen_native_define(s, c, stack, n) : stack;
     gs_record_begin(&c->w, GS_RECORD_STACK);
-    gs_record_put_u(&c->w, stack);
+    gs_record_put_u(&c->w, id);
     gs_record_put_u(&c->w, n == MAX_DEPTH);
     gs_record_put_u(&c->w, n);
     for (uint32_t i = 0; i < n; i++) {

@@ -22,7 +22,7 @@ struct gen_options {
     uint64_t slices, seed;
     uint32_t threads, processes, stacks, level;
     uint32_t losses, damage; /* permille of rows, of chunks */
-    bool shuffle, with_mem, with_cuda, ns_clock, no_samples;
+    bool shuffle, with_mem, with_cuda, ns_clock, no_samples, native;
     const char *out, *truth;
 };
 /* 0 to go on; else 1 + the exit status. */
@@ -117,10 +117,15 @@ struct gen_stacks {
     struct gen_zipf zipf;
     uint32_t *by_rank, *parent, *code;
     uint8_t *stack_defined, *code_defined;
+    bool has_places; /* gen_native.c: they are defined */
 };
 void gen_stacks_open(struct gen_stacks *s, uint64_t seed, uint32_t n, uint32_t python_hex);
 void gen_stacks_close(struct gen_stacks *s);
 void gen_stack_define(struct gen_stacks *s, struct gen_chunks *c, uint32_t stack);
+
+/* gen_native.c: native frames for some stacks. The id that the Python frames get. */
+uint32_t gen_native_define(struct gen_stacks *s, struct gen_chunks *c, uint32_t stack,
+                           uint32_t depth);
 
 /* A stack id, its records written before its first use. */
 static inline uint32_t gen_draw_stack(struct gen_stacks *s, struct gen_chunks *c, struct gen_rng *r,

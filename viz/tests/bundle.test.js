@@ -38,7 +38,7 @@ test('the bundle lists every module, each after what it imports', () => {
 
 test('pure modules know no DOM, and no module makes markup or opens a connection', () => {
   const pure = ['format', 'colour', 'model', 'tree', 'flame_tree', 'layout_icicle', 'layout_matrix', 'layout_band', 'search', 'state',
-                'base64', 'checks', 'memory_model', 'cuda_model', 'arena_replay', 'layout_series', 'layout_arena_map'];
+                'base64', 'checks', 'memory_model', 'cuda_model', 'counters_model', 'arena_replay', 'layout_series', 'layout_arena_map'];
   for (const part of bundleParts().filter((p) => p.endsWith('.js'))) {
     const source = readFileSync(join(VIZ, part), 'utf8');
     assert.match(source, /^\/\/ SPDX-License-Identifier: MIT\n/);

@@ -4,6 +4,7 @@
 import { MEMORY_STACKS, addMemory, hostileMemory, noArenas } from './fake_memory.mjs';
 import { BLOCKING, addSavings, hostileSavings } from './fake_savings.mjs';
 import { addCuda, hostileCuda, noCuda } from './fake_cuda.mjs';
+import { addNative, addCounters } from './fake_native.mjs';
 
 function random(seed) {
   let s = seed >>> 0;
@@ -203,6 +204,11 @@ export function cudaReport({ processes = 1, ...cuda } = {}) {
   return fakeReport({ processes, cuda });
 }
 
+// With native stacks and counters.
+export function nativeReport() {
+  return addCounters(addNative(fakeReport()));
+}
+
 // With extension modules that bring the GIL back: modules: BLOCKING.
 export function savingsReport({ processes = 1, blocked = false, ...savings } = {}) {
   return fakeReport({ processes, savings: blocked ? { modules: BLOCKING, ...savings } : savings });
@@ -230,13 +236,15 @@ export const HOSTILE = {
 
 // Hostile text wherever a capture can put text.
 export function hostileReport() {
-  const r = fakeReport({ threads: 8, cuda: {}, savings: {} });
+  const r = addCounters(addNative(fakeReport({ threads: 8, cuda: {}, savings: {} })));
   const names = Object.values(HOSTILE);
   names.forEach((n, i) => {
     r.frames.func[i + 3] = n;
     r.frames.file[i + 3] = '/tmp/' + n;
     r.processes[0].threads[i].name = n;
   });
+  r.frames.module = r.frames.module.map((m) => m && HOSTILE.image + HOSTILE.bidi);
+  r.processes[0].counters.events.concat(r.processes[0].counters.threads).forEach((e) => { e.event = HOSTILE.image; });
   r.verdict = HOSTILE.image + ' ' + HOSTILE.bidi;
   r.processes[0].cmdline = names;
   r.processes[0].notes = HOSTILE.script;

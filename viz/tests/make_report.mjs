@@ -2,7 +2,7 @@
 // Puts report JSON into the page just as `gilscope report` does: gzip, base64, blocks of at most
 // 4 MB, in place of the one mark. The page comes from GILSCOPE_VIZ_PAGE, else from the build tree,
 // else it is made here with the C compiler.
-//   node make_report.mjs (fake|hostile|empty|free-threaded|processes|arenas|cuda|gpus|no-cuda|savings|blocked|big|IN.json) OUT.html
+//   node make_report.mjs (fake|hostile|empty|free-threaded|processes|arenas|cuda|gpus|no-cuda|savings|blocked|native|big|IN.json) OUT.html
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,6 +62,7 @@ export function makeReport(report, summary = '<noscript><p>Open this report with
 const MADE = { fake: fake.fakeReport, hostile: fake.hostileReport, empty: fake.emptyReport,
                'free-threaded': fake.freeThreadedReport, big: fake.bigReport,
                arenas: fake.arenasReport, cuda: fake.cudaReport, 'no-cuda': fake.noCudaReport,
+               native: fake.nativeReport,
                savings: fake.savingsReport, blocked: () => fake.savingsReport({ blocked: true }),
                gpus: () => fake.cudaReport({ processes: 8, samples: 1000, source: 'meminfo' }),
                processes: () => fake.fakeReport({ processes: 3, threads: 30 }) };

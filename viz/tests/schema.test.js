@@ -30,7 +30,7 @@ function complaints(value, schema, path = '$', out = []) {
 for (const [name, make] of Object.entries({ fake: fake.fakeReport, empty: fake.emptyReport, free: fake.freeThreadedReport,
                                             arenas: fake.arenasReport, cuda: fake.cudaReport,
                                             gpus: () => fake.cudaReport({ processes: 3, source: 'meminfo' }), none: fake.noCudaReport,
-                                                savings: fake.savingsReport,
+                                            savings: fake.savingsReport, native: fake.nativeReport,
                                             blocked: () => fake.savingsReport({ blocked: true, why_not: 'so' }),
                                             processes: () => fake.fakeReport({ processes: 3 }) })) {
   test('the made-up ' + name + ' report is what the schema says', () => {

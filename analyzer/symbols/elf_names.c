@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ * The file is whatever lies at a path that a capture names: it is read, not mapped, so that one
+ * that shrinks meanwhile ends in an error, and libelf bounds every table.
+ */
+#include "analyzer/symbols/elf_names.h"
+
+#include <fcntl.h>
+#include <gelf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "analyzer/xalloc.h"
+
+#define MAX_FUNCTIONS (1u << 24)
+
+static bool is_build_id(Elf_Data *data, const GElf_Nhdr *n, size_t name, size_t desc,
+                        const uint8_t *id, size_t len)
+{
+    return n->n_type == NT_GNU_BUILD_ID && n->n_namesz == sizeof(ELF_NOTE_GNU) &&
+           memcmp((const char *)data->d_buf + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) == 0 &&
+           n->n_descsz == len && memcmp((const char *)data->d_buf + desc, id, len) == 0;
+}
+
+static bool has_build_id(Elf *elf, const uint8_t *id, size_t len)
+{
+    for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
+        GElf_Shdr sh;
+        GElf_Nhdr note;
+        size_t name, desc, at = 0;
+        Elf_Data *data =
+            gelf_getshdr(scn, &sh) && sh.sh_type == SHT_NOTE ? elf_getdata(scn, NULL) : NULL;
+        while (data && (at = gelf_getnote(data, at, &note, &name, &desc)) > 0)
+            if (is_build_id(data, &note, name, desc, id, len))
+                return true;
+    }
+    return false;
+}
+
+/* Functions written in assembler say no size: they end where the next one begins, or with all. */
+static uint64_t to_section_end(Elf *elf, const GElf_Sym *sym)
+{
+    GElf_Shdr sh;
+    Elf_Scn *scn = sym->st_shndx < SHN_LORESERVE ? elf_getscn(elf, sym->st_shndx) : NULL;
+    if (!scn || !gelf_getshdr(scn, &sh) || sym->st_value - sh.sh_addr >= sh.sh_size)
+        return 1;
+    return sh.sh_size - (sym->st_value - sh.sh_addr);
+}
+
+static void add_table(struct gs_elf_names *e, Elf *elf, Elf_Data *data, size_t strings)
+{
+    GElf_Sym sym;
+    for (int i = 0; gelf_getsym(data, i, &sym) && e->n < MAX_FUNCTIONS; i++) {
+        int type = GELF_ST_TYPE(sym.st_info);
+        if ((type != STT_FUNC && type != STT_GNU_IFUNC) || sym.st_shndx == SHN_UNDEF)
+            continue;
+        const char *name = elf_strptr(elf, strings, sym.st_name);
+        if (!name || !*name)
+            continue;
+        struct gs_elf_function f = {.start = sym.st_value, .name = gs_xstrndup(name, strlen(name))};
+        f.size = sym.st_size ? sym.st_size : to_section_end(elf, &sym);
+        GS_PUSH(e->functions, e->n, e->cap, f);
+    }
+}
+
+/* Of aliases the longest function, then the first name. */
+static int by_start(const void *pa, const void *pb)
+{
+    const struct gs_elf_function *a = pa, *b = pb;
+    if (a->start != b->start)
+        return a->start < b->start ? -1 : 1;
+    if (a->size != b->size)
+        return a->size > b->size ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static void sort_once(struct gs_elf_names *e)
+{
+    size_t kept = 0;
+    if (e->n)
+        qsort(e->functions, e->n, sizeof(*e->functions), by_start);
+    for (size_t i = 0; i < e->n; i++) {
+        if (kept && e->functions[kept - 1].start == e->functions[i].start)
+            free(e->functions[i].name);
+        else
+            e->functions[kept++] = e->functions[i];
+    }
+    e->n = kept;
+}
+
+static void read_elf(struct gs_elf_names *e, Elf *elf, const uint8_t *build_id, size_t len)
+{
+    if (elf_kind(elf) != ELF_K_ELF || (len && !has_build_id(elf, build_id, len)))
+        return;
+    for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
+        GElf_Shdr sh;
+        if (!gelf_getshdr(scn, &sh) || (sh.sh_type != SHT_SYMTAB && sh.sh_type != SHT_DYNSYM))
+            continue;
+        Elf_Data *data = elf_getdata(scn, NULL);
+        if (data)
+            add_table(e, elf, data, sh.sh_link);
+    }
+    sort_once(e);
+}
+
+void gs_elf_names_read(struct gs_elf_names *e, const char *path, const uint8_t *build_id,
+                       size_t build_id_len)
+{
+    struct stat st;
+    memset(e, 0, sizeof(*e));
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return;
+    elf_version(EV_CURRENT);
+    Elf *elf = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+    if (elf) {
+        read_elf(e, elf, build_id, build_id_len);
+        elf_end(elf);
+    }
+    close(fd);
+}
+
+const char *gs_elf_names_at(const struct gs_elf_names *e, uint64_t address)
+{
+    size_t lo = 0, hi = e->n; /* the first that starts after it */
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (e->functions[mid].start <= address)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const struct gs_elf_function *f = lo ? &e->functions[lo - 1] : NULL;
+    return f && address - f->start < f->size ? f->name : NULL;
+}
+
+void gs_elf_names_free(struct gs_elf_names *e)
+{
+    for (size_t i = 0; i < e->n; i++)
+        free(e->functions[i].name);
+    free(e->functions);
+    memset(e, 0, sizeof(*e));
+}
