@@ -55,11 +55,13 @@ static void merge_runs(const struct gs_native_list *native, const struct gs_pyth
     out->truncated |= p->truncated || (native->truncated && done == p->n);
 }
 
-/* What the innermost loop called is certain all the same: it is called by the innermost frame. */
+/* What the innermost loop called is certain all the same: it is called by the innermost frame.
+ * Where there should be a loop and none is known, nothing is. */
 static void stack_up(const struct gs_native_list *native, const struct gs_python_list *p,
                      struct gs_merged_stack *out)
 {
-    for (size_t i = 0; i < native->n && !native->at[i].is_loop; i++)
+    bool is_certain = native->truncated || p->n_runs == 0 || count_loops(native) > 0;
+    for (size_t i = 0; is_certain && i < native->n && !native->at[i].is_loop; i++)
         put(out, native->at[i].frame);
     put_python(out, p, 0, p->n);
     out->truncated |= p->truncated;

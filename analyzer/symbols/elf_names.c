@@ -90,6 +90,71 @@ static void sort_once(struct gs_elf_names *e)
     e->n = kept;
 }
 
+/* ---- the interpreter's loop, where only its beginning has a name ---- */
+
+#define LOOP            "_PyEval_EvalFrameDefault"
+#define LOOP_LEAST      8192u /* bytes: a shorter one has most of its code elsewhere (.cold) */
+#define TABLE_HDR_BYTES 12u
+
+static bool needs_loop(const struct gs_elf_names *e)
+{
+    bool is_there = false;
+    for (size_t i = 0; i < e->n; i++) {
+        const struct gs_elf_function *f = &e->functions[i];
+        if (strncmp(f->name, LOOP, sizeof(LOOP) - 1) != 0)
+            continue;
+        if (f->name[sizeof(LOOP) - 1] != '\0' || f->size >= LOOP_LEAST)
+            return false;
+        is_there = true;
+    }
+    return is_there;
+}
+
+static int32_t word_at(const Elf_Data *table, size_t at)
+{
+    int32_t v;
+    memcpy(&v, (const char *)table->d_buf + at, sizeof(v));
+    return v;
+}
+
+/* .eh_frame_hdr has all functions in order, stripped or not, as distances from itself. */
+static struct gs_elf_function longest(const GElf_Shdr *sh, const Elf_Data *table)
+{
+    static const uint8_t HEAD[] = {1, 0x1b, 3, 0x3b};
+    struct gs_elf_function f = {0, 0, NULL};
+    if (!table || table->d_size < TABLE_HDR_BYTES || memcmp(table->d_buf, HEAD, sizeof(HEAD)) != 0)
+        return f;
+    for (size_t at = TABLE_HDR_BYTES; table->d_size - at >= 16; at += 8) {
+        int64_t begin = word_at(table, at), end = word_at(table, at + 8);
+        if (end > begin && (uint64_t)(end - begin) > f.size)
+            f = (struct gs_elf_function){sh->sh_addr + (uint64_t)begin, (uint64_t)(end - begin),
+                                         NULL};
+    }
+    return f;
+}
+
+/* Compilers put most of the loop apart from its beginning, and stripping takes that part's name. In
+ * an interpreter no function is nearly as long. */
+static void name_loop(struct gs_elf_names *e, Elf *elf)
+{
+    size_t names;
+    if (!needs_loop(e) || elf_getshdrstrndx(elf, &names) != 0)
+        return;
+    for (Elf_Scn *scn = elf_nextscn(elf, NULL); scn; scn = elf_nextscn(elf, scn)) {
+        GElf_Shdr sh;
+        const char *name = gelf_getshdr(scn, &sh) ? elf_strptr(elf, names, sh.sh_name) : NULL;
+        if (!name || strcmp(name, ".eh_frame_hdr") != 0)
+            continue;
+        struct gs_elf_function f = longest(&sh, elf_rawdata(scn, NULL));
+        if (f.size < LOOP_LEAST || gs_elf_names_at(e, f.start))
+            return;
+        f.name = gs_xstrndup(LOOP ".cold", sizeof(LOOP ".cold") - 1);
+        GS_PUSH(e->functions, e->n, e->cap, f);
+        sort_once(e);
+        return;
+    }
+}
+
 static void read_elf(struct gs_elf_names *e, Elf *elf, const uint8_t *build_id, size_t len)
 {
     if (elf_kind(elf) != ELF_K_ELF || (len && !has_build_id(elf, build_id, len)))
@@ -103,6 +168,7 @@ static void read_elf(struct gs_elf_names *e, Elf *elf, const uint8_t *build_id, 
             add_table(e, elf, data, sh.sh_link);
     }
     sort_once(e);
+    name_loop(e, elf);
 }
 
 void gs_elf_names_read(struct gs_elf_names *e, const char *path, const uint8_t *build_id,
