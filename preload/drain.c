@@ -21,7 +21,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
-#include "preload/native/modules.h"
+#include "preload/native/native_modules.h"
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"

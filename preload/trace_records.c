@@ -11,7 +11,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
-#include "preload/native/modules.h"
+#include "preload/native/native_modules.h"
 #include "preload/proc_quota.h"
 #include "preload/proc_self.h"
 #include "preload/raw_sys.h"

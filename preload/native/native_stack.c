@@ -2,6 +2,7 @@
 #include "preload/native/native_stack.h"
 
 #include "preload/agent.h"
+#include "preload/native/unwind_cache.h"
 #include "preload/stack_intern.h"
 #include "preload/stack_take.h"
 #include "preload/thread_state.h"
@@ -15,7 +16,7 @@ struct room {
 
 bool gs_native_begin(bool in_hook)
 {
-    if (!gs_native_modules_init() || !gs_unwind_rules_init())
+    if (!gs_native_modules_init() || !gs_unwind_cache_init())
         return false;
     if (!in_hook)
         gs_native_modules_find();

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "preload/native/modules.h"
+#include "preload/native/native_modules.h"
 
 /* The frame's end (CFA: what the stack pointer is in the caller) and where the caller's rbp is. */
 enum gs_cfa_rule {
@@ -30,7 +30,6 @@ struct gs_unwind_rule {
 
 #define GS_UNWIND_ROOM 13312u /* bytes to read tables into */
 
-bool gs_unwind_rules_init(void);
 /* CTX: hooks, drain. room: of the caller's, GS_UNWIND_ROOM bytes. */
 struct gs_unwind_rule gs_unwind_rule(const struct gs_native_module *o, uint64_t pc, void *room);
 

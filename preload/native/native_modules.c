@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/native/modules.h"
+#include "preload/native/native_modules.h"
 
 #include <link.h>
 #include <string.h>
