@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the capture itself says of its places: SYMBOL records; else the symbol table of its module,
- * else the address in it.
+ * What the capture itself says of its places: SYMBOL records; else the debugging information of its
+ * module, else its symbol table, else the address in it.
  */
 #include "analyzer/symbols/symbols.h"
 
@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "analyzer/idmap.h"
+#include "analyzer/symbols/demangle.h"
+#include "analyzer/symbols/dwarf_places.h"
 #include "analyzer/symbols/elf_names.h"
 #include "analyzer/xalloc.h"
 
@@ -25,8 +27,9 @@ struct module {
     char *path;
     uint8_t *build_id;
     size_t build_id_len;
-    bool is_read; /* names: when the first place of it is asked for */
+    bool is_read; /* what follows: when the first place of it is asked for */
     struct gs_elf_names names;
+    struct gs_dwarf *dwarf; /* NULL: it has none, or is of another build */
 };
 struct gs_symbols {
     struct gs_idmap module_map, offsets, place_map;
@@ -79,22 +82,38 @@ void gs_symbols_add_known(struct gs_symbols *s, uint32_t module, uint64_t offset
     GS_PUSH(p->chain, p->n, p->cap, symbol);
 }
 
-static const char *function_at(struct module *m, uint64_t offset)
+/* A file without any function is of another build, or none: elfutils is to read what is sound. */
+static void read_module(struct module *m)
 {
-    if (!m->is_read)
-        gs_elf_names_read(&m->names, m->path, m->build_id, m->build_id_len);
+    if (m->is_read)
+        return;
     m->is_read = true;
-    return gs_elf_names_at(&m->names, offset);
+    gs_elf_names_read(&m->names, m->path, m->build_id, m->build_id_len);
+    if (m->names.n)
+        m->dwarf = gs_dwarf_open(m->path);
 }
 
-/* Of a place that no record knows. */
-static char *name_of(struct gs_symbols *s, uint32_t module, uint64_t offset)
+static void add_dwarf(struct place *p, struct module *m, uint64_t offset)
 {
-    uint32_t at = gs_idmap_find(&s->module_map, module);
-    struct module *m = at == GS_IDMAP_NONE ? NULL : &s->modules[at];
-    const char *function = m ? function_at(m, offset) : NULL;
+    struct gs_dwarf_frame frames[MAX_CHAIN];
+    size_t n = m->dwarf ? gs_dwarf_at(m->dwarf, offset, frames, MAX_CHAIN) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *file = frames[i].file ? frames[i].file : "";
+        struct gs_symbol symbol = {.function = gs_demangle(frames[i].function),
+                                   .file = gs_xstrndup(file, strlen(file)),
+                                   .line = frames[i].line > 0 ? frames[i].line : 0};
+        GS_PUSH(p->chain, p->n, p->cap, symbol);
+    }
+}
+
+/* Of a place that neither a record nor debugging information knows. */
+static char *name_of(const struct module *m, uint64_t offset)
+{
+    const char *function = m ? gs_elf_names_at(&m->names, offset) : NULL;
+    if (!function && m && m->dwarf)
+        function = gs_dwarf_name(m->dwarf, offset);
     if (function)
-        return gs_xstrndup(function, strlen(function));
+        return gs_demangle(function);
     const char *slash = m ? strrchr(m->path, '/') : NULL, *base = slash ? slash + 1 : "";
     return *base ? gs_xasprintf("0x%" PRIx64 " (%s)", offset, base)
                  : gs_xasprintf("0x%" PRIx64, offset);
@@ -104,11 +123,17 @@ const struct gs_symbol *gs_symbols_at(struct gs_symbols *s, uint32_t module, uin
                                       size_t *n)
 {
     struct place *p = place_at(s, module, offset);
+    uint32_t at = gs_idmap_find(&s->module_map, module);
+    struct module *m = at == GS_IDMAP_NONE ? NULL : &s->modules[at];
+    if (!p->n && !p->name && m) {
+        read_module(m);
+        add_dwarf(p, m, offset);
+    }
     *n = p->n ? p->n : 1;
     if (p->n)
         return p->chain;
     if (!p->name) {
-        p->name = name_of(s, module, offset);
+        p->name = name_of(m, offset);
         p->unknown = (struct gs_symbol){.function = p->name, .file = ""};
     }
     return &p->unknown;
@@ -131,6 +156,8 @@ void gs_symbols_free(struct gs_symbols *s)
         free(s->modules[i].path);
         free(s->modules[i].build_id);
         gs_elf_names_free(&s->modules[i].names);
+        if (s->modules[i].dwarf)
+            gs_dwarf_close(s->modules[i].dwarf);
     }
     free(s->modules);
     free(s->places);

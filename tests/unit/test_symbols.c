@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Names of functions by symbol tables, of this very program and of damaged copies of it.
+ * What places are by symbol tables and debugging information, of this very program and of damaged
+ * copies of it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,8 @@
 #include <gelf.h>
 #include <link.h>
 
+#include "analyzer/symbols/demangle.h"
+#include "analyzer/symbols/dwarf_places.h"
 #include "analyzer/symbols/elf_names.h"
 #include "analyzer/symbols/symbols.h"
 
@@ -95,7 +98,79 @@ static void records_come_before_tables(void **state)
     gs_symbols_free(s);
 }
 
+/* ---- debugging information ---- */
+
+static volatile int sink;
+static inline __attribute__((always_inline)) void inlined_here(void)
+{
+    sink++;
+    sink--;
+}
+static __attribute__((noinline)) void has_another_inside(void)
+{
+    inlined_here();
+}
+
+static void lines_and_inlined_functions(void **state)
+{
+    uint64_t here = address_of((void (*)(void **))has_another_inside);
+    struct gs_dwarf *d = gs_dwarf_open(SELF);
+    struct gs_dwarf_frame frames[8];
+    size_t most = 0;
+    (void)state;
+    assert_non_null(d);
+    for (uint64_t i = 0; i < 24 && most < 2; i++) {
+        size_t n = gs_dwarf_at(d, here + i, frames, 8);
+        most = n > most ? n : most;
+    }
+    assert_int_equal(most, 2);
+    assert_string_equal(frames[0].function, "inlined_here");
+    assert_string_equal(frames[1].function, "has_another_inside");
+    assert_non_null(strstr(frames[1].file, "test_symbols.c"));
+    assert_true(frames[0].line > 0 && frames[1].line > frames[0].line);
+    assert_int_equal(gs_dwarf_at(d, here, frames, 0), 0);
+    assert_int_equal(gs_dwarf_at(d, UINT64_MAX, frames, 8), 0);
+    gs_dwarf_close(d);
+    assert_null(gs_dwarf_open("/nowhere"));
+    assert_null(gs_dwarf_open("/proc/self/maps"));
+}
+
+static void demangled(const char *name, const char *want)
+{
+    char *got = gs_demangle(name);
+    assert_string_equal(got, want);
+    free(got);
+}
+
+static void names_as_people_write_them(void **state)
+{
+    (void)state;
+    demangled("main", "main");
+    demangled("", "");
+    demangled("_Z", "_Z");
+    demangled("_ZN5outer6Worker4workEi", "outer::Worker::work(int)");
+    demangled("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write");
+    demangled("_Znonsense", "_Znonsense");
+}
+
 /* ---- damage ---- */
+
+/* What it finds nobody knows; that it comes back is all. */
+static void look_into(const char *path)
+{
+    struct gs_dwarf *d = gs_dwarf_open(path);
+    struct gs_dwarf_frame frames[8];
+    uint64_t here = address_of((void (*)(void **))has_another_inside);
+    for (uint64_t i = 0; d && i < 20; i++) {
+        size_t n = gs_dwarf_at(d, here + i * i * 7 % 4096, frames, 8);
+        assert_true(n <= 8);
+        for (size_t k = 0; k < n; k++)
+            assert_non_null(frames[k].function);
+        gs_dwarf_name(d, here + i);
+    }
+    if (d)
+        gs_dwarf_close(d);
+}
 
 struct bytes {
     uint8_t *at;
@@ -152,6 +227,7 @@ static void damaged_files_are_read(void **state)
         for (size_t i = 1; i < e.n; i++)
             assert_true(e.functions[i - 1].start < e.functions[i].start);
         gs_elf_names_free(&e);
+        look_into(path);
     }
     close(fd);
     unlink(path);
@@ -165,6 +241,8 @@ int main(void)
         cmocka_unit_test(a_place_ends_with_its_function),
         cmocka_unit_test(another_build_and_other_files_have_none),
         cmocka_unit_test(records_come_before_tables),
+        cmocka_unit_test(lines_and_inlined_functions),
+        cmocka_unit_test(names_as_people_write_them),
         cmocka_unit_test(damaged_files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
