@@ -30,7 +30,7 @@ static char scratch[4][512];
 static struct gs_py_frame frame_of(const struct fake_code *c, uint32_t instr_off)
 {
     return (struct gs_py_frame){(uintptr_t)c, code_key(&abi, (uintptr_t)c, (const uint8_t *)c),
-                                instr_off};
+                                instr_off, false};
 }
 
 static int start(void **state)
