@@ -37,11 +37,15 @@ void enters(int ms)
     __asm__ volatile("" ::: "memory");
 }
 """
-CPP = CHAIN.replace("extern void", 'extern "C" void').replace(
-    "void enters(int ms)", "namespace outer { struct Worker { static void work(int ms); }; }\n"
-    "__attribute__((noinline)) void outer::Worker::work(int ms)").replace(
-    "holds(ms);\n    __asm__ volatile(\"\" ::: \"memory\");\n}\n", "holds(ms);\n    __asm__ volatile(\"\" ::: \"memory\");\n}\n"
-    'extern "C" void enters(int ms) { outer::Worker::work(ms); __asm__ volatile("" ::: "memory"); }\n', 1)
+WORKER = """namespace outer { struct Worker { static void work(int ms); }; }
+__attribute__((noinline)) void outer::Worker::work(int ms)"""
+CPP = CHAIN.replace("extern void", 'extern "C" void').replace("void enters(int ms)", WORKER) + r"""
+extern "C" void enters(int ms)
+{
+    outer::Worker::work(ms);
+    __asm__ volatile("" ::: "memory");
+}
+"""
 PROGRAM = """
 import ctypes, threading, time
 lib = ctypes.PyDLL(%r)
@@ -78,7 +82,8 @@ def stacks(python, gilscope, record, script, tmp_path):
         elif strip:
             tool("strip", "--strip-all", "libchain.so", cwd=tmp_path)
         capture = record(python, [script(PROGRAM % str(tmp_path / "libchain.so"))], options=["--native"])
-        lines = gilscope("export", "collapsed", "--metric", "wait", "--stacks", "both", capture.file).stdout.splitlines()
+        argv = ["export", "collapsed", "--metric", "wait", "--stacks", "both", capture.file]
+        lines = gilscope(*argv).stdout.splitlines()
         found = [line.rpartition(" ")[0].split(";") for line in lines if "enters" in line or "libchain" in line]
         assert found, lines
         return [[re.sub(r" \([^()]*/", " (", frame) for frame in stack] for stack in found]
