@@ -33,6 +33,9 @@ void make_sync(struct capture *c);
 void make_gc(struct capture *c);
 void make_counters(struct capture *c);
 
+/* golden_native.c */
+void make_native(struct capture *c);
+
 /* golden_damage.c */
 void make_lost_chunks(struct capture *c);
 void make_sigkill(struct capture *c);

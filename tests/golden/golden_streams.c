@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/golden/golden.h"
+#include "tests/golden/golden_records.h"
 
 #include <string.h>
 
@@ -22,11 +22,6 @@ void put_file_hdr(struct capture *c, uint64_t key)
     c->len += sizeof(hdr);
     c->key = key;
     c->chunk_no = 0;
-}
-
-static struct gs_chunk_meta next_meta(struct capture *c, uint32_t gil)
-{
-    return (struct gs_chunk_meta){.process_key = c->key, .gil = gil, .chunk_no = c->chunk_no++};
 }
 
 /* ---- rows ---- */
@@ -112,63 +107,6 @@ size_t put_adversarial_rows(struct capture *c, uint8_t stream, size_t n)
 }
 
 /* ---- records ---- */
-
-static uint32_t n_records;
-
-static void begin_chunk(struct capture *c, struct gs_record_writer *w)
-{
-    n_records = 0;
-    gs_record_writer_init(w, c->data + c->len + GS_CHUNK_HDR_LEN, 64u << 10);
-}
-
-static size_t end_chunk(struct capture *c, const struct gs_record_writer *w)
-{
-    struct gs_chunk_meta meta = next_meta(c, GS_NO_GIL);
-    size_t off = c->len, len = 0;
-
-    gs_chunk_seal_records(&meta, n_records, c->data + off, sizeof(c->data) - off, w->len, &len);
-    c->len += len;
-    return off;
-}
-
-/* A record from its fields: u number, z number, s text. */
-struct field {
-    char type;
-    uint64_t number;
-    const char *text;
-};
-#define U(n)                                                                                       \
-    {                                                                                              \
-        'u', n, NULL                                                                               \
-    }
-#define Z(n)                                                                                       \
-    {                                                                                              \
-        'z', (uint64_t)(int64_t)(n), NULL                                                          \
-    }
-#define S(t)                                                                                       \
-    {                                                                                              \
-        's', sizeof(t) - 1, t                                                                      \
-    }
-
-static void put_record(struct gs_record_writer *w, uint32_t tag, const struct field *f, size_t n)
-{
-    gs_record_begin(w, tag);
-    for (size_t i = 0; i < n; i++) {
-        if (f[i].type == 'u')
-            gs_record_put_u(w, f[i].number);
-        else if (f[i].type == 'z')
-            gs_record_put_z(w, (int64_t)f[i].number);
-        else
-            gs_record_put_bytes(w, f[i].text, f[i].number);
-    }
-    n_records += gs_record_end(w);
-}
-
-#define RECORD(w, tag, ...)                                                                        \
-    do {                                                                                           \
-        static const struct field fields_[] = {__VA_ARGS__};                                       \
-        put_record(w, tag, fields_, sizeof(fields_) / sizeof(fields_[0]));                         \
-    } while (0)
 
 static void put_process(struct gs_record_writer *w)
 {
@@ -301,18 +239,6 @@ static void put_samples(struct capture *c)
     cols[0][0] = 5500000;
     cols[1][0] = 2;
     put_cols(c, GS_STREAM_FREE, 1);
-}
-
-/* A capture of version 1.minor, and what others refer to. */
-static void begin_version(struct capture *c, uint16_t minor)
-{
-    struct gs_file_hdr hdr;
-
-    c->key = KEY_A;
-    gs_file_hdr_encode(&hdr, minor, c->key, 1790000000123456789, 0);
-    memcpy(c->data, &hdr, sizeof(hdr));
-    c->len = sizeof(hdr);
-    put_definitions(c);
 }
 
 /* What version 1.2 added. */
