@@ -21,6 +21,7 @@
 #include "preload/locks.h"
 #include "preload/memory.h"
 #include "preload/modules.h"
+#include "preload/native/hold_perf.h"
 #include "preload/native/native_modules.h"
 #include "preload/nvml.h"
 #include "preload/proc_self.h"
@@ -57,7 +58,7 @@ static struct {
     uint64_t failed_writes_told;
     bool joinable, own_fds;
     bool closed; /* the END record is written */
-    bool native_told;
+    bool native_told, perf_told;
     pthread_t thread;
     uint32_t tid;
     uint64_t last_flush_t, last_round_t, last_second_t;
@@ -152,7 +153,10 @@ static void look_at_native_modules(void)
     if (!gs_agent.safe_read && !d.native_told)
         gs_records_event(GS_EVENT_NO_NATIVE, 0,
                          "process_vm_readv is refused; a seccomp profile that allows it would do");
+    if (gs_hold_perf_refusal() && !d.perf_told)
+        gs_records_event(GS_EVENT_NO_NATIVE, 0, gs_hold_perf_refusal());
     d.native_told = true;
+    d.perf_told = gs_hold_perf_refusal() != NULL;
     gs_native_modules_look();
 }
 
@@ -313,7 +317,7 @@ static void sleep_until_kicked(uint32_t kick)
 {
     uint64_t now = gs_now();
     uint64_t ns = gs_hold_watch_active() ? gs_gc_watch_wait_ns(now, TICK_NS) : FLUSH_NS;
-    ns = gs_memory_wait_ns(now, ns);
+    ns = gs_hold_perf_wait_ns(gs_memory_wait_ns(now, ns));
     gs_writer_give();
     gs_locks_ask(now);
     ns = gs_locks_wait_ns(now, ns);
@@ -372,11 +376,13 @@ static void *drain_main(void *arg)
     if (d.own_fds)
         gs_nvml_drain_begins();
     gs_count_drain_begins(d.own_fds);
+    gs_hold_perf_begins(d.own_fds);
     if (!d.closed && open_file(d.own_fds)) {
         begin_ticks(&kick_seen);
         while (drain_once(&kick_seen))
             ;
     }
+    gs_hold_perf_ends();
     gs_count_drain_ends();
     gs_cost_drain_ends();
     gs_sink_detach(&gs_writer.sink);

@@ -4,6 +4,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/native/hold_perf.h"
 #include "preload/stack_intern.h"
 #include "preload/thread_state.h"
 #include "preload/trace/trace_format.h"
@@ -23,6 +24,7 @@ static struct {
 void gs_hold_watch_forget(void)
 {
     watch.seq_sum = watch.quiet_ticks = 0;
+    gs_hold_perf_forget();
     gs_hold_watch_ring.head = gs_hold_watch_ring.tail = gs_hold_watch_ring.tail_seen = 0;
 }
 
@@ -48,6 +50,14 @@ static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t
                                    watch.scratch, sizeof(watch.scratch));
     uint32_t stack =
         gs_stack_intern(watch.frames, n, truncated, watch.scratch, sizeof(watch.scratch));
+    if (gs_agent.native && stack != GS_STACK_NONE)
+        stack = gs_hold_perf_join(&(struct gs_watched_hold){.gil = g->idx,
+                                                            .tid = t->tid,
+                                                            .seq = (uint32_t)seq,
+                                                            .t = now,
+                                                            .python = stack,
+                                                            .py = watch.frames,
+                                                            .n_py = n});
     if (stack == GS_STACK_NONE || !still_holds(t, seq) || !gs_ring_has_room(&gs_hold_watch_ring, 1))
         return;
     __atomic_store_n(&g->sampled_seq, seq, __ATOMIC_RELAXED);
@@ -60,23 +70,27 @@ static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t
                                                        .kind = GS_SLOT_HOLDER_SAMPLE});
 }
 
-static void watch_gil(struct gs_gil *g, uint64_t now, bool may_sample)
+/* Is its turn a long one? */
+static bool watch_gil(struct gs_gil *g, uint64_t now, bool may_sample)
 {
     struct gs_thread *t = __atomic_load_n(&g->holder, __ATOMIC_ACQUIRE);
     if (!t)
-        return;
+        return false;
     uint64_t seq = __atomic_load_n(&t->acq_seq, __ATOMIC_ACQUIRE);
     if (!still_holds(t, seq))
-        return;
+        return false;
     watch.quiet_ticks = 0;
     uint64_t since = __atomic_load_n(&t->acq_t, __ATOMIC_RELAXED);
-    if (may_sample && (int64_t)(now - since) > (int64_t)gs_ticks_of_ns(LONG_HOLD_NS))
-        sample(g, t, seq, now);
+    if (!may_sample || (int64_t)(now - since) <= (int64_t)gs_ticks_of_ns(LONG_HOLD_NS))
+        return false;
+    sample(g, t, seq, now);
+    return true;
 }
 
 void gs_hold_watch(uint64_t now)
 {
     uint64_t seq_sum = 0;
+    bool any_long = false;
     bool may_sample = gs_agent.safe_read && gs_agent.stacks && gs_agent.level > 0;
     watch.quiet_ticks++;
     for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
@@ -85,8 +99,10 @@ void gs_hold_watch(uint64_t now)
         if (!cond || cond == GS_GIL_GONE)
             continue;
         seq_sum += __atomic_load_n(&g->seq, __ATOMIC_RELAXED);
-        watch_gil(g, now, may_sample);
+        any_long |= watch_gil(g, now, may_sample);
     }
+    if (!any_long && gs_agent.config.native)
+        gs_hold_perf_rest();
     if (seq_sum != watch.seq_sum)
         watch.quiet_ticks = 0;
     watch.seq_sum = seq_sum;

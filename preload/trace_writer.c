@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/trace_writer.h"
+#include "preload/native/hold_perf.h"
 
 #include <string.h>
 
@@ -358,7 +359,7 @@ static size_t fill_holder_samples(column *c, const struct row *rows, const struc
         c[1][i] = r->slot.t;
         c[2][i] = r->slot.a;
         c[3][i] = r->slot.flags;
-        c[4][i] = r->slot.stack;
+        c[4][i] = gs_hold_perf_stack(r->slot.gil, r->slot.seq, r->slot.t, r->slot.stack);
     }
     return n;
 }
