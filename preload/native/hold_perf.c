@@ -52,6 +52,8 @@ void gs_hold_perf_begins(bool own_fds)
 /* In a forked child nothing of it is mapped. */
 void gs_hold_perf_forget(void)
 {
+    if (!gs_agent.config.native)
+        return; /* a page less that the child has of its own */
     memset(p.events, 0, sizeof(p.events));
     p.n_remembered = 0;
     p.error = 0;
