@@ -371,8 +371,7 @@ static void findings_name_the_python_line(void **state)
     cap_close(&c);
 }
 
-static int plays_the_loop(int n) __asm__("_PyEval_EvalFrameDefault");
-static __attribute__((noinline, used)) int plays_the_loop(int n)
+static __attribute__((noinline, used)) int _PyEval_EvalFrameDefault(int n)
 {
     __asm__ volatile("" ::: "memory");
     return n + 1;
@@ -405,7 +404,7 @@ static void loops_are_known_by_symbol_tables(void **state)
     if (gs_record_end(&c.w))
         c.n_records++;
     CAP_REC(&c, GS_RECORD_NATIVE_STACK, 5, 1, 0, 1, 2, 3, 0, 0x77, PYTHON,
-            (uint64_t)(uintptr_t)plays_the_loop - bias, PYTHON,
+            (uint64_t)(uintptr_t)_PyEval_EvalFrameDefault - bias, PYTHON,
             (uint64_t)(uintptr_t)take_bias - bias);
     put_turns(&c, (const uint64_t[N_STACKS]){5, 0, 0, 0, 0, 0});
     profile(&c, GS_STACKS_BOTH, &p);
