@@ -16,6 +16,7 @@
 #include "analyzer/xalloc.h"
 
 #define MAX_CHAIN 32u
+#define MAX_FILES 1024u /* that are read; a writer knows no more modules */
 
 struct place {
     struct gs_symbol *chain;
@@ -37,6 +38,7 @@ struct gs_symbols {
     size_t n_modules, cap_modules;
     struct place **places;
     size_t n_places, cap_places;
+    size_t n_files;
 };
 
 struct gs_symbols *gs_symbols_new(uint32_t pid)
@@ -83,10 +85,11 @@ void gs_symbols_add_known(struct gs_symbols *s, uint32_t module, uint64_t offset
 }
 
 /* A file without any function is of another build, or none: elfutils is to read what is sound. */
-static void read_module(struct module *m)
+static void read_module(struct gs_symbols *s, struct module *m)
 {
-    if (m->is_read)
+    if (m->is_read || s->n_files == MAX_FILES)
         return;
+    s->n_files++;
     m->is_read = true;
     gs_elf_names_read(&m->names, m->path, m->build_id, m->build_id_len);
     if (m->names.n)
@@ -126,7 +129,7 @@ const struct gs_symbol *gs_symbols_at(struct gs_symbols *s, uint32_t module, uin
     uint32_t at = gs_idmap_find(&s->module_map, module);
     struct module *m = at == GS_IDMAP_NONE ? NULL : &s->modules[at];
     if (!p->n && !p->name && m) {
-        read_module(m);
+        read_module(s, m);
         add_dwarf(p, m, offset);
     }
     *n = p->n ? p->n : 1;
