@@ -198,6 +198,14 @@ static bool read_augmentation(struct cie *cie, struct cursor *c, const char *let
     return !data.bad && !c->bad;
 }
 
+static const uint8_t *end_of_text(const struct cursor *c)
+{
+    const uint8_t *p = c->at;
+    while (p < c->end && *p)
+        p++;
+    return p < c->end ? p : NULL;
+}
+
 static bool read_cie(uint64_t at, uint8_t *buf, struct cie *cie)
 {
     struct entry e;
@@ -206,7 +214,7 @@ static bool read_cie(uint64_t at, uint8_t *buf, struct cie *cie)
     struct cursor *c = &e.c;
     uint64_t version = get(c, 1);
     const char *letters = (const char *)c->at;
-    const uint8_t *nul = memchr(c->at, 0, (size_t)(c->end - c->at));
+    const uint8_t *nul = end_of_text(c);
     if (!nul || (version != 1 && version != 3))
         return false;
     skip(c, (uint64_t)(nul + 1 - c->at));

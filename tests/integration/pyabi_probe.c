@@ -123,7 +123,7 @@ int probe_bad_reads(void)
         garbage[i] = (uintptr_t)garbage + 8 * (i % 100);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct gs_py_code_info info;
-        struct gs_py_frame frame = {bad[i], 1, 2};
+        struct gs_py_frame frame = {bad[i], 1, 2, false};
         char buf[128];
         failures += walk(1, bad[i], GS_PY_MAX_DEPTH, &truncated) != 0;
         failures += gs_pyabi_read_code(&abi, &frame, &info, buf, sizeof(buf)) == GS_OK;
