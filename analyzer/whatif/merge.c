@@ -153,6 +153,7 @@ static uint64_t replay_as_is(const struct gs_capture_program *c,
     struct gs_replay *replay = gs_replay_open(&c->program);
     struct gs_replay_result result;
     gs__draw_median(&d, &m, cores);
+    d.params.slice_ns = 0; /* in slices some came to a standstill that was not in the recording */
     d.params.s_q16 = GS_Q16(1);
     gs_replay_run(replay, &d.params, &result);
     gs_replay_close(replay);
