@@ -35,12 +35,13 @@
 #include "preload/trace_writer.h"
 #include "preload/writer_turn.h"
 
-#define TICK_NS       20000000u  /* while the GIL is in use */
-#define FLUSH_NS      100000000u /* the file is never further behind than this */
-#define SECOND_NS     1000000000u
-#define LEAVE_WAIT_NS 2000000u
-#define STAND_IN_NS   20000000u /* for a core: then who asked does it */
-#define SETTLE_ROUNDS 4
+#define TICK_NS         20000000u  /* while the GIL is in use */
+#define FLUSH_NS        100000000u /* the file is never further behind than this */
+#define SECOND_NS       1000000000u
+#define LEAVE_WAIT_NS   2000000u
+#define STARVED_WAIT_NS 50000000u
+#define STAND_IN_NS     20000000u /* for a core: then who asked does it */
+#define SETTLE_ROUNDS   4
 
 /* glibc only, hence weak: see hooks_real.c. */
 extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
@@ -416,6 +417,7 @@ bool gs_drain_start(void)
         return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
+    __atomic_store_n(&d.tid, 0, __ATOMIC_RELAXED);
     int rc = pthread_create(&d.thread, NULL, drain_main, NULL);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     d.joinable = rc == 0;
@@ -425,16 +427,25 @@ bool gs_drain_start(void)
     return rc == 0;
 }
 
-static bool await_last_action(uint64_t end_ns)
+/* A thread that only lacks a core leaves with the next one it gets; one that sleeps may do so for
+ * long (a disk, the loader's lock). Tid 0: it has not had its first core. */
+static bool may_leave_soon(uint64_t begin_ns)
+{
+    uint64_t waited_ns = gs_clock_ns(CLOCK_MONOTONIC) - begin_ns;
+    uint32_t tid = __atomic_load_n(&d.tid, __ATOMIC_RELAXED);
+    return waited_ns < LEAVE_WAIT_NS ||
+           (waited_ns < STARVED_WAIT_NS && (!tid || !gs_proc_task_sleeps(tid)));
+}
+
+static bool await_last_action(uint64_t begin_ns)
 {
     for (;;) {
         uint32_t done = __atomic_load_n(&d.done, __ATOMIC_ACQUIRE);
-        uint64_t now = gs_clock_ns(CLOCK_MONOTONIC);
         if (!__atomic_load_n(&d.running, __ATOMIC_ACQUIRE))
             return true;
-        if (now >= end_ns)
+        if (!may_leave_soon(begin_ns))
             return false;
-        gs_futex_wait(&d.done, done, end_ns - now);
+        gs_futex_wait(&d.done, done, LEAVE_WAIT_NS);
     }
 }
 
@@ -444,11 +455,11 @@ static bool await_last_action(uint64_t end_ns)
  * not have ended either. */
 void gs_drain_join(void)
 {
-    uint64_t end_ns = gs_clock_ns(CLOCK_MONOTONIC) + LEAVE_WAIT_NS;
-    if (!d.joinable || !await_last_action(end_ns))
+    uint64_t begin_ns = gs_clock_ns(CLOCK_MONOTONIC);
+    if (!d.joinable || !await_last_action(begin_ns))
         return;
     while (!gs_proc_task_has_ended(d.tid)) {
-        if (gs_clock_ns(CLOCK_MONOTONIC) >= end_ns)
+        if (!may_leave_soon(begin_ns))
             return;
         gs_sys0(SYS_sched_yield);
     }

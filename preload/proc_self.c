@@ -146,6 +146,16 @@ bool gs_proc_task_has_ended(uint32_t tid)
     return gs_sys3(SYS_tgkill, gs_getpid(), tid, 0) == -ESRCH;
 }
 
+bool gs_proc_task_sleeps(uint32_t tid)
+{
+    char path[64], text[128];
+    task_path(path, tid, "/stat");
+    if (gs_read_file(path, text, sizeof(text)) <= 0)
+        return !gs_proc_task_has_ended(tid);
+    const char *state = strrchr(text, ')'); /* follows its name */
+    return !state || state[1] != ' ' || !strchr("RZX", state[2]);
+}
+
 /* The directory's link count is 2 + threads: one system call decides in the ordinary case. */
 bool gs_proc_only_task(void)
 {

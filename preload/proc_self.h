@@ -19,6 +19,8 @@ struct gs_accounts;
 bool gs_proc_accounts(uint32_t tid, struct gs_accounts *out);
 /* True when the kernel knows no such thread of this process. */
 bool gs_proc_task_has_ended(uint32_t tid);
+/* False when it runs, would run had it a core, or has ended; true where nobody knows. */
+bool gs_proc_task_sleeps(uint32_t tid);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */
 bool gs_proc_only_task(void);
 

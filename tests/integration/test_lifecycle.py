@@ -54,8 +54,8 @@ def test_fork_from_a_thread_under_contention(python, record, stats, targets):
 
 @pytest.mark.serial
 def test_fork_shows_no_warning_about_threads(python, record, stats, targets):
-    """20 forks a run. The drain thread is waited for 2 ms on either side of a fork, no longer: where
-    all cores are busy it may come too late, so one run of three may warn."""
+    """20 forks a run. The drain thread is waited for 2 ms on either side of a fork, 50 ms where it only
+    lacks a core: should it come too late all the same, one run of three may warn."""
     warnings = []
     while len(warnings) < 2:
         capture = record(

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -161,6 +162,35 @@ static void the_end_comes_before_it_has_left(void **state)
     gs_profile_free(&p);
 }
 
+static void core_is_free(int signum)
+{
+    (void)signum;
+    sem_post(&core);
+}
+
+static void a_fork_waits_until_it_has_had_a_core(void **state)
+{
+    (void)state;
+    signal(SIGALRM, core_is_free);
+    ualarm(5000, 0);
+    gs_drain_leave();
+    assert_true(tid && gs_proc_task_has_ended(tid));
+    gs_drain_finish(GS_EVENT_EXIT);
+    tid = 0;
+}
+
+static void who_sleeps_is_told_from_who_lacks_a_core(void **state)
+{
+    (void)state;
+    while (!tid || !gs_proc_task_sleeps(tid))
+        usleep(1000);
+    assert_false(gs_proc_task_sleeps(gs_gettid()));
+    uint32_t ended = tid;
+    gs_drain_finish(GS_EVENT_EXIT);
+    give_it_a_core();
+    assert_false(gs_proc_task_sleeps(ended));
+}
+
 /* It finds that it is to leave, and much to write: more than there may be. */
 static void who_only_leaves_keeps_the_size_limit(void **state)
 {
@@ -185,6 +215,8 @@ int main(void)
         T(the_end_is_written_in_its_place),
         T(what_is_written_in_its_place_is_gone_on_with),
         T(the_end_comes_before_it_has_left),
+        T(a_fork_waits_until_it_has_had_a_core),
+        T(who_sleeps_is_told_from_who_lacks_a_core),
         T(who_only_leaves_keeps_the_size_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

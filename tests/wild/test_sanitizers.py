@@ -73,7 +73,7 @@ def sanitizer(request, library):
     name, order = request.param
     preloads = [runtime(SHARED[name])] if name in SHARED else []
     options = {"ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=%d" % (order == "agent last"),
-               "TSAN_OPTIONS": "die_after_fork=0",  # our thread may be late for a fork, 2 ms are its limit
+               "TSAN_OPTIONS": "die_after_fork=0",  # our thread may be late for a fork
                "UBSAN_OPTIONS": "halt_on_error=1"}
 
     def env(gilscope=None):
