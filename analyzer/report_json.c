@@ -2,10 +2,21 @@
  * What the page embeds beyond the stats: frames, nodes, rows and chains as columns.
  */
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "analyzer/stats.h"
 #include "analyzer/whatif/job.h"
+
+/* A column: of each frame the text that stands at `offset` of struct gs_prof_frame. */
+static void put_texts(struct gs_json *j, const struct gs_profile *p, const char *key, size_t offset)
+{
+    gs_json_key(j, key);
+    gs_json_begin_array_inline(j);
+    for (size_t i = 0; i < p->n_frames; i++)
+        gs_json_string(j, *(const char *const *)((const char *)&p->frames[i] + offset));
+    gs_json_end_array(j);
+}
 
 /* Beside the columns of all frames; not there where all are Python's. Addresses are strings: a
  * script's numbers are exact to 2^53 only. */
@@ -16,11 +27,7 @@ static void put_native(struct gs_json *j, const struct gs_profile *p)
     for (size_t i = 0; i < p->n_frames; i++)
         gs_json_string(j, gs_frame_kind_names[p->frames[i].kind]);
     gs_json_end_array(j);
-    gs_json_key(j, "module");
-    gs_json_begin_array_inline(j);
-    for (size_t i = 0; i < p->n_frames; i++)
-        gs_json_string(j, p->frames[i].module);
-    gs_json_end_array(j);
+    put_texts(j, p, "module", offsetof(struct gs_prof_frame, module));
     gs_json_key(j, "address");
     gs_json_begin_array_inline(j);
     for (size_t i = 0; i < p->n_frames; i++) {
@@ -36,16 +43,8 @@ static void put_frames(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "frames");
     gs_json_begin_object(j);
-    gs_json_key(j, "file");
-    gs_json_begin_array_inline(j);
-    for (size_t i = 0; i < p->n_frames; i++)
-        gs_json_string(j, p->frames[i].file);
-    gs_json_end_array(j);
-    gs_json_key(j, "func");
-    gs_json_begin_array_inline(j);
-    for (size_t i = 0; i < p->n_frames; i++)
-        gs_json_string(j, p->frames[i].func);
-    gs_json_end_array(j);
+    put_texts(j, p, "file", offsetof(struct gs_prof_frame, file));
+    put_texts(j, p, "func", offsetof(struct gs_prof_frame, func));
     gs_json_key(j, "line");
     gs_json_begin_array_inline(j);
     for (size_t i = 0; i < p->n_frames; i++)

@@ -35,19 +35,11 @@ static size_t own_frames(const struct gs_native_frame *frames, size_t n)
     return skip;
 }
 
-static inline struct gs_native_regs registers_here(void)
-{
-    struct gs_native_regs r;
-    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
-                     : "=r"(r.pc), "=r"(r.sp), "=r"(r.bp));
-    return r;
-}
-
 __attribute__((noinline)) uint32_t gs_native_own_stack(struct gs_thread *t, uint32_t python,
                                                        size_t n_py)
 {
     struct room *room = (struct room *)(((uintptr_t)t->scratch + 15) & ~(uintptr_t)15); /* NOLINT */
-    struct gs_native_regs regs = registers_here();
+    struct gs_native_regs regs = gs_native_regs_here();
     struct gs_stack_copy stack = {.base = regs.sp & ~(uint64_t)7,
                                   .bytes = room->stack,
                                   .cap = sizeof(t->scratch) - 16 - sizeof(*room),

@@ -18,6 +18,14 @@ struct gs_native_regs {
     uint64_t pc, sp, bp;
 };
 
+static inline __attribute__((always_inline)) struct gs_native_regs gs_native_regs_here(void)
+{
+    struct gs_native_regs r;
+    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
+                     : "=r"(r.pc), "=r"(r.sp), "=r"(r.bp));
+    return r;
+}
+
 /* Stack memory [base, base + len), copied to bytes. `own`: of the calling thread; more of it is
  * read, up to `cap` bytes, as the walk comes there. */
 struct gs_stack_copy {

@@ -24,10 +24,8 @@ static uint8_t room[GS_UNWIND_ROOM] __attribute__((aligned(16))), copy[32 << 10]
 static size_t ours(void)
 {
     struct gs_native_frame frames[MOST];
-    struct gs_native_regs regs;
+    struct gs_native_regs regs = gs_native_regs_here();
     bool truncated;
-    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
-                     : "=r"(regs.pc), "=r"(regs.sp), "=r"(regs.bp));
     struct gs_stack_copy stack = {regs.sp & ~UINT64_C(7), copy, 0, sizeof(copy), true};
     return gs_native_unwind(&regs, &stack, frames, MOST, &truncated, room);
 }

@@ -96,15 +96,23 @@ static void deep_stacks_keep_their_inner_frames(void **state)
 
 enum { LIB = 1, PYTHON = 2, N_STACKS = 6 };
 
-static void put_module(struct cap *c, uint64_t module, const char *path)
+static void put_module_at(struct cap *c, uint64_t module, const uint64_t start_end_bias[3],
+                          const char *build_id, const char *path)
 {
     gs_record_begin(&c->w, GS_RECORD_NATIVE_MODULE);
-    for (unsigned i = 0; i < 5; i++) /* t, start, end, bias */
-        gs_record_put_u(&c->w, (uint64_t[]){module, 1, 0x1000, 0x9000, 0x1000}[i]);
-    gs_record_put_bytes(&c->w, "\1\2", 2);
+    gs_record_put_u(&c->w, module);
+    gs_record_put_u(&c->w, 1); /* t */
+    for (unsigned i = 0; i < 3; i++)
+        gs_record_put_u(&c->w, start_end_bias[i]);
+    gs_record_put_bytes(&c->w, build_id, strlen(build_id));
     cap_put_s(c, path);
     if (gs_record_end(&c->w))
         c->n_records++;
+}
+
+static void put_module(struct cap *c, uint64_t module, const char *path)
+{
+    put_module_at(c, module, (const uint64_t[]){0x1000, 0x9000, 0x1000}, "\1\2", path);
 }
 
 static void put_symbol(struct cap *c, uint64_t module, uint64_t offset, uint64_t depth,
@@ -396,13 +404,7 @@ static void loops_are_known_by_symbol_tables(void **state)
     cap_code(&c, 1, "/app/a.py", "inner", 10);
     cap_code(&c, 2, "/app/a.py", "outer", 20);
     cap_stack2(&c, 1, 1, 2);
-    gs_record_begin(&c.w, GS_RECORD_NATIVE_MODULE);
-    for (unsigned i = 0; i < 5; i++)
-        gs_record_put_u(&c.w, (uint64_t[]){PYTHON, 1, bias, bias + 1, bias}[i]);
-    gs_record_put_bytes(&c.w, "", 0);
-    cap_put_s(&c, "/proc/self/exe");
-    if (gs_record_end(&c.w))
-        c.n_records++;
+    put_module_at(&c, PYTHON, (const uint64_t[]){bias, bias + 1, bias}, "", "/proc/self/exe");
     CAP_REC(&c, GS_RECORD_NATIVE_STACK, 5, 1, 0, 1, 2, 3, 0, 0x77, PYTHON,
             (uint64_t)(uintptr_t)_PyEval_EvalFrameDefault - bias, PYTHON,
             (uint64_t)(uintptr_t)take_bias - bias);

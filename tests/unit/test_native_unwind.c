@@ -34,10 +34,8 @@ static __attribute__((noinline)) void look(void)
 {
     static uint8_t copy[64 << 10];
     struct gs_native_frame frames[MOST];
-    struct gs_native_regs regs;
+    struct gs_native_regs regs = gs_native_regs_here();
     void *theirs[MOST];
-    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
-                     : "=r"(regs.pc), "=r"(regs.sp), "=r"(regs.bp));
     struct gs_stack_copy stack = {regs.sp & ~UINT64_C(7), copy, 0, sizeof(copy), true};
     size_t n = gs_native_unwind(&regs, &stack, frames, MOST, &seen.truncated, room);
     int m = backtrace(theirs, MOST);
