@@ -40,7 +40,8 @@ static bool still_holds(const struct gs_thread *t, uint64_t seq)
 }
 
 /* A GIL on the heap may be freed under us: its words are read fault-safely too. */
-static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t now)
+static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t since,
+                   uint64_t now)
 {
     bool truncated;
     uintptr_t tstate;
@@ -54,6 +55,7 @@ static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t
         stack = gs_hold_perf_join(&(struct gs_watched_hold){.gil = g->idx,
                                                             .tid = t->tid,
                                                             .seq = (uint32_t)seq,
+                                                            .since_t = since,
                                                             .t = now,
                                                             .python = stack,
                                                             .py = watch.frames,
@@ -70,27 +72,24 @@ static void sample(struct gs_gil *g, struct gs_thread *t, uint64_t seq, uint64_t
                                                        .kind = GS_SLOT_HOLDER_SAMPLE});
 }
 
-/* Is its turn a long one? */
-static bool watch_gil(struct gs_gil *g, uint64_t now, bool may_sample)
+/* Its turn, if it is a long one. */
+static void watch_gil(struct gs_gil *g, uint64_t now, bool may_sample)
 {
     struct gs_thread *t = __atomic_load_n(&g->holder, __ATOMIC_ACQUIRE);
     if (!t)
-        return false;
+        return;
     uint64_t seq = __atomic_load_n(&t->acq_seq, __ATOMIC_ACQUIRE);
     if (!still_holds(t, seq))
-        return false;
+        return;
     watch.quiet_ticks = 0;
     uint64_t since = __atomic_load_n(&t->acq_t, __ATOMIC_RELAXED);
-    if (!may_sample || (int64_t)(now - since) <= (int64_t)gs_ticks_of_ns(LONG_HOLD_NS))
-        return false;
-    sample(g, t, seq, now);
-    return true;
+    if (may_sample && (int64_t)(now - since) > (int64_t)gs_ticks_of_ns(LONG_HOLD_NS))
+        sample(g, t, seq, since, now);
 }
 
 void gs_hold_watch(uint64_t now)
 {
     uint64_t seq_sum = 0;
-    bool any_long = false;
     bool may_sample = gs_agent.safe_read && gs_agent.stacks && gs_agent.level > 0;
     watch.quiet_ticks++;
     for (uint32_t i = 0; i < GS_MAX_GILS; i++) {
@@ -99,10 +98,10 @@ void gs_hold_watch(uint64_t now)
         if (!cond || cond == GS_GIL_GONE)
             continue;
         seq_sum += __atomic_load_n(&g->seq, __ATOMIC_RELAXED);
-        any_long |= watch_gil(g, now, may_sample);
+        watch_gil(g, now, may_sample);
     }
-    if (!any_long && gs_agent.config.native)
-        gs_hold_perf_rest();
+    if (gs_agent.config.native)
+        gs_hold_perf_tick(now);
     if (seq_sum != watch.seq_sum)
         watch.quiet_ticks = 0;
     watch.seq_sum = seq_sum;

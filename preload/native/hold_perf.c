@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "preload/agent.h"
+#include "preload/agent_clock.h"
 #include "preload/native/native_stack.h"
 #include "preload/perf_events.h"
 #include "preload/raw_sys.h"
 
-#define MAX_EVENTS   8u       /* holders at a time: 132 KiB of locked memory each */
-#define PERIOD_NS    4000000u /* of the holder's CPU time */
+#define MAX_EVENTS 8u       /* holders at a time: 132 KiB of locked memory each */
+#define PERIOD_NS  4000000u /* of the holder's CPU time */
+#define KEEP_ON_NS                                                                                 \
+    1000000000u /* who held for long will again: its next turn is then sampled from its begin */
 #define STACK_BYTES  (16u << 10)
 #define RING_BYTES   (128u << 10)
 #define MAP_BYTES    (GS_PAGE_BYTES + RING_BYTES)
@@ -23,7 +26,7 @@ struct event {
     uint32_t tid; /* 0: free */
     int32_t fd;
     struct perf_event_mmap_page *map;
-    uint64_t seq; /* the turn that is being sampled */
+    uint64_t seq; /* the turn that was watched last */
     uint32_t gil;
     uint64_t used_t;
     bool on;
@@ -65,7 +68,7 @@ static void close_event(struct event *e)
         return;
     gs_sys2(SYS_munmap, e->map, MAP_BYTES);
     gs_close(e->fd);
-    e->tid = 0;
+    *e = (struct event){0};
 }
 
 void gs_hold_perf_ends(void)
@@ -90,7 +93,10 @@ static bool open_event(struct event *e, uint32_t tid)
         .type = PERF_TYPE_SOFTWARE,
         .config = PERF_COUNT_SW_TASK_CLOCK,
         .sample_period = PERIOD_NS,
-        .sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+        .sample_type =
+            PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_REGS_USER | PERF_SAMPLE_STACK_USER,
+        .use_clockid = 1,
+        .clockid = CLOCK_MONOTONIC_RAW,
         .sample_regs_user = REGISTERS,
         .sample_stack_user = STACK_BYTES,
         .disabled = 1,
@@ -142,13 +148,6 @@ uint64_t gs_hold_perf_wait_ns(uint64_t ns)
     return p.is_due && soon < ns ? soon : ns;
 }
 
-void gs_hold_perf_rest(void)
-{
-    p.is_due = false;
-    for (uint32_t i = 0; i < MAX_EVENTS; i++)
-        turn_on(&p.events[i], false);
-}
-
 /* ---- samples ---- */
 
 static void copy_out(const struct event *e, uint64_t at, void *to, size_t bytes)
@@ -159,6 +158,15 @@ static void copy_out(const struct event *e, uint64_t at, void *to, size_t bytes)
     memcpy(to, ring + from, first);
     memcpy((uint8_t *)to + first, ring, bytes - first);
 }
+
+/* Behind the header of a sample. The stack's room is followed by its bytes, and how many are there.
+ */
+struct sample {
+    struct perf_event_header header;
+    uint32_t pid, tid;
+    uint64_t ns; /* CLOCK_MONOTONIC_RAW */
+    uint64_t abi, bp, sp, pc, room;
+};
 
 /* All there is is taken; the newest sample is copied to p.sample. Its bytes, or 0. */
 static size_t take_newest(struct event *e)
@@ -183,19 +191,16 @@ static size_t take_newest(struct event *e)
     return bytes;
 }
 
-/* Behind the header: pid, tid; the registers' kind and the three in order of their numbers; the
- * stack's room, its bytes, and how many of them are there. */
-static size_t unwind(size_t bytes, bool *truncated)
+/* Of one that is no older than the turn. */
+static size_t unwind(size_t bytes, uint64_t turn_ns, bool *truncated)
 {
-    struct {
-        struct perf_event_header header;
-        uint32_t pid, tid;
-        uint64_t abi, bp, sp, pc, room;
-    } s;
+    struct sample s;
     uint64_t len;
     if (bytes < sizeof(s) + sizeof(len))
         return 0;
     memcpy(&s, p.sample, sizeof(s));
+    if (gs_clock_ns(CLOCK_MONOTONIC_RAW) - s.ns > turn_ns)
+        return 0;
     if (s.abi != PERF_SAMPLE_REGS_ABI_64 || s.room > bytes - sizeof(s) - sizeof(len))
         return 0;
     memcpy(&len, p.sample + sizeof(s) + s.room, sizeof(len));
@@ -211,7 +216,6 @@ static void remember(const struct gs_watched_hold *h, uint32_t native)
         (struct remembered){h->seq, h->t, h->gil, h->python, native};
 }
 
-/* Samples that are there when a turn is first watched are of earlier ones. */
 uint32_t gs_hold_perf_join(const struct gs_watched_hold *h)
 {
     bool truncated;
@@ -219,19 +223,36 @@ uint32_t gs_hold_perf_join(const struct gs_watched_hold *h)
     p.is_due = false;
     if (!e)
         return h->python;
-    bool same = e->on && e->seq == h->seq && e->gil == h->gil;
-    p.is_due = !same;
+    bool is_first = !e->on || e->seq != h->seq || e->gil != h->gil;
     gs_native_modules_look(); /* what it runs may have been opened just now */
     e->seq = h->seq;
     e->gil = h->gil;
     e->used_t = h->t;
     turn_on(e, true);
-    size_t bytes = take_newest(e), n = same && bytes ? unwind(bytes, &truncated) : 0;
+    size_t bytes = take_newest(e);
+    size_t n = bytes ? unwind(bytes, gs_ns_of_ticks(h->t - h->since_t), &truncated) : 0;
+    p.is_due = is_first && n == 0;
     if (n == 0)
         return h->python;
     uint32_t native = gs_native_join(h->python, h->py, h->n_py, p.frames, n, truncated);
     remember(h, native);
     return native;
+}
+
+/* What is not taken fills the ring, and the newest would find no room. */
+void gs_hold_perf_tick(uint64_t now)
+{
+    bool joined = false;
+    for (uint32_t i = 0; i < MAX_EVENTS; i++) {
+        struct event *e = &p.events[i];
+        if (e->tid && e->used_t == now)
+            joined = true;
+        else if (e->on) {
+            take_newest(e);
+            turn_on(e, now - e->used_t < gs_ticks_of_ns(KEEP_ON_NS));
+        }
+    }
+    p.is_due &= joined;
 }
 
 static uint64_t apart(uint64_t a, uint64_t b)

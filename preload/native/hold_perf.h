@@ -21,18 +21,18 @@ void gs_hold_perf_forget(void);
 
 struct gs_watched_hold {
     uint32_t gil, tid;
-    uint64_t seq, t;              /* the turn; now */
+    uint64_t seq, since_t, t;     /* the turn; when it began; now */
     uint32_t python;              /* the holder's Python stack just now, */
     const struct gs_py_frame *py; /* and its frames */
     size_t n_py;
 };
 /* A stack with the native frames of the newest sample in this turn, else the Python stack. The
- * first call of a turn begins the sampling. */
+ * first call of a thread begins its sampling. */
 uint32_t gs_hold_perf_join(const struct gs_watched_hold *h);
 /* How long the next look may wait, at most `ns`. */
 uint64_t gs_hold_perf_wait_ns(uint64_t ns);
-/* Nobody holds for long. */
-void gs_hold_perf_rest(void);
+/* Once a look, behind its joins: who holds for long no more is sampled no more, after a while. */
+void gs_hold_perf_tick(uint64_t now);
 
 /* Of a sample that a waiter took of the same turn with the same Python stack: the stack of the
  * native sample nearest in time, else `python`. */

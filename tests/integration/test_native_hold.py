@@ -1,30 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Where machine code is inside a long hold: a library that holds the GIL in a known chain."""
-import shutil
-import subprocess
-
 import pytest
 
-from conftest import clean_env
 from preloaded import run_preloaded
 from sync_rows import Sync
 
-CHAIN = r"""
-#include <time.h>
-static void spin_ms(int ms)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    long end = t.tv_sec * 1000 + t.tv_nsec / 1000000 + ms;
-    do {
-        for (volatile int i = 0; i < 1000;) i++;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-    } while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < end);
-}
-static inline __attribute__((always_inline)) void inlined(int ms) { spin_ms(ms); }
-static __attribute__((noinline)) void holds(int ms) { inlined(ms); __asm__ volatile("" ::: "memory"); }
-void enters(int ms) { holds(ms); __asm__ volatile("" ::: "memory"); }
-"""
 PROGRAM = """
 import ctypes, os, subprocess, threading, time
 lib = ctypes.PyDLL(%r)
@@ -66,15 +46,10 @@ for t in threads: t.join()
 print("over")
 """
 
-pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no compiler")
-
 
 @pytest.fixture
-def library(tmp_path):
-    (tmp_path / "chain.c").write_text(CHAIN)
-    subprocess.run(["cc", "-g", "-O2", "-shared", "-fPIC", "chain.c", "-o", "libchain.so"], cwd=str(tmp_path),
-                   check=True, env=clean_env(), timeout=60)
-    return str(tmp_path / "libchain.so")
+def library(compile_c):
+    return str(compile_c("chain.c", "-g", "-O2", "-shared", "-fPIC"))
 
 
 def why_not(gilscope, file):
@@ -94,7 +69,7 @@ def test_the_chain_has_the_time(program, python, gilscope, record, script, libra
         if ";in_c (" in stack:
             in_all += int(ns)
             in_chain += int(ns) * all(";%s (" % f in stack for f in ("enters", "holds", "inlined", "spin_ms"))
-    assert in_all > 1e9 and in_chain > 0.9 * in_all, (in_chain, in_all)
+    assert in_all > 1e9 and in_chain > 0.94 * in_all, (in_chain, in_all)
     measured("native frames inside long holds, %s, %s: %.1f %% of the time in the chain"
              % (python.name, "contended" if program is BOTH else "alone", 100 * in_chain / in_all))
 
