@@ -2,7 +2,8 @@
 # Man pages and shell completions, printed by the program itself from its option table.
 # Included by analyzer/CMakeLists.txt after the target gilscope.
 set(GS_TEXT_DIR ${CMAKE_CURRENT_BINARY_DIR}/texts)
-set(GS_COMMANDS run stats report export dump recover doctor completions help)
+set(GS_COMMANDS run stats report export whatif calibrate dump recover symbolize doctor completions
+                help)
 set(GS_TEXTS "")
 
 function(gs_text_from_program file)

@@ -99,6 +99,17 @@ const struct gs_cmd gs_cmds[] = {
      {"gilscope recover damaged.gsc -o clean.gsc", "gilscope recover -f a.gsc -o b.gsc",
       "gilscope recover damaged.gsc -o clean.gsc && gilscope stats clean.gsc"},
      gs_cmd_recover},
+    {"symbolize",
+     "share",
+     "put the names of native frames into a capture",
+     "CAPTURE -o FILE",
+     "Copies a capture that was recorded with --native and adds what its machine code is called: "
+     "functions, inlined ones, files and lines. They are looked up on this machine, where the "
+     "program's files are (debuginfod is asked where DEBUGINFOD_URLS is set); the copy shows them "
+     "on any other.",
+     {"gilscope symbolize job.gsc -o for-others.gsc", "gilscope symbolize -f job.gsc -o job.gsc",
+      "gilscope symbolize captures/ -o all.gsc"},
+     gs_cmd_symbolize},
     {"doctor",
      "help",
      "is this machine and Python supported?",

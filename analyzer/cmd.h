@@ -56,6 +56,7 @@ int gs_cmd_whatif(int argc, char **argv);
 int gs_cmd_calibrate(int argc, char **argv);
 int gs_cmd_dump(int argc, char **argv);
 int gs_cmd_recover(int argc, char **argv);
+int gs_cmd_symbolize(int argc, char **argv);
 int gs_cmd_doctor(int argc, char **argv);
 int gs_cmd_help(int argc, char **argv);
 int gs_cmd_completions(int argc, char **argv);

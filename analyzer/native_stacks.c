@@ -16,11 +16,12 @@
 #define NODE_BUDGET     (8u << 20)
 #define NODES_PER_STACK 32u
 
-struct gs_native_stacks *gs_native_stacks_of(struct gs_definitions *d, uint32_t pid)
+struct gs_native_stacks *gs_native_stacks_of(struct gs_definitions *d, uint32_t pid,
+                                             int64_t began_unix_ns)
 {
     if (!d->natives) {
         d->natives = gs_xcalloc(1, sizeof(*d->natives));
-        d->natives->symbols = gs_symbols_new(pid);
+        d->natives->symbols = gs_symbols_new(pid, began_unix_ns);
         d->natives->node_budget = NODE_BUDGET;
     }
     return d->natives;
@@ -29,15 +30,15 @@ struct gs_native_stacks *gs_native_stacks_of(struct gs_definitions *d, uint32_t 
 void gs_native_stacks_add_module(struct gs_native_stacks *t, struct gs_stacks *s,
                                  struct gs_record *rec, uint32_t module)
 {
-    uint64_t start = gs_record_get_u(rec), end = gs_record_get_u(rec);
-    uint64_t bias = gs_record_get_u(rec);
     size_t build_id_len;
+    for (int i = 0; i < 3; i++)
+        gs_record_get_u(rec); /* start, end, bias */
     const uint8_t *build_id = gs_record_get_bytes(rec, &build_id_len);
     char *path = gs__record_string(rec);
     if (gs_idmap_add(&t->module_map, module) == t->n_modules) {
         uint32_t name = gs_strings_add(&s->strings, path, strlen(path));
         GS_PUSH(t->module_names, t->n_modules, t->cap_modules, name);
-        gs_symbols_add_module(t->symbols, module, start, end, bias, build_id, build_id_len, path);
+        gs_symbols_add_module(t->symbols, module, build_id, build_id_len, path);
     }
     free(path);
 }
@@ -79,6 +80,12 @@ static bool is_loop(const char *function)
     return function[len] == '\0' || function[len] == '.' || function[len] == ' ';
 }
 
+/* What -X perf puts around each Python function: its frame is there already. */
+static bool is_trampoline(const struct gs_symbol *symbol, uint32_t module)
+{
+    return module == 0 && strncmp(symbol->function, "py::", 4) == 0;
+}
+
 static const char *module_path(const struct gs_native_stacks *t, const struct gs_stacks *s,
                                uint32_t module)
 {
@@ -91,8 +98,10 @@ static struct gs_code_place symbolize(struct gs_native_stacks *t, struct gs_stac
 {
     size_t n;
     const struct gs_symbol *chain = gs_symbols_at(t->symbols, module, offset, &n);
+    n = n ? n : 1;
     size_t skipped = n > MAX_CHAIN ? n - MAX_CHAIN : 0; /* the function itself stays */
     struct gs_code_place place = {.first = (uint32_t)t->n_frames, .n = (uint32_t)(n - skipped)};
+    place.is_trampoline = is_trampoline(chain, module);
     char *path = gs_xasprintf("%s", module_path(t, s, module)); /* strings may move */
     place.loop = place.n;
     for (size_t i = skipped; i < n; i++) {
@@ -164,6 +173,8 @@ static void get_places(struct gs_native_stacks *t, struct gs_stacks *s, struct g
             break;
         }
         const struct gs_code_place *place = place_of(t, s, module, offset);
+        if (place->is_trampoline && s->view == GS_STACKS_BOTH)
+            continue;
         for (uint32_t i = 0; i < place->n; i++) {
             struct gs_native_entry entry = {t->frames[place->first + i], i == place->loop};
             GS_PUSH(out->native, out->n_native, out->cap_native, entry);

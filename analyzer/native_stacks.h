@@ -26,6 +26,7 @@ struct gs_native_stacks {
     struct gs_code_place {
         uint32_t first, n; /* frames[]: the innermost first */
         uint32_t loop;     /* which of them is the interpreter's loop; n: none */
+        bool is_trampoline;
     } * places;
     size_t n_places, cap_places;
     uint32_t *frames;
@@ -34,7 +35,8 @@ struct gs_native_stacks {
 };
 
 /* That of the definitions, made at its first record. */
-struct gs_native_stacks *gs_native_stacks_of(struct gs_definitions *d, uint32_t pid);
+struct gs_native_stacks *gs_native_stacks_of(struct gs_definitions *d, uint32_t pid,
+                                             int64_t began_unix_ns);
 void gs_native_stacks_add_module(struct gs_native_stacks *t, struct gs_stacks *s,
                                  struct gs_record *rec, uint32_t module);
 void gs_native_stacks_add_symbol(struct gs_native_stacks *t, struct gs_record *rec);

@@ -9,19 +9,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analyzer/symbols/elf_names.h"
+
 struct gs_dwarf;
 /* NULL: it cannot be read. The caller has seen that it is the file it looks for. */
 struct gs_dwarf *gs_dwarf_open(const char *path);
 
-struct gs_dwarf_frame {          /* as long as the file is open */
+struct gs_dwarf_frame {          /* until the next call */
     const char *function, *file; /* file NULL, line 0: not known */
     int line;
 };
 /* Functions that were inlined there first, the innermost first; the last is the one they are in.
  * How many, `max` at most; 0: nothing is known. */
 size_t gs_dwarf_at(struct gs_dwarf *d, uint64_t offset, struct gs_dwarf_frame *out, size_t max);
-/* By the symbol table of either file; NULL: none. As long as the file is open. */
-const char *gs_dwarf_name(struct gs_dwarf *d, uint64_t offset);
+/* The functions of the symbol table apart. */
+void gs_dwarf_add_names(struct gs_dwarf *d, struct gs_elf_names *out);
 void gs_dwarf_close(struct gs_dwarf *d);
 
 #endif

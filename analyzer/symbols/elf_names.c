@@ -49,6 +49,12 @@ static uint64_t to_section_end(Elf *elf, const GElf_Sym *sym)
     return sh.sh_size - (sym->st_value - sh.sh_addr);
 }
 
+void gs_elf_names_add(struct gs_elf_names *e, uint64_t start, uint64_t size, const char *name)
+{
+    struct gs_elf_function f = {start, size, gs_xstrndup(name, strlen(name))};
+    GS_PUSH(e->functions, e->n, e->cap, f);
+}
+
 static void add_table(struct gs_elf_names *e, Elf *elf, Elf_Data *data, size_t strings)
 {
     GElf_Sym sym;
@@ -59,9 +65,8 @@ static void add_table(struct gs_elf_names *e, Elf *elf, Elf_Data *data, size_t s
         const char *name = elf_strptr(elf, strings, sym.st_name);
         if (!name || !*name)
             continue;
-        struct gs_elf_function f = {.start = sym.st_value, .name = gs_xstrndup(name, strlen(name))};
-        f.size = sym.st_size ? sym.st_size : to_section_end(elf, &sym);
-        GS_PUSH(e->functions, e->n, e->cap, f);
+        gs_elf_names_add(e, sym.st_value, sym.st_size ? sym.st_size : to_section_end(elf, &sym),
+                         name);
     }
 }
 
@@ -76,7 +81,7 @@ static int by_start(const void *pa, const void *pb)
     return strcmp(a->name, b->name);
 }
 
-static void sort_once(struct gs_elf_names *e)
+void gs_elf_names_sort(struct gs_elf_names *e)
 {
     size_t kept = 0;
     if (e->n)
@@ -148,9 +153,8 @@ static void name_loop(struct gs_elf_names *e, Elf *elf)
         struct gs_elf_function f = longest(&sh, elf_rawdata(scn, NULL));
         if (f.size < LOOP_LEAST || gs_elf_names_at(e, f.start))
             return;
-        f.name = gs_xstrndup(LOOP ".cold", sizeof(LOOP ".cold") - 1);
-        GS_PUSH(e->functions, e->n, e->cap, f);
-        sort_once(e);
+        gs_elf_names_add(e, f.start, f.size, LOOP ".cold");
+        gs_elf_names_sort(e);
         return;
     }
 }
@@ -166,8 +170,9 @@ static void read_elf(struct gs_elf_names *e, Elf *elf, const uint8_t *build_id, 
         Elf_Data *data = elf_getdata(scn, NULL);
         if (data)
             add_table(e, elf, data, sh.sh_link);
+        e->has_symtab |= data && sh.sh_type == SHT_SYMTAB;
     }
-    sort_once(e);
+    gs_elf_names_sort(e);
     name_loop(e, elf);
 }
 

@@ -32,7 +32,8 @@ threads = [threading.Thread(target=outer, name="worker-%d" % i) for i in range(3
 for t in threads: t.start()
 for t in threads: t.join()
 """
-COMMANDS = ["run", "stats", "report", "export", "dump", "recover", "doctor", "completions", "help"]
+COMMANDS = ["run", "stats", "report", "export", "whatif", "calibrate", "dump", "recover", "symbolize", "doctor",
+            "completions", "help"]
 OPTION = re.compile(
     r'^GS_OPTION\((\w+), \w+,\s*(NULL|"[^"]*"),\s*(\'.\'|0),\s*(NULL|"[^"]*")', re.MULTILINE)
 
@@ -467,6 +468,7 @@ def test_recover(gilscope, capture, tmp_path):
     (["dump"], 2, "one capture"),
     (["dump", "missing.gsc"], 1, "missing.gsc"),
     (["recover", "x"], 2, "-o FILE"),
+    (["symbolize", "x"], 2, "-o FILE"),
     (["completions", "tcsh"], 2, "bash"),
     (["help", "rum"], 2, "help run"),
     (["doctor", "python3"], 2, "--python python3"),
@@ -478,7 +480,7 @@ def test_errors_are_one_line(gilscope, tmp_path, args, rc, word):
 
 READERS = [["stats"], ["stats", "--json"], ["report", "-f", "-o", "x.html"],
            ["export", "collapsed"], ["export", "speedscope"], ["dump"], ["dump", "--raw-json"],
-           ["recover", "-f", "-o", "x.gsc"]]
+           ["recover", "-f", "-o", "x.gsc"], ["symbolize", "-f", "-o", "x.gsc"]]
 
 
 def garbage(data):

@@ -22,6 +22,7 @@ def writers(capture, out, *options):
         "report": ["report", *options, capture, "-o", out],
         "export": ["export", "speedscope", *options, capture, "-o", out],
         "recover": ["recover", *options, capture, "-o", out],
+        "symbolize": ["symbolize", *options, capture, "-o", out],
     }
 
 

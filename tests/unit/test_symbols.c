@@ -2,6 +2,7 @@
  * What places are by symbol tables and debugging information, of this very program and of damaged
  * copies of it.
  */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,16 +10,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include <dwarf.h>
+#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <link.h>
 
 #include "analyzer/symbols/demangle.h"
 #include "analyzer/symbols/dwarf_places.h"
+#include "analyzer/symbols/dwarf_unit.h"
 #include "analyzer/symbols/elf_names.h"
+#include "analyzer/symbols/perf_map.h"
 #include "analyzer/symbols/symbols.h"
 
 #define SELF "/proc/self/exe"
@@ -79,10 +85,10 @@ static void another_build_and_other_files_have_none(void **state)
 static void records_come_before_tables(void **state)
 {
     uint64_t here = address_of(records_come_before_tables);
-    struct gs_symbols *s = gs_symbols_new(1);
+    struct gs_symbols *s = gs_symbols_new(1, 0);
     size_t n;
     (void)state;
-    gs_symbols_add_module(s, 3, 0, 1, 0, NULL, 0, SELF);
+    gs_symbols_add_module(s, 3, NULL, 0, SELF);
     gs_symbols_add_known(s, 3, here + 1, 0, "inner", "a.c", 7);
     gs_symbols_add_known(s, 3, here + 1, 1, "outer", "b.c", 8);
     gs_symbols_add_known(s, 3, here + 1, 1, "again", "c.c", 9);
@@ -94,6 +100,7 @@ static void records_come_before_tables(void **state)
     assert_string_equal(chain[1].function, "outer");
     assert_string_equal(chain[1].file, "b.c");
     assert_string_equal(gs_symbols_at(s, 3, 0x1, &n)->function, "0x1 (exe)");
+    assert_int_equal(n, 0);
     assert_string_equal(gs_symbols_at(s, 9, 0x1, &n)->function, "0x1");
     gs_symbols_free(s);
 }
@@ -135,6 +142,116 @@ static void lines_and_inlined_functions(void **state)
     assert_null(gs_dwarf_open("/proc/self/maps"));
 }
 
+/* The definition: libdw's own search, one place at a time. */
+static size_t scopes_of_libdw(Dwarf_Die *unit, uint64_t address, Dwarf_Off *out, size_t max)
+{
+    Dwarf_Die *scopes = NULL, *around = NULL;
+    size_t n = 0;
+    int k = dwarf_getscopes(unit, address, &scopes);
+    if (k > 0)
+        k = dwarf_getscopes_die(&scopes[0], &around);
+    for (int i = 0; i < k && n < max; i++) {
+        int tag = dwarf_tag(&around[i]);
+        if (tag == DW_TAG_inlined_subroutine || tag == DW_TAG_subprogram)
+            out[n++] = dwarf_dieoffset(&around[i]);
+        if (tag == DW_TAG_subprogram)
+            break;
+    }
+    free(scopes);
+    free(around);
+    return n;
+}
+
+static size_t scopes_of_unit(const struct gs_dwarf_unit *u, uint64_t address, Dwarf_Off *out,
+                             size_t max)
+{
+    size_t n = 0;
+    for (uint32_t f = gs_dwarf_unit_at(u, address); f != GS_DWARF_NONE && n < max;
+         f = u->functions[f].parent) {
+        Dwarf_Die die = u->functions[f].die;
+        out[n++] = dwarf_dieoffset(&die);
+    }
+    return n;
+}
+
+static void a_unit_says_what_libdw_says(void **state)
+{
+    struct gs_dwarf_unit u = {0};
+    uint64_t here = address_of((void (*)(void **))has_another_inside);
+    int fd = open(SELF, O_RDONLY | O_CLOEXEC);
+    Dwarf *dwarf = dwarf_begin(fd, DWARF_C_READ);
+    Dwarf_Die unit;
+    Dwarf_Off theirs[16], ours[16];
+    size_t deepest = 0, places = 0;
+    (void)state;
+    assert_non_null(dwarf);
+    assert_non_null(dwarf_addrdie(dwarf, here, &unit));
+    gs_dwarf_unit_read(&u, &unit);
+    for (uint64_t at = here - 4096; at < here + 8192; at++) {
+        size_t n = scopes_of_libdw(&unit, at, theirs, 16);
+        assert_int_equal(scopes_of_unit(&u, at, ours, 16), n);
+        assert_memory_equal(ours, theirs, n * sizeof(*ours));
+        deepest = n > deepest ? n : deepest;
+        places += n > 0;
+    }
+    assert_true(deepest >= 2 && places > 1000);
+    gs_dwarf_unit_free(&u);
+    dwarf_end(dwarf);
+    close(fd);
+}
+
+/* ---- code in no file ---- */
+
+static void put_map(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void names_in_no_file(struct gs_elf_names *out, int64_t began_unix_ns)
+{
+    gs_perf_map_read(out, (uint32_t)getpid(), began_unix_ns);
+}
+
+static void perf_maps_name_code_in_no_file(void **state)
+{
+    static const char text[] = "1000 10 first\n2000 20 gone\nnonsense\n3000\n4000 zz x\n"
+                               "2000 30 py::f:/app/a.py\nffffffffffffffffff 1 x\n5000 10 last";
+    char path[40], elsewhere[] = "/tmp/gs_perf_map_XXXXXX";
+    struct gs_elf_names e;
+    size_t n;
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)getpid());
+    unlink(path);
+    names_in_no_file(&e, 0);
+    assert_int_equal(e.n, 0);
+    put_map(path, text);
+    names_in_no_file(&e, 0);
+    assert_int_equal(e.n, 3);
+    assert_string_equal(gs_elf_names_at(&e, 0x202f), "py::f:/app/a.py");
+    assert_string_equal(gs_elf_names_at(&e, 0x100f), "first");
+    assert_null(gs_elf_names_at(&e, 0x1010));
+    assert_string_equal(gs_elf_names_at(&e, 0x5000), "last");
+    gs_elf_names_free(&e);
+    struct gs_symbols *s = gs_symbols_new((uint32_t)getpid(), 0);
+    assert_string_equal(gs_symbols_at(s, 0, 0x1001, &n)->function, "first");
+    assert_int_equal(n, 1);
+    assert_string_equal(gs_symbols_at(s, 0, 0x7001, &n)->function, "0x7001");
+    assert_int_equal(n, 0);
+    gs_symbols_free(s);
+    names_in_no_file(&e, (int64_t)(time(NULL) + 3600) * 1000000000); /* another process's */
+    assert_int_equal(e.n, 0);
+    assert_true(mkstemp(elsewhere) >= 0);
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(symlink(elsewhere, path), 0);
+    names_in_no_file(&e, 0);
+    assert_int_equal(e.n, 0);
+    unlink(path);
+    unlink(elsewhere);
+}
+
 static void demangled(const char *name, const char *want)
 {
     char *got = gs_demangle(name);
@@ -166,10 +283,13 @@ static void look_into(const char *path)
         assert_true(n <= 8);
         for (size_t k = 0; k < n; k++)
             assert_non_null(frames[k].function);
-        gs_dwarf_name(d, here + i);
     }
-    if (d)
+    if (d) {
+        struct gs_elf_names e = {0};
+        gs_dwarf_add_names(d, &e);
+        gs_elf_names_free(&e);
         gs_dwarf_close(d);
+    }
 }
 
 struct bytes {
@@ -242,6 +362,8 @@ int main(void)
         cmocka_unit_test(another_build_and_other_files_have_none),
         cmocka_unit_test(records_come_before_tables),
         cmocka_unit_test(lines_and_inlined_functions),
+        cmocka_unit_test(a_unit_says_what_libdw_says),
+        cmocka_unit_test(perf_maps_name_code_in_no_file),
         cmocka_unit_test(names_as_people_write_them),
         cmocka_unit_test(damaged_files_are_read),
     };
