@@ -13,6 +13,12 @@
 /* rsp, rbp and rip in what the kernel leaves for a signal's handler: ucontext.uc_mcontext.gregs */
 enum { SIGNAL_BP = 120, SIGNAL_SP = 160, SIGNAL_PC = 168 };
 
+static long read_own(void *to, uint64_t from, size_t bytes)
+{
+    struct iovec local = {to, bytes}, remote = {(void *)from, bytes}; /* NOLINT */
+    return gs_syscall6(SYS_process_vm_readv, gs_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+}
+
 /* Up to the end of a page: behind the last one of a stack nothing may be mapped. */
 static bool read_more(struct gs_stack_copy *s)
 {
@@ -21,8 +27,7 @@ static bool read_more(struct gs_stack_copy *s)
     if (!s->own || s->len == s->cap)
         return false;
     want = want < s->cap - s->len ? want : s->cap - s->len;
-    struct iovec local = {s->bytes + s->len, want}, remote = {(void *)from, want}; /* NOLINT */
-    long got = gs_syscall6(SYS_process_vm_readv, gs_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+    long got = read_own(s->bytes + s->len, from, want);
     s->len += got > 0 ? (size_t)got : 0;
     s->own = got == (long)want;
     return got > 0;
@@ -102,6 +107,21 @@ static bool leave_by_rule(struct walk *w, const struct gs_unwind_rule *r)
     return true;
 }
 
+/* The trampolines of Python's -X perf, 3.12 and 3.13: a call, then `add $N, %rsp; ret`. */
+static bool leave_by_epilogue(struct walk *w)
+{
+    uint8_t code[5];
+    uint64_t pc;
+    if (w->is_exact || read_own(code, w->regs.pc, sizeof(code)) != sizeof(code) ||
+        memcmp(code, "\x48\x83\xc4", 3) != 0 || code[3] > 0x7f || code[4] != 0xc3)
+        return false;
+    uint64_t at = w->regs.sp + code[3];
+    if (!word_at(w->stack, at, &pc))
+        return false;
+    w->regs = (struct gs_native_regs){pc, at + 8, w->regs.bp};
+    return true;
+}
+
 /* Code that was made at run time has no table: if it keeps a frame pointer, by that. */
 static bool leave_by_bp(struct walk *w)
 {
@@ -129,7 +149,7 @@ size_t gs_native_unwind(const struct gs_native_regs *regs, struct gs_stack_copy 
         struct gs_unwind_rule rule;
         if (o)
             rule = gs_unwind_rule(o, pc, room);
-        if (!(o ? leave_by_rule(&w, &rule) : leave_by_bp(&w)))
+        if (!(o ? leave_by_rule(&w, &rule) : leave_by_epilogue(&w) || leave_by_bp(&w)))
             break;
     }
     *truncated = !w.is_outermost;

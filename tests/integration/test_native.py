@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Native stacks: what they look like on every interpreter, and what recording them must survive."""
+import pathlib
 import shutil
 import subprocess
 
@@ -176,3 +177,30 @@ print(owner)
     capture = record(python, [script(code)], options=["--native"])
     assert "libgcc_s" in capture.stdout.splitlines()[1]
     assert Native(gilscope, capture.file).stacks
+
+
+PERF = """
+import threading, time
+end = time.monotonic() + 1
+def inner():
+    return sum(i * i for i in range(30000))
+def spins():
+    while time.monotonic() < end:
+        inner()
+threads = [threading.Thread(target=spins) for _ in range(2)]
+for t in threads: t.start()
+for t in threads: t.join()
+"""
+
+
+@pytest.mark.pythons(min=(3, 12))
+def test_trampolines_of_x_perf_give_way(python, gilscope, record, script):
+    capture = record(python, ["-X", "perf", script(PERF)], options=["--native"])
+    argv = ["export", "collapsed", "--metric", "wait", capture.file, "--stacks"]
+    native, both = (gilscope(*argv, view).stdout.splitlines() for view in ("native", "both"))
+    maps = list(pathlib.Path("/tmp").glob("perf-%s.map" % capture.file.stem))
+    assert len(maps) == 1
+    maps[0].unlink()
+    assert any(";py::spins:" in line for line in native), native
+    whole = [line for line in both if ";spins (" in line]
+    assert whole and not any("py::" in line or "(truncated)" in line for line in whole), whole
