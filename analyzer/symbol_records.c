@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/parallel.h"
 #include "analyzer/records.h"
 #include "analyzer/symbols/symbols.h"
 #include "analyzer/xalloc.h"
@@ -18,7 +19,10 @@ struct place {
     uint64_t offset;
 };
 struct image { /* one process image */
-    struct gs_symbols *symbols;
+    uint32_t pid;
+    int64_t began_unix_ns;
+    struct gs_record *modules; /* NATIVE_MODULE records, where they lie */
+    size_t n_modules, cap_modules;
     struct gs_idmap offsets, place_map, recorded; /* recorded: places[] that have SYMBOL records */
     struct place *places;
     size_t n_places, cap_places;
@@ -40,20 +44,10 @@ static void on_process(struct image *m, struct gs_record *rec)
 {
     uint32_t pid = gs__record_u32(rec);
     gs_record_get_u(rec); /* ppid */
-    if (!m->symbols)
-        m->symbols = gs_symbols_new(pid, gs_record_get_z(rec));
-}
-
-static void on_module(struct image *m, struct gs_record *rec)
-{
-    size_t build_id_len;
-    uint32_t module = gs__record_u32(rec);
-    for (int i = 0; i < 4; i++)
-        gs_record_get_u(rec); /* t, start, end, bias */
-    const uint8_t *build_id = gs_record_get_bytes(rec, &build_id_len);
-    char *path = gs__record_string(rec);
-    gs_symbols_add_module(m->symbols, module, build_id, build_id_len, path);
-    free(path);
+    if (!m->began_unix_ns) {
+        m->pid = pid;
+        m->began_unix_ns = gs_record_get_z(rec);
+    }
 }
 
 static void on_stack(struct image *m, struct gs_record *rec)
@@ -74,8 +68,7 @@ static void on_symbol(struct image *m, struct gs_record *rec)
     gs_idmap_add(&m->recorded, place_at(m, module, gs_record_get_u(rec)));
 }
 
-/* PROCESS comes before all that needs it: it opens the first chunk of a file. */
-static void read_chunk(struct image *m, const struct gs_chunk_ref *c, bool process)
+static void read_chunk(struct image *m, const struct gs_chunk_ref *c)
 {
     struct gs_chunk_hdr h;
     struct gs_record rec;
@@ -83,71 +76,100 @@ static void read_chunk(struct image *m, const struct gs_chunk_ref *c, bool proce
     const uint8_t *cursor = c->data + (status == GS_OK ? h.header_len : c->hdr.total_len);
     const uint8_t *end = c->data + c->hdr.total_len - GS_CHUNK_TAIL_LEN;
     while (status == GS_OK && gs_record_next(&cursor, end, &rec, &status)) {
-        if (process && rec.tag == GS_RECORD_PROCESS)
+        if (rec.tag == GS_RECORD_PROCESS)
             on_process(m, &rec);
-        else if (!process && rec.tag == GS_RECORD_NATIVE_MODULE)
-            on_module(m, &rec);
-        else if (!process && rec.tag == GS_RECORD_NATIVE_STACK)
+        else if (rec.tag == GS_RECORD_NATIVE_MODULE)
+            GS_PUSH(m->modules, m->n_modules, m->cap_modules, rec);
+        else if (rec.tag == GS_RECORD_NATIVE_STACK)
             on_stack(m, &rec);
-        else if (!process && rec.tag == GS_RECORD_SYMBOL)
+        else if (rec.tag == GS_RECORD_SYMBOL)
             on_symbol(m, &rec);
     }
-    gs_chunk_forget(c);
 }
 
-static void read_image(struct image *m, const struct gs_chunk_ref *chunks, size_t n)
+static void add_module(struct gs_symbols *s, struct gs_record rec)
 {
-    for (int process = 1; process >= 0; process--) {
-        for (size_t i = 0; i < n; i++)
-            if (chunks[i].state == GS_CHUNK_SOUND && chunks[i].hdr.stream == GS_STREAM_RECORDS)
-                read_chunk(m, &chunks[i], process);
-        if (!m->symbols)
-            m->symbols = gs_symbols_new(0, 0);
-    }
+    size_t build_id_len;
+    uint32_t module = gs__record_u32(&rec);
+    for (int i = 0; i < 4; i++)
+        gs_record_get_u(&rec); /* t, start, end, bias */
+    const uint8_t *build_id = gs_record_get_bytes(&rec, &build_id_len);
+    char *path = gs__record_string(&rec);
+    gs_symbols_add_module(s, module, build_id, build_id_len, path);
+    free(path);
 }
 
-/* ---- writing ---- */
+static struct gs_symbols *new_symbols(const struct image *m)
+{
+    struct gs_symbols *s = gs_symbols_new(m->pid, m->began_unix_ns);
+    for (size_t i = 0; i < m->n_modules; i++)
+        add_module(s, m->modules[i]);
+    return s;
+}
 
-struct writing {
-    FILE *out;
-    struct gs_chunk_meta meta;
-    struct gs_record_writer w;
+/* ---- looking up: parts of the places side by side ---- */
+
+#define PART_PLACES 16384u
+
+struct block { /* a chunk that has no number yet */
+    uint8_t *chunk;
+    size_t len; /* of records */
     uint32_t n_records;
-    uint8_t chunk[GS_CHUNK_HDR_LEN + CHUNK_BYTES + GS_CHUNK_TAIL_LEN];
+};
+struct part {
+    struct block *blocks;
+    size_t n, cap;
+    uint64_t named;
+};
+struct work {
+    const struct image *image;
+    size_t n_places;
+    struct gs_symbols **symbols; /* of each worker: libdw's handles are one thread's */
+    struct part *parts;
 };
 
-static void begin_chunk(struct writing *w)
+static void begin_block(struct gs_record_writer *w, struct part *part)
 {
-    gs_record_writer_init(&w->w, w->chunk + GS_CHUNK_HDR_LEN, CHUNK_BYTES);
-    w->n_records = 0;
-}
-
-static void end_chunk(struct writing *w)
-{
-    size_t len;
-    if (w->n_records && gs_chunk_seal_records(&w->meta, w->n_records, w->chunk, sizeof(w->chunk),
-                                              w->w.len, &len) == GS_OK) {
-        fwrite(w->chunk, 1, len, w->out);
-        w->meta.chunk_no++;
-    }
-    begin_chunk(w);
+    struct block block = {.chunk =
+                              gs_xmalloc(GS_CHUNK_HDR_LEN + CHUNK_BYTES + GS_CHUNK_TAIL_LEN, 1)};
+    GS_PUSH(part->blocks, part->n, part->cap, block);
+    gs_record_writer_init(w, block.chunk + GS_CHUNK_HDR_LEN, CHUNK_BYTES);
 }
 
 /* A chain is in one chunk: read in part it would be another. */
-static void put_place(struct writing *w, const struct place *at, const struct gs_symbol *chain,
-                      size_t n)
+static void put_place(struct gs_record_writer *w, struct part *part, const struct place *at,
+                      const struct gs_symbol *chain, size_t n)
 {
-    if (CHUNK_BYTES - w->w.len < CHAIN_BYTES)
-        end_chunk(w);
+    if (!part->n || CHUNK_BYTES - w->len < CHAIN_BYTES)
+        begin_block(w, part);
+    struct block *block = &part->blocks[part->n - 1];
     for (size_t i = 0; i < n; i++) {
-        gs_record_begin(&w->w, GS_RECORD_SYMBOL);
-        gs_record_put_u(&w->w, at->module);
-        gs_record_put_u(&w->w, at->offset);
-        gs_record_put_u(&w->w, i);
-        gs_record_put_bytes(&w->w, chain[i].function, strlen(chain[i].function));
-        gs_record_put_bytes(&w->w, chain[i].file, strlen(chain[i].file));
-        gs_record_put_z(&w->w, chain[i].line);
-        w->n_records += gs_record_end(&w->w);
+        gs_record_begin(w, GS_RECORD_SYMBOL);
+        gs_record_put_u(w, at->module);
+        gs_record_put_u(w, at->offset);
+        gs_record_put_u(w, i);
+        gs_record_put_bytes(w, chain[i].function, strlen(chain[i].function));
+        gs_record_put_bytes(w, chain[i].file, strlen(chain[i].file));
+        gs_record_put_z(w, chain[i].line);
+        block->n_records += gs_record_end(w);
+    }
+    block->len = w->len;
+}
+
+static void look_up_part(void *ctx, unsigned worker, size_t i)
+{
+    struct work *work = ctx;
+    const struct image *m = work->image;
+    size_t end = (i + 1) * PART_PLACES, n;
+    struct gs_record_writer w;
+    if (!work->symbols[worker])
+        work->symbols[worker] = new_symbols(m);
+    for (size_t k = i * PART_PLACES; k < end && k < work->n_places; k++) {
+        const struct gs_symbol *chain =
+            gs_symbols_at(work->symbols[worker], m->places[k].module, m->places[k].offset, &n);
+        if (n)
+            put_place(&w, &work->parts[i], &m->places[k], chain, n);
+        work->parts[i].named += n > 0;
     }
 }
 
@@ -171,50 +193,73 @@ static size_t drop_recorded(struct image *m)
     return n;
 }
 
-static void write_image(struct image *m, struct writing *w, struct gs_symbol_tally *tally)
+/* ---- writing ---- */
+
+static void write_part(struct part *part, struct gs_chunk_meta *meta, FILE *out)
 {
-    size_t n = drop_recorded(m), n_chain;
-    begin_chunk(w);
+    size_t room = GS_CHUNK_HDR_LEN + CHUNK_BYTES + GS_CHUNK_TAIL_LEN, len;
+    for (size_t i = 0; i < part->n; i++) {
+        struct block *b = &part->blocks[i];
+        if (meta->chunk_no < UINT32_MAX &&
+            gs_chunk_seal_records(meta, b->n_records, b->chunk, room, b->len, &len) == GS_OK) {
+            fwrite(b->chunk, 1, len, out);
+            meta->chunk_no++;
+        }
+        free(b->chunk);
+    }
+    free(part->blocks);
+}
+
+static void write_image(struct image *m, struct gs_chunk_meta *meta, FILE *out,
+                        struct gs_symbol_tally *tally)
+{
+    size_t n = drop_recorded(m), n_parts = (n + PART_PLACES - 1) / PART_PLACES;
+    unsigned workers = gs_parallel_workers(0, n_parts);
+    struct work work = {.image = m, .n_places = n};
+    work.symbols = gs_xcalloc(workers, sizeof(struct gs_symbols *));
+    work.parts = gs_xcalloc(n_parts, sizeof(*work.parts));
+    if (n)
+        gs_parallel(workers, n_parts, look_up_part, &work);
     tally->places += m->n_places;
     tally->were_there += m->n_places - n;
-    for (size_t i = 0; i < n; i++) {
-        const struct gs_symbol *chain =
-            gs_symbols_at(m->symbols, m->places[i].module, m->places[i].offset, &n_chain);
-        put_place(w, &m->places[i], chain, n_chain);
-        tally->named += n_chain > 0;
+    for (size_t i = 0; i < n_parts; i++) {
+        tally->named += work.parts[i].named;
+        write_part(&work.parts[i], meta, out);
     }
-    end_chunk(w);
+    for (unsigned i = 0; i < workers; i++)
+        gs_symbols_free(work.symbols[i]);
+    free(work.symbols);
+    free(work.parts);
 }
 
 static void free_image(struct image *m)
 {
-    gs_symbols_free(m->symbols);
     gs_idmap_free(&m->offsets);
     gs_idmap_free(&m->place_map);
     gs_idmap_free(&m->recorded);
+    free(m->modules);
     free(m->places);
 }
 
 void gs_symbol_records_write(const struct gs_captures *captures, FILE *out,
                              struct gs_symbol_tally *tally)
 {
-    struct writing *w = gs_xcalloc(1, sizeof(*w));
     const struct gs_chunk_ref *c = captures->chunks;
     memset(tally, 0, sizeof(*tally));
-    w->out = out;
     for (size_t first = 0, end = 0; first < captures->n_chunks; first = end) {
         struct image m = {0};
         while (end < captures->n_chunks && c[end].hdr.process_key == c[first].hdr.process_key)
             end++;
         const struct gs_chunk_head *last = &c[end - 1].hdr;
-        w->meta = (struct gs_chunk_meta){.process_key = last->process_key,
-                                         .gil = GS_NO_GIL,
-                                         .chunk_no = last->chunk_no + 1,
-                                         .clock_epoch = last->clock_epoch};
-        read_image(&m, &c[first], end - first);
+        struct gs_chunk_meta meta = {.process_key = last->process_key,
+                                     .gil = GS_NO_GIL,
+                                     .chunk_no = last->chunk_no + 1,
+                                     .clock_epoch = last->clock_epoch};
+        for (size_t i = first; i < end; i++)
+            if (c[i].state == GS_CHUNK_SOUND && c[i].hdr.stream == GS_STREAM_RECORDS)
+                read_chunk(&m, &c[i]);
         if (last->chunk_no < UINT32_MAX)
-            write_image(&m, w, tally);
+            write_image(&m, &meta, out, tally);
         free_image(&m);
     }
-    free(w);
 }

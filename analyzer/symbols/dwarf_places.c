@@ -14,7 +14,7 @@
 
 #define N_UNITS   64u
 #define MAX_NAMES (1u << 24)
-#define MAX_LINES (8u << 20) /* libdw keeps all it has read until the file is closed */
+#define MAX_LINES (2u << 20) /* libdw keeps all it has read until the file is closed */
 
 struct gs_dwarf {
     char *path;
