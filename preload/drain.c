@@ -35,13 +35,11 @@
 #include "preload/trace_writer.h"
 #include "preload/writer_turn.h"
 
-#define TICK_NS         20000000u  /* while the GIL is in use */
-#define FLUSH_NS        100000000u /* the file is never further behind than this */
-#define SECOND_NS       1000000000u
-#define LEAVE_WAIT_NS   2000000u
-#define STARVED_WAIT_NS 50000000u
-#define STAND_IN_NS     20000000u /* for a core: then who asked does it */
-#define SETTLE_ROUNDS   4
+#define TICK_NS       20000000u  /* while the GIL is in use */
+#define FLUSH_NS      100000000u /* the file is never further behind than this */
+#define SECOND_NS     1000000000u
+#define STAND_IN_NS   20000000u /* for a core: then who asked does it */
+#define SETTLE_ROUNDS 4
 
 /* glibc only, hence weak: see hooks_real.c. */
 extern int pthread_tryjoin_np(pthread_t, void **) __attribute__((weak));
@@ -427,14 +425,10 @@ bool gs_drain_start(void)
     return rc == 0;
 }
 
-/* A thread that only lacks a core leaves with the next one it gets; one that sleeps may do so for
- * long (a disk, the loader's lock). Tid 0: it has not had its first core. */
 static bool may_leave_soon(uint64_t begin_ns)
 {
-    uint64_t waited_ns = gs_clock_ns(CLOCK_MONOTONIC) - begin_ns;
-    uint32_t tid = __atomic_load_n(&d.tid, __ATOMIC_RELAXED);
-    return waited_ns < LEAVE_WAIT_NS ||
-           (waited_ns < STARVED_WAIT_NS && (!tid || !gs_proc_task_sleeps(tid)));
+    return gs_proc_task_may_end_soon(__atomic_load_n(&d.tid, __ATOMIC_RELAXED),
+                                     gs_clock_ns(CLOCK_MONOTONIC) - begin_ns);
 }
 
 static bool await_last_action(uint64_t begin_ns)
@@ -445,7 +439,7 @@ static bool await_last_action(uint64_t begin_ns)
             return true;
         if (!may_leave_soon(begin_ns))
             return false;
-        gs_futex_wait(&d.done, done, LEAVE_WAIT_NS);
+        gs_futex_wait(&d.done, done, GS_TASK_END_NS);
     }
 }
 

@@ -9,6 +9,8 @@
 #include "preload/counts.h"
 #include "preload/raw_sys.h"
 
+#define STARVED_NS 50000000u
+
 static void task_path(char *out, uint32_t tid, const char *leaf)
 {
     char digits[12];
@@ -154,6 +156,12 @@ bool gs_proc_task_sleeps(uint32_t tid)
         return !gs_proc_task_has_ended(tid);
     const char *state = strrchr(text, ')'); /* follows its name */
     return !state || state[1] != ' ' || !strchr("RZX", state[2]);
+}
+
+bool gs_proc_task_may_end_soon(uint32_t tid, uint64_t waited_ns)
+{
+    return waited_ns < GS_TASK_END_NS ||
+           (waited_ns < STARVED_NS && (!tid || !gs_proc_task_sleeps(tid)));
 }
 
 /* The directory's link count is 2 + threads: one system call decides in the ordinary case. */

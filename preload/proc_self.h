@@ -21,6 +21,11 @@ bool gs_proc_accounts(uint32_t tid, struct gs_accounts *out);
 bool gs_proc_task_has_ended(uint32_t tid);
 /* False when it runs, would run had it a core, or has ended; true where nobody knows. */
 bool gs_proc_task_sleeps(uint32_t tid);
+#define GS_TASK_END_NS 2000000u
+/* Is a thread that is to end worth waiting for? GS_TASK_END_NS any is; then, up to 50 ms, one that
+ * only lacks a core: it ends with the next one it gets, who sleeps may do so for long (a disk, the
+ * loader's lock). Tid 0: it has not had its first core. */
+bool gs_proc_task_may_end_soon(uint32_t tid, uint64_t waited_ns);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */
 bool gs_proc_only_task(void);
 
