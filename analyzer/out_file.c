@@ -20,10 +20,21 @@ static void on_signal(int number)
     raise(number);
 }
 
+static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+
+/* A file that was just made is not known to on_signal() yet. */
+static void hold_signals(sigset_t *old)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaddset(&held, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &held, old);
+}
+
 /* A signal that the caller ignores (nohup) stays ignored. */
 static void remove_on_signal(const char *path)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     snprintf(unfinished, sizeof(unfinished), "%s", path);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         struct sigaction old;
@@ -71,6 +82,25 @@ static int open_temp(struct gs_out *out)
     return fd;
 }
 
+static int open_new(struct gs_out *out)
+{
+    int fd = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    out->created = fd >= 0;
+    return fd;
+}
+
+static int make_file(struct gs_out *out, int (*make)(struct gs_out *))
+{
+    sigset_t old;
+    hold_signals(&old);
+    int fd = make(out), error = errno;
+    if (fd >= 0)
+        remove_on_signal(out->created ? out->path : out->temp);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    errno = error;
+    return fd;
+}
+
 static int open_path(struct gs_out *out, bool force)
 {
     struct stat st;
@@ -84,11 +114,7 @@ static int open_path(struct gs_out *out, bool force)
         errno = ELOOP; /* it would be the link that is replaced */
         return -1;
     }
-    if (force)
-        return open_temp(out);
-    int fd = open(out->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    out->created = fd >= 0;
-    return fd;
+    return force ? make_file(out, open_temp) : make_file(out, open_new);
 }
 
 enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, struct gs_error *err)
@@ -110,8 +136,6 @@ enum gs_status gs_out_open(struct gs_out *out, const char *path, bool force, str
     if (fd < 0)
         return gs_error_set(err, GS_ERR_IO, "%s: %s; name another file with -o", path,
                             strerror(errno));
-    if (out->temp[0] || out->created)
-        remove_on_signal(out->temp[0] ? out->temp : path);
     out->file = fdopen(fd, "w");
     if (!out->file) {
         close(fd);
