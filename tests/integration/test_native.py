@@ -179,6 +179,36 @@ print(owner)
     assert Native(gilscope, capture.file).stacks
 
 
+CROOKED = """
+import ctypes, sys, threading, time
+lib = ctypes.PyDLL(sys.argv[1])
+end = time.monotonic() + 1
+def other():
+    while time.monotonic() < end:
+        sum(range(1000))
+def in_c():
+    while time.monotonic() < end:
+        for name in ("no_table", "lies_by_bp", "lies_far", "lies_near"):
+            for _ in range(10):
+                getattr(lib, name)()
+threads = [threading.Thread(target=f) for f in (other, in_c)]
+for t in threads: t.start()
+for t in threads: t.join()
+print("over")
+"""
+
+
+@pytest.mark.pythons(per_minor=True)
+def test_frames_that_are_not_what_they_should_be(python, gilscope, record, script, compile_c):
+    library = compile_c("crooked.c", "-shared", "-fPIC", "-nostartfiles")
+    capture = record(python, [script(CROOKED), library], options=["--native", "--budget", "100"])
+    assert capture.stdout == "over\n"
+    lines = gilscope("export", "collapsed", "--metric", "wait", "--stacks", "both", capture.file).stdout.splitlines()
+    for name in ("no_table", "lies_by_bp", "lies_far"):  # behind the fourth may seem to be nothing more
+        stacks = [line for line in lines if ";%s (" % name in line]
+        assert stacks and all(";in_c (" in line for line in stacks), (name, lines)
+
+
 PERF = """
 import threading, time
 end = time.monotonic() + 1
