@@ -4,6 +4,7 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <gnu/libc-version.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,6 +111,39 @@ static void check_private_fds(void)
                        WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "no child process");
 }
 
+static int open_perf_event(uint32_t type, uint64_t config)
+{
+    struct perf_event_attr attr = {.size = sizeof(attr),
+                                   .type = type,
+                                   .config = config,
+                                   .disabled = 1,
+                                   .exclude_kernel = 1,
+                                   .exclude_hv = 1};
+    int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+    if (fd >= 0)
+        close(fd);
+    return fd < 0 ? errno : 0;
+}
+
+static void check_perf_event(void)
+{
+    int software = open_perf_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK);
+    int hardware = open_perf_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES);
+    if (software)
+        gs_doctor_line(GS_MARK_NOTE, "perf_event",
+                       "refused (%s): --native sees nothing inside long holds, --counters only "
+                       "what the kernel counts anyway; perf_event_paranoid of 2 or less, and a "
+                       "seccomp profile that allows perf_event_open, would do",
+                       strerror(software));
+    else if (hardware)
+        gs_doctor_line(GS_MARK_NOTE, "perf_event",
+                       "allowed, without hardware counters (%s): a machine that has none, or does "
+                       "not lend them",
+                       strerror(hardware));
+    else
+        gs_doctor_line(GS_MARK_OK, "perf_event", "allowed, with hardware counters");
+}
+
 static bool check_output(const char *dir)
 {
     char name[PATH_MAX];
@@ -131,6 +165,7 @@ bool gs_doctor_machine(const char *output_dir)
     check_clock();
     check_safe_read();
     check_private_fds();
+    check_perf_event();
     ok &= check_output(output_dir);
     if (!gs_export_html_available())
         gs_doctor_line(GS_MARK_NOTE, "report", "this gilscope was built without the report page");
