@@ -36,6 +36,10 @@ static void report(const char *path, const struct gs_symbol_tally *t)
         gs_cmd_say("symbolize: wrote %s: named %" PRIu64 " places, %" PRIu64 " had names, %" PRIu64
                    " have none here",
                    path, t->named, t->were_there, unknown);
+    if (t->left_out)
+        gs_cmd_say("symbolize: %" PRIu64 " frames are beyond the 8 million places of a process "
+                   "that are looked up",
+                   t->left_out);
 }
 
 /* A capture in segments becomes one file. */

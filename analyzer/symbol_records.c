@@ -13,6 +13,7 @@
     (256u << 10) /* of records: a name is 1,000 bytes at most, a chain 32 of them                  \
                   */
 #define CHAIN_BYTES (80u << 10)
+#define MAX_PLACES  (8u << 20) /* of one process image; real programs have thousands */
 
 struct place {
     uint32_t module;
@@ -26,6 +27,7 @@ struct image { /* one process image */
     struct gs_idmap offsets, place_map, recorded; /* recorded: places[] that have SYMBOL records */
     struct place *places;
     size_t n_places, cap_places;
+    uint64_t left_out;
 };
 
 static uint32_t place_at(struct image *m, uint32_t module, uint64_t offset)
@@ -58,14 +60,19 @@ static void on_stack(struct image *m, struct gs_record *rec)
         gs_record_get_u(rec); /* runs */
     for (uint64_t n = gs_record_get_u(rec); n > 0 && rec->pos < rec->end; n--) {
         uint32_t module = gs__record_u32(rec);
-        place_at(m, module, gs_record_get_u(rec));
+        uint64_t offset = gs_record_get_u(rec);
+        if (m->n_places < MAX_PLACES)
+            place_at(m, module, offset);
+        else
+            m->left_out++;
     }
 }
 
 static void on_symbol(struct image *m, struct gs_record *rec)
 {
     uint32_t module = gs__record_u32(rec);
-    gs_idmap_add(&m->recorded, place_at(m, module, gs_record_get_u(rec)));
+    if (m->n_places < MAX_PLACES)
+        gs_idmap_add(&m->recorded, place_at(m, module, gs_record_get_u(rec)));
 }
 
 static void read_chunk(struct image *m, const struct gs_chunk_ref *c)
@@ -222,6 +229,7 @@ static void write_image(struct image *m, struct gs_chunk_meta *meta, FILE *out,
         gs_parallel(workers, n_parts, look_up_part, &work);
     tally->places += m->n_places;
     tally->were_there += m->n_places - n;
+    tally->left_out += m->left_out;
     for (size_t i = 0; i < n_parts; i++) {
         tally->named += work.parts[i].named;
         write_part(&work.parts[i], meta, out);

@@ -12,6 +12,7 @@
 
 struct gs_symbol_tally { /* places, each counted once a process image */
     uint64_t places, were_there, named;
+    uint64_t left_out; /* frames beyond what one image may have */
 };
 /* Writes the chunks to out; whether that failed is the caller's to ask (ferror). */
 void gs_symbol_records_write(const struct gs_captures *captures, FILE *out,
