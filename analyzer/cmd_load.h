@@ -9,9 +9,9 @@
 #include "analyzer/options.h"
 #include "analyzer/profile.h"
 
-/* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. verbose:
- * say what each device counted, and if engine auto took another one than it could have, why. */
-struct gs_cmd_load_args { /* as typed, NULL: not given */
+/* As typed, NULL: not given. verbose: say what each device counted, and if engine auto took another
+ * one than it could have, why. */
+struct gs_cmd_load_args {
     const char *engine, *verbose, *stacks;
 };
 #define GS_LOAD_ARGS(args, cmd)                                                                    \
@@ -19,6 +19,7 @@ struct gs_cmd_load_args { /* as typed, NULL: not given */
         (args)->value[GS_OPT_##cmd##_engine], (args)->value[GS_OPT_##cmd##_verbose],               \
             (args)->value[GS_OPT_##cmd##_stacks]                                                   \
     }
+/* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. */
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const struct gs_cmd_load_args *how,
                 struct gs_profile *out);
 /* Who asked for an engine is told that another one counted. */

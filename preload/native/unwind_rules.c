@@ -496,7 +496,7 @@ static bool run_to(struct run *r, struct cursor c)
 
 /* ---- what it comes to ---- */
 
-enum { OP_DEREF = 0x06, OP_BREG_RBP = 0x76, OP_BREG_RSP = 0x77 };
+enum { OP_DEREF = 0x06, OP_BREG_RBP = 0x76 };
 
 /* rbp + offset, and with `deref` what lies there. */
 static bool is_at_bp(struct expression e, bool deref, int64_t *offset)
