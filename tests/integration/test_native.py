@@ -182,7 +182,7 @@ print(owner)
 CROOKED = """
 import ctypes, sys, threading, time
 lib = ctypes.PyDLL(sys.argv[1])
-end = time.monotonic() + 1
+end = time.monotonic() + 3
 def other():
     while time.monotonic() < end:
         sum(range(1000))
