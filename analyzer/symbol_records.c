@@ -9,9 +9,8 @@
 #include "analyzer/symbols/symbols.h"
 #include "analyzer/xalloc.h"
 
-#define CHUNK_BYTES                                                                                \
-    (256u << 10) /* of records: a name is 1,000 bytes at most, a chain 32 of them                  \
-                  */
+/* Of records. A chain is 32 functions at most, and names and files are 1,000 bytes each. */
+#define CHUNK_BYTES (256u << 10)
 #define CHAIN_BYTES (80u << 10)
 #define MAX_PLACES  (8u << 20) /* of one process image; real programs have thousands */
 

@@ -11,10 +11,10 @@
 #include "preload/perf_events.h"
 #include "preload/raw_sys.h"
 
-#define MAX_EVENTS 8u       /* holders at a time: 132 KiB of locked memory each */
-#define PERIOD_NS  4000000u /* of the holder's CPU time */
-#define KEEP_ON_NS                                                                                 \
-    1000000000u /* who held for long will again: its next turn is then sampled from its begin */
+#define MAX_EVENTS   8u       /* holders at a time: 132 KiB of locked memory each */
+#define PERIOD_NS    4000000u /* of the holder's CPU time */
+/* Who held for long will again: its next turn is then sampled from its begin. */
+#define KEEP_ON_NS   1000000000u
 #define STACK_BYTES  (16u << 10)
 #define RING_BYTES   (128u << 10)
 #define MAP_BYTES    (GS_PAGE_BYTES + RING_BYTES)

@@ -8,21 +8,6 @@ import pytest
 
 from conftest import clean_env
 
-PROGRAM = """
-import ctypes, threading, time
-lib = ctypes.PyDLL(%r)
-end = time.monotonic() + 1
-def other():
-    while time.monotonic() < end:
-        sum(range(1000))
-def in_c():
-    while time.monotonic() < end:
-        lib.enters(8)
-threads = [threading.Thread(target=f) for f in (other, in_c)]
-for t in threads: t.start()
-for t in threads: t.join()
-"""
-
 pytestmark = pytest.mark.pythons(per_minor=True)
 
 
@@ -31,7 +16,7 @@ def tool(*argv, cwd):
 
 
 @pytest.fixture
-def stacks(python, gilscope, record, script, compile_c, tmp_path):
+def stacks(python, gilscope, record, targets, compile_c, tmp_path):
     """stacks(compiler, strip) -> the stacks in which the library waited for the GIL, outermost frame first"""
     def call(compiler="cc", strip=None):
         built = compile_c("chain.c", "-g", "-O2", "-shared", "-fPIC", "-DLETS_GO", compiler=compiler)
@@ -41,7 +26,7 @@ def stacks(python, gilscope, record, script, compile_c, tmp_path):
             tool("objcopy", "--strip-all", "--add-gnu-debuglink=libchain.so.debug", "libchain.so", cwd=tmp_path)
         elif strip:
             tool("strip", "--strip-all", "libchain.so", cwd=tmp_path)
-        capture = record(python, [script(PROGRAM % str(tmp_path / "libchain.so"))], options=["--native"])
+        capture = record(python, [targets / "waits_in_c.py", tmp_path / "libchain.so"], options=["--native"])
         argv = ["export", "collapsed", "--metric", "wait", "--stacks", "both", capture.file]
         lines = gilscope(*argv).stdout.splitlines()
         found = [line.rpartition(" ")[0].split(";") for line in lines if "enters" in line or "libchain" in line]

@@ -4,30 +4,15 @@ import shutil
 
 import pytest
 
-PROGRAM = """
-import ctypes, threading, time
-lib = ctypes.PyDLL(%r)
-end = time.monotonic() + 1
-def other():
-    while time.monotonic() < end:
-        sum(range(1000))
-def in_c():
-    while time.monotonic() < end:
-        lib.enters(8)
-threads = [threading.Thread(target=f) for f in (other, in_c)]
-for t in threads: t.start()
-for t in threads: t.join()
-"""
-
 pytestmark = pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 
 
 @pytest.fixture
-def recorded(python, record, script, compile_c, tmp_path):
+def recorded(python, record, targets, compile_c, tmp_path):
     """(the capture of a program that waits for the GIL in a library, the library's path)"""
     library = tmp_path / "libchain.so"
     shutil.copy(str(compile_c("chain.c", "-g", "-O2", "-shared", "-fPIC", "-DLETS_GO")), str(library))
-    return record(python, [script(PROGRAM % str(library))], options=["--native"]).file, library
+    return record(python, [targets / "waits_in_c.py", library], options=["--native"]).file, library
 
 
 def stacks(gilscope, capture, view="both"):
