@@ -10,22 +10,6 @@
 #include "analyzer/out_file.h"
 #include "analyzer/symbol_records.h"
 
-static enum gs_status check_writable(const struct gs_captures *c, struct gs_error *err)
-{
-    for (size_t i = 0; i < c->n_files; i++) {
-        struct gs_walk walk;
-        struct gs_walk_item item;
-        gs_walk_init(&walk, c->files[i].data, c->files[i].len);
-        while (gs_walk_next(&walk, &item))
-            if (item.kind == GS_WALK_FILE_HDR && item.file.feat_ro != 0)
-                return gs_error_set(err, GS_ERR_FEATURE,
-                                    "%s: uses a feature that forbids this version to rewrite it; "
-                                    "use a newer gilscope",
-                                    c->files[i].path);
-    }
-    return GS_OK;
-}
-
 static void report(const char *path, const struct gs_symbol_tally *t)
 {
     uint64_t unknown = t->places - t->were_there - t->named;
@@ -48,7 +32,12 @@ static int symbolize(const struct gs_captures *captures, const char *path, bool 
     struct gs_error err = {0};
     struct gs_out out;
     struct gs_symbol_tally tally;
-    if (check_writable(captures, &err) != GS_OK || gs_out_open(&out, path, force, &err) != GS_OK)
+    if (captures->feat_ro)
+        return gs_cmd_fail(GS_EXIT_FAILED,
+                           "%s: uses a feature that forbids this version to rewrite it; use a "
+                           "newer gilscope",
+                           captures->files[0].path);
+    if (gs_out_open(&out, path, force, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
     for (size_t i = 0; i < captures->n_files; i++)
         fwrite(captures->files[i].data, 1, captures->files[i].len, out.file);

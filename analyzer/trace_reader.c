@@ -100,6 +100,7 @@ static void add_item(struct gs_captures *c, const struct gs_walk_item *it,
     if (it->kind == GS_WALK_FILE_HDR) {
         if (it->file.minor > c->minor)
             c->minor = it->file.minor;
+        c->feat_ro |= it->file.feat_ro;
         return;
     }
     if (it->kind == GS_WALK_DAMAGED) {

@@ -93,6 +93,7 @@ struct gs_captures {
     uint64_t mapped_bytes;
     struct gs_page_book *book; /* NULL: small enough to stay in memory */
     uint16_t major, minor;
+    uint32_t feat_ro; /* of all file headers; not 0: not to be rewritten by this version */
 };
 enum gs_status gs_captures_open(struct gs_captures *out, const char *const *paths, size_t n,
                                 struct gs_error *err);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """gilscope symbolize: a capture that shows its native frames where the program's files are not."""
+import pathlib
 import shutil
 
 import pytest
@@ -62,3 +63,9 @@ def test_without_native_stacks_it_says_so(python, gilscope, record, script, tmp_
     said = gilscope("symbolize", capture, "-o", tmp_path / "x.gsc").stderr
     assert "--native" in said
     assert (tmp_path / "x.gsc").read_bytes() == capture.read_bytes()
+
+
+def test_one_that_is_not_to_be_rewritten_is_not(gilscope, tmp_path):
+    newer = pathlib.Path(__file__).parents[1] / "golden/v1/future_minor.gsc"
+    assert "forbids" in gilscope("symbolize", newer, "-o", tmp_path / "x.gsc", expect_rc=1).stderr
+    assert not (tmp_path / "x.gsc").exists()
