@@ -452,12 +452,8 @@ void gs_drain_join(void)
     uint64_t begin_ns = gs_clock_ns(CLOCK_MONOTONIC);
     if (!d.joinable || !await_last_action(begin_ns))
         return;
-    while (!gs_proc_task_has_ended(d.tid)) {
-        if (!may_leave_soon(begin_ns))
-            return;
-        gs_sys0(SYS_sched_yield);
-    }
-    previous_has_ended();
+    if (gs_proc_await_task_end(d.tid, begin_ns))
+        previous_has_ended();
 }
 
 /* The text is the program's own, as it handed it to exec: a pointer that cannot be read is the

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include "preload/agent.h"
+#include "preload/agent_clock.h"
 #include "preload/counts.h"
 #include "preload/raw_sys.h"
 
 #define STARVED_NS 50000000u
+#define LOOK_NS    100000u
 
 static void task_path(char *out, uint32_t tid, const char *leaf)
 {
@@ -162,6 +164,23 @@ bool gs_proc_task_may_end_soon(uint32_t tid, uint64_t waited_ns)
 {
     return waited_ns < GS_TASK_END_NS ||
            (waited_ns < STARVED_NS && (!tid || !gs_proc_task_sleeps(tid)));
+}
+
+/* An ordinary end takes the kernel some microseconds. Later each look opens a file of /proc in the
+ * program's table of descriptors: not more often than need be. */
+bool gs_proc_await_task_end(uint32_t tid, uint64_t begin_ns)
+{
+    while (!gs_proc_task_has_ended(tid)) {
+        uint64_t waited_ns = gs_clock_ns(CLOCK_MONOTONIC) - begin_ns;
+        uint32_t nobody = 0;
+        if (!gs_proc_task_may_end_soon(tid, waited_ns))
+            return false;
+        if (waited_ns < GS_TASK_END_NS)
+            gs_sys0(SYS_sched_yield);
+        else
+            gs_futex_wait(&nobody, 0, LOOK_NS);
+    }
+    return true;
 }
 
 /* The directory's link count is 2 + threads: one system call decides in the ordinary case. */

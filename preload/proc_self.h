@@ -26,6 +26,9 @@ bool gs_proc_task_sleeps(uint32_t tid);
  * only lacks a core: it ends with the next one it gets, who sleeps may do so for long (a disk, the
  * loader's lock). Tid 0: it has not had its first core. */
 bool gs_proc_task_may_end_soon(uint32_t tid, uint64_t waited_ns);
+/* Waits as long as that may be, since begin_ns (CLOCK_MONOTONIC); true when the thread has ended.
+ */
+bool gs_proc_await_task_end(uint32_t tid, uint64_t begin_ns);
 /* True when every other thread has ended: only the caller and a zombie leader are left. */
 bool gs_proc_only_task(void);
 
