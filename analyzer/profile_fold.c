@@ -1,51 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * Uncontended turns are folded into exact totals; their stacks come from Poisson samples. The total
- * is shared among the stacks by weight with the largest-remainder method, so that it stays exact.
+ * is shared among the stacks by weight.
  */
 #include <stdlib.h>
 
 #include "analyzer/profile_process.h"
+#include "analyzer/shares.h"
 #include "analyzer/xalloc.h"
-
-typedef unsigned __int128 u128;
-
-struct share {
-    uint32_t thread, node;
-    uint64_t weight;
-    uint64_t part, rest; /* of the value now being shared */
-};
 
 static int by_thread_and_node(const void *pa, const void *pb)
 {
-    const struct share *a = pa, *b = pb;
+    const struct gs_share *a = pa, *b = pb;
     if (a->thread != b->thread)
         return a->thread < b->thread ? -1 : 1;
     return a->node < b->node ? -1 : a->node > b->node;
-}
-
-static int by_rest(const void *pa, const void *pb)
-{
-    const struct share *a = pa, *b = pb;
-    if (a->rest != b->rest)
-        return a->rest > b->rest ? -1 : 1;
-    return a->node < b->node ? -1 : a->node > b->node;
-}
-
-/* Sets part in all n shares; the parts add up to total. Reorders them. */
-static void divide(struct share *s, size_t n, uint64_t total)
-{
-    uint64_t weights = 0, left = total;
-    for (size_t i = 0; i < n; i++)
-        weights += s[i].weight;
-    for (size_t i = 0; i < n; i++) {
-        u128 product = (u128)total * s[i].weight;
-        s[i].part = (uint64_t)(product / weights);
-        s[i].rest = (uint64_t)(product % weights);
-        left -= s[i].part;
-    }
-    qsort(s, n, sizeof(*s), by_rest);
-    for (size_t i = 0; i < left; i++) /* left < n */
-        s[i].part++;
 }
 
 static uint64_t at_most(uint64_t v, uint64_t max)
@@ -60,8 +28,8 @@ static void add_unsampled(struct gs_prof_row *row, uint64_t ns, uint64_t n)
 }
 
 /* The samples speak for their own time: what was folded before the detail has no stacks. */
-static void add_shares(struct gs_process_builder *b, const struct gs_rec_totals *t, struct share *s,
-                       size_t n)
+static void add_shares(struct gs_process_builder *b, const struct gs_rec_totals *t,
+                       struct gs_share *s, size_t n)
 {
     uint32_t at = gs_builder_thread(b, t->thread, t->gil);
     uint64_t gone_ns = at_most(t->gone_folded_ns, t->folded_ns);
@@ -73,18 +41,18 @@ static void add_shares(struct gs_process_builder *b, const struct gs_rec_totals 
                       t->folded_n - gone_n);
         return;
     }
-    divide(s, n, t->folded_ns - gone_ns);
+    gs_shares_divide(s, n, t->folded_ns - gone_ns);
     for (size_t i = 0; i < n; i++) {
         struct gs_prof_row *row = gs_row_at(&b->rows, at, s[i].node);
         row->hold_ns += s[i].part;
         row->hold_est_ns += s[i].part;
     }
-    divide(s, n, t->folded_n - gone_n);
+    gs_shares_divide(s, n, t->folded_n - gone_n);
     for (size_t i = 0; i < n; i++)
         gs_row_at(&b->rows, at, s[i].node)->hold_count += s[i].part;
 }
 
-static size_t lower_bound(const struct share *s, size_t n, uint32_t thread)
+static size_t lower_bound(const struct gs_share *s, size_t n, uint32_t thread)
 {
     size_t lo = 0, hi = n;
     while (lo < hi) {
@@ -102,7 +70,7 @@ void gs_builder_add_folded(struct gs_process_builder *b, uint32_t gil)
 {
     const struct gs_summap *w = &b->r->gils[gil].weights;
     size_t n = w->map.n;
-    struct share *all = gs_xcalloc(n, sizeof(*all));
+    struct gs_share *all = gs_xcalloc(n, sizeof(*all));
     for (size_t i = 0; i < n; i++) {
         all[i].thread = (uint32_t)(w->map.keys[i] >> 32);
         all[i].node = (uint32_t)w->map.keys[i];
