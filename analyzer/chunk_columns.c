@@ -186,6 +186,18 @@ static void on_cuda(struct decoder *d)
         gs_row_stream_add(&d->r->cuda.rows, d->c, first);
 }
 
+enum counted_col { N_T, N_THREAD, N_WHAT, N_COUNT, N_STACK };
+
+static void on_counted(struct decoder *d)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        uint32_t node = gs_definitions_node(&d->r->defs, d->stacks, col(d, N_STACK)[i]);
+        gs_counted_add(&d->r->counted, to_u32(col(d, N_WHAT)[i]), to_u32(col(d, N_THREAD)[i]), node,
+                       col(d, N_COUNT)[i]);
+        gs_recording_saw(d->r, to_ns(d, col(d, N_T)[i]));
+    }
+}
+
 static bool decode(struct decoder *d)
 {
     const struct gs_stream_desc *desc = gs_stream_desc(d->c->hdr.stream);
@@ -262,6 +274,7 @@ void gs__chunk_columns(struct gs_recording *r, const struct gs_stacks *s,
         [GS_STREAM_ALLOC] = on_allocs,
         [GS_STREAM_FREE] = on_frees,
         [GS_STREAM_CUDA] = on_cuda,
+        [GS_STREAM_COUNTED] = on_counted,
     };
     struct decoder d = {.r = r, .stacks = s, .c = c, .scratch = scratch};
     if (c->hdr.stream == GS_STREAM_SLICE)

@@ -105,13 +105,64 @@ static int check_cuda(const struct gs_profile *p)
         why ? why : "the program made none, or the capture was recorded without cuda in --what");
 }
 
-static int write_export(const struct gs_profile *p, const struct format *format,
+/* ---- one event of --counters ---- */
+
+static bool is_event(const struct gs_profile *p, const struct gs_prof_count_row *row,
+                     const char *name)
+{
+    return strcmp(p->processes[row->process].counters->counters[row->at].name, name) == 0;
+}
+
+static void keep_event(struct gs_profile *p, const char *name)
+{
+    size_t n = 0;
+    for (size_t i = 0; name && i < p->n_count_rows; i++)
+        if (is_event(p, &p->count_rows[i], name))
+            p->count_rows[n++] = p->count_rows[i];
+    p->n_count_rows = n;
+}
+
+static int no_event(const struct gs_profile *p, const char *name)
+{
+    struct gs_nearest near;
+    gs_nearest_start(&near, name);
+    for (size_t i = 0; i < p->n_count_rows; i++) {
+        const struct gs_prof_count_row *row = &p->count_rows[i];
+        gs_nearest_offer(&near, p->processes[row->process].counters->counters[row->at].name);
+    }
+    const char *best = gs_nearest_word(&near);
+    if (!p->n_count_rows)
+        return gs_cmd_fail(GS_EXIT_FAILED,
+                           "export: nothing was counted by stack: the capture was recorded without "
+                           "--counters, or no event could be counted; type gilscope stats CAPTURE "
+                           "to see which");
+    return gs_cmd_fail(GS_EXIT_FAILED,
+                       "export: '%s' was not counted by stack%s%s%s; type gilscope stats CAPTURE "
+                       "to see what was",
+                       name, best ? ", did you mean " : "", best ? best : "", best ? "?" : "");
+}
+
+static int check_event(struct gs_profile *p, const char *name)
+{
+    bool any = !name;
+    for (size_t i = 0; i < p->n_count_rows && !any; i++)
+        any = is_event(p, &p->count_rows[i], name);
+    if (!any)
+        return no_event(p, name);
+    keep_event(p, name);
+    return GS_EXIT_OK;
+}
+
+static int write_export(struct gs_profile *p, const struct format *format,
                         const struct gs_args *args)
 {
     struct gs_error err = {0};
     struct gs_out out;
     const char *given = args->value[GS_OPT_export_output];
-    int metric = metric_number(args->value[GS_OPT_export_metric]);
+    const char *event = args->value[GS_OPT_export_event];
+    int metric = event ? GS_METRIC_COUNTED : metric_number(args->value[GS_OPT_export_metric]);
+    if (check_event(p, event) != GS_EXIT_OK)
+        return GS_EXIT_FAILED;
     if (metric == GS_METRIC_ALLOC && check_allocs(p) != GS_EXIT_OK)
         return GS_EXIT_FAILED;
     if (metric == GS_METRIC_CUDA && check_cuda(p) != GS_EXIT_OK)

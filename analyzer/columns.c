@@ -259,6 +259,7 @@ void gs_recording_free(struct gs_recording *r)
     free(r->gcs);
     free(r->no_gc);
     gs_counters_free(r->counters);
+    gs_counted_free(&r->counted);
     gs_clock_free(&r->clock);
     gs_definitions_free(&r->defs);
     for (size_t i = 0; i < r->n_threads; i++) {

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "analyzer/clock.h"
+#include "analyzer/counted.h"
 #include "analyzer/cuda_rows.h"
 #include "analyzer/memory_rows.h"
 #include "analyzer/profile.h"
@@ -122,6 +123,7 @@ struct gs_recording {
     struct gs_memory_rows memory;
     struct gs_cuda_rows cuda;
     struct gs_prof_counters *counters; /* NULL: there are none */
+    struct gs_counted counted;
     struct gs_row_context row_context;
 };
 

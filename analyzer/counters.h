@@ -35,6 +35,18 @@ struct gs_prof_counts {
     uint64_t in[GS_N_COUNTS_STATES]; /* parts of count */
     uint64_t shared;                 /* of these, shared out by time */
 };
+/* What one counter counted under one stack, over all threads; scaled. All rows of a counter and
+ * state add up to gs_counters_in(), or more: rows can be newer than the last COUNTS. */
+struct gs_prof_count_row {
+    uint32_t process, node;
+    uint32_t at; /* of the counter in the process's counters[] */
+    uint64_t in[GS_N_COUNTS_STATES];
+    uint64_t estimated; /* of these, shared by samples */
+};
+static inline uint64_t gs_count_row_sum(const struct gs_prof_count_row *r)
+{
+    return r->in[GS_COUNTS_HOLDING] + r->in[GS_COUNTS_WAITING] + r->in[GS_COUNTS_OFF_GIL];
+}
 struct gs_prof_counters {
     struct gs_prof_counter *counters; /* by number */
     size_t n_counters, cap_counters;

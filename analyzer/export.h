@@ -18,7 +18,8 @@
     X(WAIT, "wait", "nanoseconds", "gil wait")                                                     \
     X(BLAME, "blame", "nanoseconds", "gil blame")                                                  \
     X(ALLOC, "alloc", "bytes", "live bytes")  /* of sampled allocations, at the end */             \
-    X(CUDA, "cuda", "bytes", "device memory") /* live at the end */
+    X(CUDA, "cuda", "bytes", "device memory") /* live at the end */                                \
+    X(COUNTED, "counted", "none", "counted")  /* by a counter, in all states */
 
 enum gs_metric {
 #define X(NAME, name, unit, title) GS_METRIC_##NAME,
@@ -33,7 +34,8 @@ struct gs_export_row {
     uint32_t process, thread, node;
     uint64_t weight; /* > 0 */
 };
-/* What has weight, by process, thread and node. The caller frees. */
+/* What has weight, by process, thread and node. The caller frees. COUNTED: of all count_rows, which
+ * should be those of one event. */
 struct gs_export_row *gs_export_rows(const struct gs_profile *p, enum gs_metric metric, size_t *n);
 
 /* "worker-3 (4243)", with the pid in front when the job has several processes; "pid 4242" without a

@@ -45,12 +45,28 @@ static struct gs_export_row *cuda_rows(const struct gs_profile *p, size_t *n)
     return out;
 }
 
+static struct gs_export_row *counted_rows(const struct gs_profile *p, size_t *n)
+{
+    struct gs_export_row *out = gs_xmalloc(p->n_count_rows, sizeof(*out));
+    *n = 0;
+    for (size_t i = 0; i < p->n_count_rows; i++) {
+        const struct gs_prof_count_row *row = &p->count_rows[i];
+        uint64_t count = gs_count_row_sum(row);
+        if (count)
+            out[(*n)++] =
+                (struct gs_export_row){row->process, GS_EXPORT_NO_THREAD, row->node, count};
+    }
+    return out;
+}
+
 struct gs_export_row *gs_export_rows(const struct gs_profile *p, enum gs_metric metric, size_t *n)
 {
     if (metric == GS_METRIC_ALLOC)
         return alloc_rows(p, n);
     if (metric == GS_METRIC_CUDA)
         return cuda_rows(p, n);
+    if (metric == GS_METRIC_COUNTED)
+        return counted_rows(p, n);
     struct gs_export_row *out = gs_xmalloc(p->n_rows, sizeof(*out));
     *n = 0;
     for (size_t i = 0; i < p->n_rows; i++) {

@@ -210,23 +210,24 @@ static size_t take_thread(struct metric_rows *r, const struct gs_export_row *thr
 }
 
 /* The worst thread: the one that lost most by waiting; where none waited, the one that held most.
- * Bytes compare only with bytes. */
+ * What processes have, bytes or counts, compares only with its like. */
 struct worst {
     size_t index;
-    uint64_t wait, other, bytes;
+    uint64_t wait, other, process;
 };
 
-static bool is_bytes(int metric)
+static bool is_of_process(int metric)
 {
-    return metric == GS_METRIC_ALLOC || metric == GS_METRIC_CUDA;
+    return metric >= GS_METRIC_ALLOC;
 }
 
 static void consider(struct worst *worst, size_t index, int metric, uint64_t weight)
 {
     uint64_t *most = metric == GS_METRIC_WAIT ? &worst->wait
-                     : is_bytes(metric)       ? &worst->bytes
+                     : is_of_process(metric)  ? &worst->process
                                               : &worst->other;
-    bool passed = (metric != GS_METRIC_WAIT && worst->wait) || (is_bytes(metric) && worst->other);
+    bool passed =
+        (metric != GS_METRIC_WAIT && worst->wait) || (is_of_process(metric) && worst->other);
     if (weight <= *most || passed)
         return;
     *most = weight;

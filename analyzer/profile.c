@@ -264,6 +264,7 @@ void gs_profile_free(struct gs_profile *p)
     free(p->arena_maps);
     free(p->cuda_rows);
     free(p->cuda_held_rows);
+    free(p->count_rows);
     free(p->holders);
     free(p->waiters);
     for (size_t i = 0; i < p->n_findings; i++) {

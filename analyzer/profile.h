@@ -275,6 +275,10 @@ struct gs_finding {
     uint64_t bytes, of_bytes;
 };
 
+/* Of one process and counter, most first; the caller frees. */
+struct gs_prof_count_row *gs_count_rows_of(const struct gs_profile *p, size_t process, size_t at,
+                                           size_t *n);
+
 struct gs_savings;
 struct gs_profile {
     const char *engine;   /* that counted */
@@ -303,6 +307,8 @@ struct gs_profile {
     size_t n_cuda_rows;
     struct gs_prof_cuda_held_row *cuda_held_rows; /* the same */
     size_t n_cuda_held_rows;
+    struct gs_prof_count_row *count_rows; /* sorted by process, counter, node */
+    size_t n_count_rows;
     struct gs_prof_stack_total *holders,
         *waiters; /* heaviest first: by blamed then hold; by wait */
     size_t n_holders, n_waiters;

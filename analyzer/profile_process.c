@@ -418,6 +418,7 @@ static void put_all(struct gs_process_builder *b, struct gs_profile *profile)
     gs_memory_build(b->r, b->stacks, profile, b->out);
     gs_cuda_build(b->r, b->stacks, profile, b->out);
     gs_counters_build(b->r, b->out);
+    gs_counted_build(b->r, b->stacks, profile, b->out);
 }
 
 void gs_process_close(struct gs_process_builder *b, struct gs_profile *profile, bool is_counted)

@@ -67,6 +67,9 @@ void gs_cuda_build(struct gs_recording *r, const struct gs_stacks *stacks,
 void gs_cuda_free(struct gs_prof_cuda *c);
 /* records_counters.c: out->counters. */
 void gs_counters_build(struct gs_recording *r, struct gs_prof_process *out);
+/* profile_counted.c: the process's rows of counters appended to the profile. After these. */
+void gs_counted_build(struct gs_recording *r, const struct gs_stacks *stacks,
+                      struct gs_profile *profile, struct gs_prof_process *out);
 /* profile_tops.c: holders, waiters and chains over the whole job. */
 void gs_profile_rank(struct gs_profile *p);
 void gs_chains_sort_and_cut(struct gs_profile *p);

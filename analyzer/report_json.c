@@ -104,6 +104,7 @@ bool gs_report_json(const struct gs_profile *p, FILE *out)
     put_chains(&j, p);
     gs_report_json_memory(&j, p);
     gs_report_json_cuda(&j, p);
+    gs_report_json_counters(&j, p);
     if (p->savings)
         gs_savings_json(&j, p->savings, p);
     gs_json_end_object(&j);

@@ -44,7 +44,10 @@ void gs_stats_json_cuda(struct gs_json *j, const struct gs_profile *p, size_t pr
                         bool with_report_parts);
 void gs_stats_json_job_cuda(struct gs_json *j, const struct gs_profile *p);
 /* stats_counters_json.c: "counters" of one process, where there are any. */
-void gs_stats_json_counters(struct gs_json *j, const struct gs_prof_process *p);
+void gs_stats_json_counters(struct gs_json *j, const struct gs_profile *p, size_t process,
+                            bool with_report_parts);
+/* "count_rows" of the report. */
+void gs_report_json_counters(struct gs_json *j, const struct gs_profile *p);
 /* report_memory_json.c: "alloc_rows" and "arena_maps". */
 void gs_report_json_memory(struct gs_json *j, const struct gs_profile *p);
 /* report_cuda_json.c: "cuda_rows", "cuda_held_rows" and "cuda_stack_curves". */

@@ -93,6 +93,29 @@ static void put_threads(const struct gs_text *t, const struct gs_prof_process *p
     free(rows);
 }
 
+static void put_stacks(const struct gs_text *t, const struct gs_profile *p, size_t process,
+                       size_t at)
+{
+    enum { NUMBERS = 4, BEFORE = 1 + 12 * NUMBERS + 1 };
+    const struct gs_prof_counter *c = &p->processes[process].counters->counters[at];
+    char buf[AMOUNT_BYTES], *safe = gs_fmt_safe(c->name, NAME_COLUMNS);
+    size_t n;
+    struct gs_prof_count_row *rows = gs_count_rows_of(p, process, at, &n);
+    if (n)
+        fprintf(t->out, " %s%s by stack%s\n", gs_text_style(t, DIM), safe, gs_text_style(t, RESET));
+    for (size_t i = 0; i < n && i < t->top; i++) {
+        const uint64_t *in = rows[i].in;
+        uint64_t values[NUMBERS] = {gs_count_row_sum(&rows[i]), in[0], in[1], in[2]};
+        fprintf(t->out, " ");
+        for (size_t k = 0; k < NUMBERS; k++)
+            fprintf(t->out, "%11s ", amount(buf, c, values[k]));
+        fprintf(t->out, " ");
+        gs_text_stack(t, p, rows[i].node, t->width > BEFORE + 20 ? t->width - BEFORE : 20);
+    }
+    free(rows);
+    free(safe);
+}
+
 static void put_ipc(const struct gs_text *t, const struct gs_prof_counters *c)
 {
     uint64_t held, off;
@@ -156,15 +179,18 @@ static void put_remarks(const struct gs_text *t, const struct gs_prof_counters *
     free(name);
 }
 
-static void put_process(const struct gs_text *t, const struct gs_prof_process *p)
+static void put_process(const struct gs_text *t, const struct gs_profile *profile, size_t process)
 {
+    const struct gs_prof_process *p = &profile->processes[process];
     char *heading = gs_xasprintf("Counters (pid %u)", p->pid);
     gs_text_heading(t, heading);
     free(heading);
     put_sums(t, p->counters);
     for (size_t i = 0; i < p->counters->n_counters; i++)
-        if (p->counters->counters[i].source != GS_COUNTER_NONE)
+        if (p->counters->counters[i].source != GS_COUNTER_NONE) {
             put_threads(t, p, i);
+            put_stacks(t, profile, process, i);
+        }
     put_ipc(t, p->counters);
     put_switches(t, p);
     for (size_t i = 0; i < p->counters->n_counters; i++)
@@ -178,7 +204,7 @@ void gs_text_counters(const struct gs_text *t, const struct gs_profile *p)
         if (!p->processes[i].counters)
             continue;
         if (shown++ < MAX_PROCESSES)
-            put_process(t, &p->processes[i]);
+            put_process(t, p, i);
     }
     if (shown > MAX_PROCESSES)
         fprintf(t->out, " … and %zu more processes: see stats --json\n", shown - MAX_PROCESSES);

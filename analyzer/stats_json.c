@@ -250,7 +250,7 @@ static void put_process(struct gs_json *j, const struct gs_profile *profile, siz
     gs_stats_json_gc(j, p);
     gs_stats_json_memory(j, profile, i, report);
     gs_stats_json_cuda(j, profile, i, report);
-    gs_stats_json_counters(j, p);
+    gs_stats_json_counters(j, profile, i, report);
     if (report)
         put_timeline_and_edges(j, p);
     gs_json_end_object(j);

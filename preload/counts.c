@@ -8,7 +8,10 @@
 #include "preload/agent_clock.h"
 #include "preload/perf_page.h"
 #include "preload/raw_sys.h"
+#include "preload/ring_spill.h"
+#include "preload/sampler.h"
 #include "preload/thread_state.h"
+#include "preload/trace/trace_format.h"
 
 #define READ_NS  50000u   /* between readings, on average: some 0.3 us each */
 #define BURST_NS 1000000u /* so many readings may follow at once as fit into this */
@@ -94,18 +97,20 @@ void gs_counts_add(struct gs_counts *c, uint32_t k, uint64_t value)
     uint64_t n = value > s->last ? value - s->last : 0, left = n;
     uint64_t all = c->in[0] + c->in[1] + c->in[2];
     uint32_t longest = 0;
+    memset(s->fresh, 0, sizeof(s->fresh));
     if (value > s->last)
         s->last = value;
     if (!n || !all)
         return;
     for (uint32_t i = 0; i < GS_N_COUNT_STATES; i++) {
-        uint64_t part = part_of(n, c->in[i], all);
-        s->of[i] += part;
-        left -= part;
+        s->fresh[i] = part_of(n, c->in[i], all);
+        left -= s->fresh[i];
         if (c->in[i] > c->in[longest])
             longest = i;
     }
-    s->of[longest] += left;
+    s->fresh[longest] += left;
+    for (uint32_t i = 0; i < GS_N_COUNT_STATES; i++)
+        s->of[i] += s->fresh[i];
     if (c->in[longest] != all)
         s->shared += n;
 }
@@ -114,6 +119,7 @@ void gs_counts_add(struct gs_counts *c, uint32_t k, uint64_t value)
 static void add_page(struct gs_counts *c, uint32_t k, const void *page)
 {
     uint64_t value;
+    memset(c->sums[k].fresh, 0, sizeof(c->sums[k].fresh));
     if (!page || !gs_perf_page_read(page, &value))
         return;
     if (c->pages_seen & 1u << k)
@@ -137,6 +143,7 @@ static void read_all(struct gs_thread *t)
         else
             add_page(c, k, __atomic_load_n(&t->counters->page[k], __ATOMIC_ACQUIRE));
     }
+    memcpy(c->fresh_in, c->in, sizeof(c->in));
     memset(c->in, 0, sizeof(c->in));
 }
 
@@ -159,14 +166,24 @@ void gs_counts_thread(struct gs_thread *t, uint32_t tid)
         c->since_t = gs_agent.t_start;
 }
 
+static void begin_change(struct gs_counts *c)
+{
+    __atomic_store_n(&c->version, c->version + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void end_change(struct gs_counts *c)
+{
+    __atomic_store_n(&c->version, c->version + 1, __ATOMIC_RELEASE);
+}
+
 void gs_counts_turn(struct gs_thread *t, enum gs_count_state ended, enum gs_count_state next,
                     uint64_t now, bool must)
 {
     if (!t->counters)
         return;
     struct gs_counts *c = &t->counters->counts;
-    __atomic_store_n(&c->version, c->version + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    begin_change(c);
     if (now > c->since_t)
         c->in[ended] += now - c->since_t;
     c->since_t = now;
@@ -175,5 +192,56 @@ void gs_counts_turn(struct gs_thread *t, enum gs_count_state ended, enum gs_coun
         read_all(t);
         t->stack_ticks += gs_now() - now;
     }
-    __atomic_store_n(&c->version, c->version + 1, __ATOMIC_RELEASE);
+    end_change(c);
+}
+
+/* ---- by stack ---- */
+
+/* A turn is hit by so many points on average: hold / mean. That often it stands for its like. */
+static uint64_t estimate(uint64_t n, uint64_t ticks, uint32_t points)
+{
+    unsigned __int128 all = (unsigned __int128)n * points * gs_sampler_mean_ticks / ticks;
+    return all < GS_COUNTED_MAX ? (uint64_t)all : GS_COUNTED_MAX;
+}
+
+static void put_row(struct gs_thread *t, uint64_t now, uint32_t stack, uint32_t what, uint64_t n)
+{
+    struct gs_slot slot = {.t = now, .dur = n, .stack = stack, .a = what, .kind = GS_SLOT_COUNTED};
+    if (n)
+        gs_row_put(t, &slot, 1);
+}
+
+/* To the nearest: what is counted once in many states would be lost otherwise. */
+static uint64_t share_of(uint64_t n, uint64_t ticks, uint64_t all)
+{
+    return (uint64_t)(((unsigned __int128)n * ticks + all / 2) / all);
+}
+
+static void put_rows(struct gs_thread *t, enum gs_count_state state, uint32_t stack, uint64_t ticks,
+                     uint32_t points)
+{
+    const struct gs_counts *c = &t->counters->counts;
+    uint64_t now = gs_now(), all = c->fresh_in[state];
+    ticks = ticks < all ? ticks : all;
+    for (uint32_t k = 0; ticks && k < gs_agent.config.counters.n; k++) {
+        uint64_t n = share_of(c->sums[k].fresh[state], ticks, all);
+        uint64_t told = points ? estimate(n, ticks, points) : n;
+        put_row(t, now, stack, GS_COUNTED_WHAT(k, state, points > 0), told);
+    }
+}
+
+void gs_counts_stack(struct gs_thread *t, enum gs_count_state state, uint32_t stack, uint64_t ticks,
+                     uint32_t points)
+{
+    if (!t->counters || stack == GS_STACK_NONE || !gs_ring_has_room(&t->ring, GS_RING_SLOTS / 2))
+        return;
+    uint64_t t0 = gs_now();
+    struct gs_counts *c = &t->counters->counts;
+    if (c->in[state]) { /* not read as it ended */
+        begin_change(c);
+        read_all(t);
+        end_change(c);
+    }
+    put_rows(t, state, stack, ticks, points);
+    t->stack_ticks += gs_now() - t0;
 }

@@ -18,9 +18,10 @@ struct gs_thread;
 enum gs_count_state { GS_COUNT_HOLDING, GS_COUNT_WAITING, GS_COUNT_OFF_GIL, GS_N_COUNT_STATES };
 
 struct gs_count_sums {
-    uint64_t last;                  /* the counter when it was read last */
-    uint64_t of[GS_N_COUNT_STATES]; /* counted in each state */
-    uint64_t shared;                /* of these, shared out by time */
+    uint64_t last;                     /* the counter when it was read last */
+    uint64_t of[GS_N_COUNT_STATES];    /* counted in each state */
+    uint64_t shared;                   /* of these, shared out by time */
+    uint64_t fresh[GS_N_COUNT_STATES]; /* of these, added by the last reading */
 };
 
 /* Of one thread, whichever GILs it uses. The thread writes, the drain thread reads. */
@@ -29,8 +30,9 @@ struct gs_counts {
     uint32_t state;   /* enum gs_count_state */
     uint64_t since_t; /* when the state began */
     uint64_t next_read_t;
-    uint64_t in[GS_N_COUNT_STATES]; /* ticks since the last reading */
-    uint32_t pages_seen;            /* bits: of which page `last` is a value */
+    uint64_t in[GS_N_COUNT_STATES];       /* ticks since the last reading */
+    uint64_t fresh_in[GS_N_COUNT_STATES]; /* ticks between the last two */
+    uint32_t pages_seen;                  /* bits: of which page `last` is a value */
     struct gs_count_sums sums[GS_MAX_COUNTERS];
 };
 
@@ -53,6 +55,12 @@ void gs_counts_thread(struct gs_thread *t, uint32_t tid);
 /* `ended` is over, `next` begins. must: read now, at contended points. CTX: hooks. */
 void gs_counts_turn(struct gs_thread *t, enum gs_count_state ended, enum gs_count_state next,
                     uint64_t now, bool must);
+/* The last `ticks` of `state`, which ended just now, were spent under `stack`: a COUNTED row for
+ * each counter that counted something in them, while the ring is half empty: turns go first.
+ * points: how many points of the sampler of holds fell into them, 0 where nothing was sampled. CTX:
+ * hooks. */
+void gs_counts_stack(struct gs_thread *t, enum gs_count_state state, uint32_t stack, uint64_t ticks,
+                     uint32_t points);
 
 /* The kernel's accounts of one thread or of the process, less what came before the recording. */
 struct gs_accounts {

@@ -90,6 +90,8 @@ static COLD void end_wait(struct gs_gil *g, struct gs_thread *t, uint64_t now)
         t->tot.lost_wait += wait;
         t->dropped += gs_agent.level != 0;
     }
+    if (gs_agent.counters && gs_agent.level)
+        gs_counts_stack(t, GS_COUNT_WAITING, t->wait_stack, wait, 0);
     t->tot.contended++; /* after the row: a reader can tell rows without a count, not the reverse */
 }
 
@@ -134,8 +136,11 @@ static COLD void record_turn(struct gs_gil *g, struct gs_thread *t, uint64_t hol
     if (gs_row_has_room(t)) {
         bool is_long = gs_agent.native && hold >= gs_ticks_of_ns(LONG_HOLD_NS);
         slot.stack = is_long ? gs_own_stack_native(t, t->tstate) : gs_own_stack(t, t->tstate);
-        if (gs_row_put(t, &slot, 1))
+        if (gs_row_put(t, &slot, 1)) {
+            if (gs_agent.counters)
+                gs_counts_stack(t, GS_COUNT_HOLDING, slot.stack, hold, 0);
             return;
+        }
     }
     t->tot.lost_n++;
     t->tot.lost_hold += hold;
@@ -157,6 +162,8 @@ static COLD void record_points(struct gs_thread *t, uint64_t hold)
                            .gil = (uint8_t)t->gil->idx,
                            .kind = GS_SLOT_HOLD_SAMPLE};
     t->dropped += !gs_row_put(t, &slot, 1);
+    if (gs_agent.counters)
+        gs_counts_stack(t, GS_COUNT_HOLDING, stack, hold, points);
 }
 
 /* Nobody waited: exact totals, and now and then a sample. */
@@ -342,10 +349,13 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     g->waiters++;
     t->wait_t = gs_now();
     __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
-    if (t->left_t)
+    uint64_t away = t->left_t ? t->wait_t - t->left_t : 0;
+    if (away)
         come_back(t, t->wait_t, true);
     if (gs_agent.level > 0) {
         t->wait_stack = stack_of_wait(g, t);
+        if (away && gs_agent.counters)
+            gs_counts_stack(t, GS_COUNT_OFF_GIL, t->wait_stack, away, 0);
         if (!woken_by_holder(g, t))
             sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
     }

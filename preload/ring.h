@@ -26,8 +26,9 @@ enum gs_slot_kind {
                               after it is GS_SLOT_CUDA_MORE */
     GS_SLOT_CUDA_MORE,     /* t = address, dur = bytes, seq and stack = the row's seq, a = op and
                               kind, flags = call */
-    GS_SLOT_SYNC, /* t, dur = value, stack, flags = op, a and seq = low and high half of the
-                     object's address */
+    GS_SLOT_SYNC,    /* t, dur = value, stack, flags = op, a and seq = low and high half of the
+                        object's address */
+    GS_SLOT_COUNTED, /* t, dur = count, stack, a = what */
 };
 
 struct gs_slot {

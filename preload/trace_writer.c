@@ -30,6 +30,7 @@ enum group {
     GROUP_FREE,
     GROUP_CUDA,
     GROUP_SYNC,
+    GROUP_COUNTED,
     N_GROUPS
 };
 
@@ -162,6 +163,8 @@ static enum group group_of(uint8_t kind)
         return GROUP_CUDA;
     case GS_SLOT_SYNC:
         return GROUP_SYNC;
+    case GS_SLOT_COUNTED:
+        return GROUP_COUNTED;
     default:
         return GROUP_SLICE;
     }
@@ -438,6 +441,19 @@ static size_t fill_sync(column *c, const struct row *rows, const struct sort_key
     return n;
 }
 
+static size_t fill_counted(column *c, const struct row *rows, const struct sort_key *k, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[k[i].row];
+        c[0][i] = r->slot.t;
+        c[1][i] = r->thread;
+        c[2][i] = r->slot.a;
+        c[3][i] = r->slot.dur;
+        c[4][i] = r->slot.stack;
+    }
+    return n;
+}
+
 static const struct {
     uint8_t stream;
     size_t (*fill)(column *, const struct row *, const struct sort_key *, size_t);
@@ -450,6 +466,7 @@ static const struct {
     [GROUP_FREE] = {GS_STREAM_FREE, fill_frees},
     [GROUP_CUDA] = {GS_STREAM_CUDA, fill_cuda},
     [GROUP_SYNC] = {GS_STREAM_SYNC, fill_sync},
+    [GROUP_COUNTED] = {GS_STREAM_COUNTED, fill_counted},
 };
 
 /* ---- columns -> chunk ---- */

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Counters of a process (run --counters): what is counted where, scaled, and what that says. Pure.
-import { size, objects } from './checks.js';
+import { size, objects, readStackRows } from './checks.js';
+import { fmtNs, fmtExactNs, fmtCount } from './format.js';
 
 export const STATES = ['holding', 'waiting', 'off_gil'];
+export const STATE_LABELS = { holding: 'Holding', waiting: 'Waiting', off_gil: 'Off the GIL' };
+export const metricOfEvent = (event) => 'count/' + event;
+const ROW = ['process', 'node', ...STATES, 'estimated'];
 const SOURCES = ['none', 'kernel', 'perf', 'perf_user'];
 
 function readEvent(e) {
@@ -50,6 +54,45 @@ export function ipcByThread(c) {
   for (const r of c.threads) threads.set(r.thread, [...(threads.get(r.thread) || []), r]);
   return [...threads].map(([thread, rows]) => ({ thread, tid: rows[0].tid, ipc: ipcOf(c, rows) }))
                      .filter((r) => STATES.some((k) => r.ipc[k] !== null));
+}
+
+// Rows by stack, a table for each event, by metricOfEvent(): `all` is what was counted in the three
+// states.
+export function readCountRows(src, processes, nNodes) {
+  const rows = readStackRows(src, ['event', ...STATES, 'estimated'], processes.length, nNodes, 'count_rows');
+  const tables = new Map();
+  for (let i = 0; rows && i < rows.n; i++) {
+    const { counters } = processes[rows.process[i]];
+    const known = counters && counters.events[rows.event[i]];
+    if (!known) continue;
+    const key = metricOfEvent(known.event);
+    if (!tables.has(key)) tables.set(key, { event: known.event, n: 0, all: [], ...Object.fromEntries(ROW.map((k) => [k, []])) });
+    const t = tables.get(key);
+    for (const k of ROW) t[k].push(rows[k][i]);
+    t.all.push(STATES.reduce((sum, k) => sum + rows[k][i], 0));
+    t.n++;
+  }
+  return tables;
+}
+
+// Of one process, most of each event first.
+export function stacksOf(tables, process) {
+  const out = [];
+  for (const [metric, t] of tables) {
+    const rows = t.node.map((node, i) => ({ metric, event: t.event, node, process: t.process[i], all: t.all[i],
+                                            ...Object.fromEntries(STATES.map((k) => [k, t[k][i]])) }));
+    out.push(...rows.filter((r) => r.process === process && r.all > 0).sort((a, b) => b.all - a.all));
+  }
+  return out;
+}
+
+// As METRICS of model.js.
+export function eventMetrics(tables) {
+  const metric = ({ event }) => ({ rows: metricOfEvent(event), label: event, noun: event, count: null, column: 'all', width: 'count', bar: 'hold',
+                               fmt: isTime(event) ? fmtNs : (n) => fmtCount(Math.round(n)),
+                               exact: isTime(event) ? fmtExactNs : (n) => fmtCount(Math.round(n)),
+                               what: (isTime(event) ? 'time' : 'number') + ' counted while this code held the GIL, waited for it, or came back to it' });
+  return Object.fromEntries([...tables].map(([key, table]) => [key, metric(table)]));
 }
 
 const ratio = (v) => v.toFixed(2);

@@ -2,7 +2,8 @@
 // What is known about the selected box, beside the picture: exact numbers and the way down.
 import { el, fillWith } from './dom.js';
 import { fmtPct, fmtCount } from './format.js';
-import { METRICS, FRAME_KINDS, frameName, framePath, isSynthetic } from './model.js';
+import { FRAME_KINDS, frameName, framePath, isSynthetic } from './model.js';
+import { STATES, STATE_LABELS } from './counters_model.js';
 import { sumBelow } from './tree.js';
 import { barCell } from './table.js';
 
@@ -19,11 +20,13 @@ const SYNTHETIC = {
   '(before the detail)': 'Older than the recording kept stacks for; only its sum is known.',
 };
 
+const isEvent = (page) => page.app.model.counted.has(page.metric.rows);
+
 function aboutOf(page, f) {
   const { frames } = page.app.model;
   if (!isSynthetic(frames, f)) return '';
-  const memory = METRICS[page.app.state.metric].rows === 'alloc';
-  if (METRICS[page.app.state.metric].rows === 'cudaHeld' && frames.func[f] === '(not sampled)') return 'Calls too short to have a row each.';
+  const memory = page.metric.rows === 'alloc';
+  if (page.metric.rows === 'cudaHeld' && frames.func[f] === '(not sampled)') return 'Calls too short to have a row each.';
   if (memory && frames.func[f] === '(not sampled)') return 'No allocation in these arenas was sampled.';
   return SYNTHETIC[frames.func[f]] || '';
 }
@@ -47,14 +50,14 @@ function pair(label, value, title) {
 function selfValue(page, n) {
   const self = page.tree.self[n];
   if (page.app.state.invert || (n === 0 && !self)) return null;
-  const m = METRICS[page.app.state.metric];
+  const m = page.metric;
   return pair(n ? 'Self' : 'In hidden frames', m.fmt(self), m.exact(self));
 }
 
 function extraValues(page, node) {
   const s = page.app.state;
   if (s.invert) return [];
-  const m = METRICS[s.metric];
+  const m = page.metric;
   const out = [];
   if (m.count) {
     const n = sumBelow(page.tree, page.source.column(s, m.count), node);
@@ -64,8 +67,11 @@ function extraValues(page, node) {
     const pinned = sumBelow(page.tree, page.source.column(s, 'pinned'), node);
     out.push(pair('Pins', m.fmt(pinned), 'Free memory that its blocks keep from the system'));
   }
-  if (s.metric === 'hold') {
-    const est = sumBelow(page.tree, page.source.column(s, 'hold_est'), node);
+  if (isEvent(page)) {
+    for (const k of STATES) out.push(pair(STATE_LABELS[k], m.fmt(sumBelow(page.tree, page.source.column(s, k), node))));
+  }
+  if (s.metric === 'hold' || isEvent(page)) {
+    const est = sumBelow(page.tree, page.source.column(s, isEvent(page) ? 'estimated' : 'hold_est'), node);
     if (est > 0) {
       out.push(pair('Estimated', m.fmt(est) + ' · ' + fmtPct(est, page.tree.total[node]),
                     'Exact in total per thread; spread over stacks by samples'));
@@ -86,7 +92,7 @@ function calleeList(page, node) {
     items.push(el('li', {}, el('button', { type: 'button', onclick: () => page.zoom(c) },
       barCell(el('span.callee', {}, el('span', {}, frameName(frames, tree.frame[c])),
                  el('span.num', {}, fmtPct(tree.total[c], tree.total[node]))),
-              tree.total[c] / tree.total[node], page.app.state.metric))));
+              tree.total[c] / tree.total[node], page.bar))));
   }
   const more = to - from - items.length;
   return [el('h3', {}, page.app.state.invert ? 'Called by' : 'Calls'), el('ul.callees', {}, items),
@@ -98,7 +104,7 @@ export function makeDetail(page) {
   const { frames } = page.app.model;
   function show(n) {
     const { tree } = page;
-    const m = METRICS[page.app.state.metric];
+    const m = page.metric;
     if (!(tree.total[0] > 0)) return fillWith(node);
     const f = tree.frame[n];
     const path = framePath(frames, f);

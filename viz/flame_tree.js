@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which tree the flame page shows for a state, with the last ones kept: switching a metric back
 // must not cost a second. Pure.
-import { METRICS, selfWeights } from './model.js';
+import { selfWeights } from './model.js';
 import { startupFrames, wholeStructure, contract, project, invert, finishTree } from './tree.js';
 
 const KEEP = 4;
@@ -20,7 +20,7 @@ export function makeTreeSource(model) {
 
   function build(s) {
     const shape = structure(s.startup);
-    const m = METRICS[s.metric];
+    const m = model.metrics[s.metric];
     const self = project(shape, selfWeights(model, m.rows, m.column, s.process, s.thread));
     if (!s.invert) return finishTree(shape, self);
     const turned = invert(shape, self);
@@ -29,7 +29,7 @@ export function makeTreeSource(model) {
 
   // Self values of another column of its table (turn counts, the estimated part) on an upright tree.
   function column(s, name) {
-    return project(structure(s.startup), selfWeights(model, METRICS[s.metric].rows, name, s.process, s.thread));
+    return project(structure(s.startup), selfWeights(model, model.metrics[s.metric].rows, name, s.process, s.thread));
   }
 
   function tree(s) {

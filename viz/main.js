@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Start: read the data, draw the frame, show the page the address names.
 import { loadReport } from './load.js';
-import { METRICS, makeModel } from './model.js';
+import { tableOf, makeModel } from './model.js';
 import { parseHash, formatHash, DEFAULTS } from './state.js';
 import { ORDERS } from './layout_arena_map.js';
 import { el, fillWith, icon, announce, makeTooltip } from './dom.js';
@@ -89,9 +89,10 @@ class App {
   // An address may be hand-made, or come from another report.
   sane(s) {
     const p = this.model.processes[s.process];
-    const known = Object.prototype.hasOwnProperty.call(METRICS, s.metric) && this.model[METRICS[s.metric].rows];
+    const { metrics } = this.model;
+    const known = Object.prototype.hasOwnProperty.call(metrics, s.metric) && tableOf(this.model, metrics[s.metric].rows);
     const metric = known ? s.metric : DEFAULTS.metric;
-    const threads = p && METRICS[metric].rows === 'rows' ? p.threads.length : 0;
+    const threads = p && metrics[metric].rows === 'rows' ? p.threads.length : 0;
     const thread = s.thread >= 0 && s.thread < threads ? s.thread : -1;
     const node = s.node < this.model.nodes.n ? s.node : -1;
     const order = Object.prototype.hasOwnProperty.call(ORDERS, s.order) ? s.order : DEFAULTS.order;

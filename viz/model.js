@@ -5,11 +5,11 @@ import { cleanStrings, visibleText, fmtNs, fmtExactNs, fmtBytes, fmtExactBytes }
 import { fail, column, inRange, readStackRows } from './checks.js';
 import { readMemory, readJobMemory, readArenaMaps } from './memory_model.js';
 import { readSavings } from './savings_model.js';
-import { readCounters } from './counters_model.js';
+import { readCounters, readCountRows, eventMetrics } from './counters_model.js';
 import { readCuda, readJobCuda, readCudaCurves } from './cuda_model.js';
 
 // `rows` is the table that has the column, `count` a column of how often; a metric of bytes belongs
-// to no thread.
+// to no thread. A model has these and one for each event that was counted by stack: model.metrics.
 const NS = { rows: 'rows', fmt: fmtNs, exact: fmtExactNs, width: 'time' };
 const BYTES = { rows: 'alloc', fmt: fmtBytes, exact: fmtExactBytes, width: 'memory' };
 
@@ -174,6 +174,8 @@ export function makeModel(raw) {
     cudaCurves: readCudaCurves(raw.cuda_stack_curves, processes, nodes.n),
     savings: readSavings(raw.savings, processes, nodes.n),
   };
+  model.counted = readCountRows(raw.count_rows, processes, nodes.n);
+  model.metrics = { ...METRICS, ...eventMetrics(model.counted) };
   model.total = totals(model);
   return model;
 }
@@ -192,10 +194,13 @@ function totals(model) {
   return t;
 }
 
+// The rows of a metric; undefined or null where there are none.
+export const tableOf = (model, table) => model[table] || model.counted.get(table);
+
 // Self value of each node for one column of a table and a scope; process or thread -1 means all.
 export function selfWeights(model, table, columnName, process, thread) {
   const out = new Float64Array(model.nodes.n);
-  const rows = model[table];
+  const rows = tableOf(model, table);
   const values = rows[columnName];
   for (let i = 0; i < rows.n; i++) {
     if (process >= 0 && rows.process[i] !== process) continue;

@@ -2,12 +2,11 @@
 // Counters of threads by state of the GIL: what was counted while it was held, waited for, or away.
 import { el, fillWith } from './dom.js';
 import { fmtNs, fmtCount, fmtPct, fmtTimes } from './format.js';
-import { STATES, isTime, ipcOf, ipcByThread, countersText } from './counters_model.js';
-import { threadLabel } from './model.js';
-import { card, processField } from './parts.js';
+import { STATES, STATE_LABELS, isTime, ipcOf, ipcByThread, countersText, stacksOf } from './counters_model.js';
+import { threadLabel, stackOf, frameName } from './model.js';
+import { card, processField, stackName, stackCell, placeColumn } from './parts.js';
 import { makeTable } from './table.js';
 
-const STATE_LABELS = { holding: 'Holding', waiting: 'Waiting', off_gil: 'Off the GIL' };
 const WHY_SCALED = 'The event shared the hardware with others: it was counted for this part of the time, and scaled to all of it';
 const USER_ONLY = 'user mode only: kernel.perf_event_paranoid=1, or the capability CAP_PERFMON, would allow the kernel’s too';
 
@@ -59,6 +58,18 @@ function threadsCard(process, c) {
     caption: 'Events by thread and state of the GIL', rows: c.threads, columns, page: 50, empty: 'No thread was counted.' }));
 }
 
+function stacksCard(app, at) {
+  const { counted, nodes, frames } = app.model;
+  const texts = (node) => stackOf(nodes, node).map((f) => frameName(frames, f)).reverse();
+  const rows = stacksOf(counted, at).map((r) => ({ ...r, stack: texts(r.node) }));
+  if (!rows.length) return null;
+  const head = el('span.muted', {}, 'Where a turn or a wait ended; what short turns counted is shared out by samples');
+  return card('h-counters-stacks', 'By stack', head, makeTable({
+    caption: 'Events by stack and state of the GIL', rows, page: 25, sort: { column: 2, descending: false },
+    columns: [{ label: 'Ended in', value: (r) => stackName(app.model, r), cell: (r) => stackCell(app, r, { metric: r.metric, process: at }) }, placeColumn(app),
+              { label: 'Event', value: (r) => r.event }, column('All', 'all'), ...states()] }));
+}
+
 function ipcCard(process, c) {
   const rows = ipcByThread(c);
   if (!rows.length) return null;
@@ -86,7 +97,7 @@ class CountersPage {
     fillWith(this.node,
       el('section.verdict', { 'aria-label': 'Verdict' }, el('h1', {}, first || 'What was counted, by state of the GIL'),
          rest.length ? el('p.note', {}, rest.join(' ')) : null, processField(app, 'counters', at, {})),
-      eventsCard(c), ipcCard(process, c), threadsCard(process, c));
+      eventsCard(c), ipcCard(process, c), stacksCard(app, at), threadsCard(process, c));
   }
 }
 

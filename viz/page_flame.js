@@ -2,7 +2,7 @@
 // Icicles of hold, wait and blame: the controls around the picture, and its table.
 import { el, fillWith, cssVar, isDark } from './dom.js';
 import { fmtPct, plural } from './format.js';
-import { METRICS, frameName, framePlace, framePath, threadLabel, processLabel } from './model.js';
+import { tableOf, frameName, framePlace, framePath, threadLabel, processLabel } from './model.js';
 import { frameColour, kindColour, kindKey, makePalette } from './colour.js';
 import { pathTo, frameTable } from './tree.js';
 import { makeTreeSource, shownNode } from './flame_tree.js';
@@ -25,7 +25,7 @@ const EMPTY = {
 };
 
 function metricButtons(app) {
-  const known = Object.entries(METRICS).filter(([, m]) => app.model[m.rows]);
+  const known = Object.entries(app.model.metrics).filter(([, m]) => tableOf(app.model, m.rows));
   return el('div.segmented', { role: 'group', 'aria-label': 'Metric' }, known.map(([value, m]) =>
     el('button', { type: 'button', title: m.what, 'aria-pressed': String(value === app.state.metric),
                    onclick: () => app.go({ metric: value }) }, m.label)));
@@ -44,7 +44,7 @@ function processScope(app) {
 
 function scopeMenu(app) {
   const { processes } = app.model;
-  if (METRICS[app.state.metric].rows !== 'rows') return processScope(app);
+  if (app.model.metrics[app.state.metric].rows !== 'rows') return processScope(app);
   const value = app.state.process + '/' + app.state.thread;
   const option = (v, text) => el('option', { value: v, selected: v === value }, text);
   const groups = processes.map((p, i) => {
@@ -110,7 +110,12 @@ class FlamePage {
   }
 
   get metric() {
-    return METRICS[this.app.state.metric];
+    return this.app.model.metrics[this.app.state.metric];
+  }
+
+  // The colour of bars.
+  get bar() {
+    return this.metric.bar || this.app.state.metric;
   }
 
   rootName() {
@@ -212,7 +217,7 @@ class FlamePage {
   drawStage() {
     const s = this.app.state;
     if (!(this.tree.total[0] > 0)) {
-      fillWith(this.stage, el('p.empty.big', {}, EMPTY[s.metric]));
+      fillWith(this.stage, el('p.empty.big', {}, EMPTY[s.metric] || 'Nothing was counted here.'));
     } else if (s.table) {
       fillWith(this.stage, this.makeFunctionTable());
     } else if (this.panel.node.parentElement !== this.stage) {
@@ -231,7 +236,7 @@ class FlamePage {
     const from = this.app.state.invert ? 0 : this.zoomed;
     const rows = frameTable(base, from).filter((r) => !mask || mask[r.frame]);
     const whole = base.total[from];
-    const bar = (key) => (r) => barCell(this.metric.fmt(r[key]), r[key] / whole, this.app.state.metric);
+    const bar = (key) => (r) => barCell(this.metric.fmt(r[key]), r[key] / whole, this.bar);
     const show = (r) => this.app.link({ ...this.app.state, table: false, invert: false, node: -1, zoom: r.node });
     return makeTable({
       caption: 'Functions by ' + this.metric.noun, rows,

@@ -18,6 +18,7 @@ static const struct gs_column_desc alloc_cols[] = {GS_ALLOC_COLUMNS(X)};
 static const struct gs_column_desc free_cols[] = {GS_FREE_COLUMNS(X)};
 static const struct gs_column_desc cuda_cols[] = {GS_CUDA_COLUMNS(X)};
 static const struct gs_column_desc sync_cols[] = {GS_SYNC_COLUMNS(X)};
+static const struct gs_column_desc counted_cols[] = {GS_COUNTED_COLUMNS(X)};
 #undef X
 
 /* The positions of the columns, to name time_col and seq_col without counting by hand. */
@@ -51,6 +52,9 @@ enum { GS_CUDA_COLUMNS(X) };
 #define X(column, kind) SYNC_##column,
 enum { GS_SYNC_COLUMNS(X) };
 #undef X
+#define X(column, kind) COUNTED_##column,
+enum { GS_COUNTED_COLUMNS(X) };
+#undef X
 
 _Static_assert(N_OF(slice_cols) <= GS_CHUNK_MAX_COLS && N_OF(cuda_cols) <= GS_CHUNK_MAX_COLS,
                "col_off has room for every column");
@@ -69,6 +73,7 @@ static const struct gs_stream_desc streams[] = {
     {"free", GS_STREAM_FREE, N_OF(free_cols), FREE_t, -1, free_cols},
     {"cuda", GS_STREAM_CUDA, N_OF(cuda_cols), CUDA_t, CUDA_seq, cuda_cols},
     {"sync", GS_STREAM_SYNC, N_OF(sync_cols), SYNC_t, -1, sync_cols},
+    {"counted", GS_STREAM_COUNTED, N_OF(counted_cols), COUNTED_t, -1, counted_cols},
 };
 
 const struct gs_stream_desc *gs_stream_desc(uint8_t stream)

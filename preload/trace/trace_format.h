@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define GS_FORMAT_MAJOR   1 /* a reader refuses another major */
-#define GS_FORMAT_MINOR   6 /* additions a reader may ignore */
+#define GS_FORMAT_MINOR   7 /* additions a reader may ignore */
 
 #define GS_FILE_MAGIC     "GILSCOPE"  /* 8 bytes, no terminator */
 #define GS_CHUNK_MAGIC    0x4b435347u /* "GSCK" */
@@ -102,7 +102,8 @@ enum gs_codec {
     X(ALLOC, 8, "alloc", "Poisson samples of allocations, over bytes")                             \
     X(FREE, 9, "free", "sampled allocations that were freed")                                      \
     X(CUDA, 10, "cuda", "calls of the CUDA driver, in order of seq")                               \
-    X(SYNC, 11, "sync", "what Python code does with locks and queues, and CPU clocks of threads")
+    X(SYNC, 11, "sync", "what Python code does with locks and queues, and CPU clocks of threads")  \
+    X(COUNTED, 12, "counted", "what counters counted under a stack")
 
 enum gs_stream {
 #define X(NAME, number, name, doc) GS_STREAM_##NAME = number,
@@ -276,6 +277,22 @@ enum gs_sync_type { GS_SYNC_LOCK = 1, GS_SYNC_RLOCK = 2, GS_SYNC_SIMPLE_QUEUE = 
 /* Of an object, whose address is even: it is an RLock. */
 #define GS_SYNC_REENTRANT  1u
 #define GS_SYNC_MARK(type) ((type) == GS_SYNC_RLOCK ? GS_SYNC_REENTRANT : 0)
+
+/* COUNTED: what one counter counted in a turn, a wait, or the time away before one. */
+#define GS_COUNTED_COLUMNS(X)                                                                      \
+    X(t, D) /* it ended */                                                                         \
+    X(thread, F)                                                                                   \
+    X(what, F)  /* GS_COUNTED_WHAT() */                                                            \
+    X(count, F) /* as COUNTS have it */                                                            \
+    X(stack, S)
+/* The counter's number, 0 holding 1 waiting 2 away, and whether the count is an estimate of what
+ * the thread counted in all turns like this one, which a point of the sampler hit. */
+#define GS_COUNTED_WHAT(counter, state, is_estimate)                                               \
+    ((uint32_t)(counter) | (uint32_t)(state) << 8 | (uint32_t)(is_estimate) << 16)
+#define GS_COUNTED_COUNTER(what)     ((uint32_t)(what)&0xff)
+#define GS_COUNTED_STATE(what)       ((uint32_t)(what) >> 8 & 0xff)
+#define GS_COUNTED_IS_ESTIMATE(what) ((uint32_t)(what) >> 16 & 1)
+#define GS_COUNTED_MAX               (UINT64_MAX >> 16) /* no count is greater */
 
 /* CUDA_CONTEXT flags */
 enum gs_cuda_context_flag { GS_CUDA_PRIMARY = 1 };

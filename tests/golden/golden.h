@@ -32,6 +32,7 @@ void make_cuda(struct capture *c);
 void make_sync(struct capture *c);
 void make_gc(struct capture *c);
 void make_counters(struct capture *c);
+void make_counted(struct capture *c);
 
 /* golden_native.c */
 void make_native(struct capture *c);

@@ -492,6 +492,8 @@ void make_gc(struct capture *c)
     put_end(c);
 }
 
+/* ---- counters ---- */
+
 #define COUNTS(w, t, thread, counter, count, enabled, running, hold, wait, off, shared)            \
     RECORD(w, GS_RECORD_COUNTS, U(t), U(thread), U(counter), U(count), U(enabled), U(running),     \
            U(hold), U(wait), U(off), U(shared))
@@ -520,5 +522,41 @@ void make_counters(struct capture *c)
     COUNTS(&w, 5000000, 1, 64, 1, 0, 0, 1, 0, 0, 0);
     end_chunk(c, &w);
     put_rows(c, GS_STREAM_SLICE, 3);
+    put_end(c);
+}
+
+/* What version 1.7 added: counts of turns, waits and the time away by stack, estimates among them;
+ * a counter, a state and a thread that nobody heard of, and numbers as great as can be. */
+void make_counted(struct capture *c)
+{
+    static const uint64_t rows[][5] = {
+        {4000100, 0, GS_COUNTED_WHAT(0, 0, 0), 30, 1},
+        {4000200, 0, GS_COUNTED_WHAT(0, 0, 1), 8, 1},
+        {4000200, 0, GS_COUNTED_WHAT(0, 0, 1), 2, 2},
+        {4000300, 0, GS_COUNTED_WHAT(0, 1, 0), 9, 2},
+        {4000400, 0, GS_COUNTED_WHAT(0, 2, 0), 20, 2},
+        {4000500, 0, GS_COUNTED_WHAT(1, 0, 0), 600, 1},
+        {4000600, 1, GS_COUNTED_WHAT(0, 0, 0), 7, 77},
+        {4000700, 9, GS_COUNTED_WHAT(0, 0, 0), 7, 1},
+        {4000800, 0, GS_COUNTED_WHAT(0, 7, 0), 7, 1},
+        {4000900, 0, GS_COUNTED_WHAT(77, 0, 1), 7, 1},
+        {4001000, UINT64_MAX, UINT64_MAX, UINT64_MAX, 0},
+    };
+    size_t n = sizeof(rows) / sizeof(rows[0]);
+    struct gs_record_writer w;
+
+    begin_version(c, 7);
+    begin_chunk(c, &w);
+    RECORD(&w, GS_RECORD_COUNTER, U(0), S("page-faults"), U(GS_COUNTER_KERNEL), U(1), U(2), S(""));
+    RECORD(&w, GS_RECORD_COUNTER, U(1), S("cycles"), U(GS_COUNTER_PERF), U(0), U(0), S(""));
+    COUNTS(&w, 5000000, 0, 0, 100, 0, 0, 60, 10, 20, 5);
+    COUNTS(&w, 5000000, 0, 1, 1000, 4000, 1000, 600, 0, 400, 0);
+    COUNTS(&w, 5000000, 1, 0, 3, 0, 0, 3, 0, 0, 0);
+    end_chunk(c, &w);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < 5; k++)
+            cols[k][i] = rows[i][k];
+    put_cols(c, GS_STREAM_COUNTED, n);
+    put_adversarial_rows(c, GS_STREAM_COUNTED, 33);
     put_end(c);
 }

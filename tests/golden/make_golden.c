@@ -83,6 +83,7 @@ static const struct {
     {"sync", make_sync},
     {"gc", make_gc},
     {"counters", make_counters},
+    {"counted", make_counted},
     {"native", make_native},
     {"header_only", make_header_only},
     {"all_records", make_all_records},

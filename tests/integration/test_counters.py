@@ -167,3 +167,56 @@ def test_the_summary_has_a_table(python, gilscope, record, targets):
     capture, _ = story_of(record, python, targets / "counted.py", 500, 20)
     text = gilscope("stats", capture).stdout
     assert "off the GIL" in text and "page-faults by thread" in text
+
+
+def by_stack(process, name):
+    """function that a turn or wait ended in -> states"""
+    out = {}
+    for s in process["counters"]["stacks"]:
+        if s["event"] == name:
+            # file.py:func:line; "(not sampled)" is no code
+            func = s["stack"][-1].rsplit(":", 2)[-2] if s["stack"][-1].count(":") > 1 else s["stack"][-1]
+            sums = out.setdefault(func.rsplit(".", 1)[-1], {"holding": 0, "waiting": 0, "off_gil": 0, "estimated": 0})
+            for key in sums:
+                sums[key] += s[key]
+    return out
+
+
+TURNS, FEW, MANY = 200, 5, 50
+
+
+def check_stacks(process, threads):
+    """Few turns of other code share what is left to estimate: to a tenth."""
+    faults = by_stack(process, "page-faults")
+    for state in ("holding", "waiting", "off_gil"):
+        assert sum(s[state] for s in faults.values()) <= event(process, "page-faults")[state]
+    assert faults["touch_many"]["holding"] == pytest.approx(threads * TURNS * MANY, rel=0.1)
+    assert 0.5 * threads * TURNS * FEW <= faults["touch_few"]["holding"] <= 1.5 * threads * TURNS * FEW + 300
+    return faults
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_by_stack(python, gilscope, record, stats, targets, threads):
+    """Turns that nobody waited for are sampled, the others counted one by one: the faults are where
+    they were made."""
+    argv = map(str, (TURNS, FEW, MANY, threads))
+    capture = record(python, [*QUIET, targets / "counted_stacks.py", *argv],
+                     options=["--counters", ACCOUNTS, "--budget", "100", "--sample-interval", "50"])
+    document = stats(capture)
+    check_document(document)
+    (process,) = document["processes"]
+    faults = check_stacks(process, threads)
+    if threads == 1:
+        assert faults["touch_many"]["estimated"] >= 0.8 * faults["touch_many"]["holding"]
+    lines = gilscope("export", "collapsed", "--event", "page-faults", capture).stdout.splitlines()
+    whole = event(process, "page-faults")
+    told = sum(whole[state] for state in ("holding", "waiting", "off_gil"))
+    assert sum(int(line.rsplit(" ", 1)[1]) for line in lines) == told
+    assert "page-faults by stack" in gilscope("stats", capture).stdout
+
+
+def test_an_event_nobody_counted(gilscope):
+    done = gilscope("export", "collapsed", "--event", "page-fault", GOLDEN / "counted.gsc", expect_rc=1)
+    assert done.stdout == "" and "did you mean page-faults" in done.stderr
+    done = gilscope("export", "collapsed", "--event", "cycles", GOLDEN / "counters.gsc", expect_rc=1)
+    assert done.stdout == "" and "without --counters" in done.stderr

@@ -73,6 +73,7 @@ STREAMS = {
     9: ("free", "t id".split()),
     10: ("cuda", "t seq what thread context result duration bytes address stack@".split()),
     11: ("sync", "t thread op object value stack@".split()),
+    12: ("counted", "t thread what count stack@".split()),
 }
 # tag: (name, fields); p* is a repeated pair of u
 RECORDS = {

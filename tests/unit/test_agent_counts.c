@@ -14,9 +14,13 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 
+#include "preload/agent.h"
 #include "preload/counts.h"
 #include "preload/perf_events.h"
 #include "preload/perf_page.h"
+#include "preload/sampler.h"
+#include "preload/thread_state.h"
+#include "preload/trace/trace_format.h"
 
 static void names_and_codes(void **state)
 {
@@ -122,6 +126,79 @@ static void refusals_say_what_would_allow_it(void **state)
         strstr(gs_perf_refusal(PERF_TYPE_SOFTWARE, -EMFILE, buf, sizeof(buf)), "ulimit"));
 }
 
+/* A thread whose last reading found `n` in 1000 ticks of holding and 300 of waiting. */
+static struct gs_thread *thread_with(uint64_t held, uint64_t waited)
+{
+    struct gs_thread *t = calloc(1, sizeof(*t));
+    assert_non_null(t);
+    t->counters = &t->own_counters;
+    t->counters->counts.fresh_in[GS_COUNT_HOLDING] = 1000;
+    t->counters->counts.fresh_in[GS_COUNT_WAITING] = 300;
+    t->counters->counts.sums[1].fresh[GS_COUNT_HOLDING] = held;
+    t->counters->counts.sums[1].fresh[GS_COUNT_WAITING] = waited;
+    gs_agent.config.counters.n = 2;
+    return t;
+}
+
+static const struct gs_slot *only_slot(const struct gs_thread *t)
+{
+    assert_int_equal(t->ring.head, 1);
+    assert_int_equal(t->ring.slots[0].kind, GS_SLOT_COUNTED);
+    return &t->ring.slots[0];
+}
+
+static void a_turn_has_its_share_of_the_last_reading(void **state)
+{
+    struct gs_thread *t = thread_with(30, 0);
+    (void)state;
+    gs_counts_stack(t, GS_COUNT_HOLDING, 77, 250, 0);
+    const struct gs_slot *s = only_slot(t);
+    assert_int_equal(s->stack, 77);
+    assert_int_equal(s->a, GS_COUNTED_WHAT(1, GS_COUNT_HOLDING, 0));
+    assert_int_equal(s->dur, 8); /* 7.5 */
+    free(t);
+}
+
+static void a_wait_has_all_of_its_own(void **state)
+{
+    struct gs_thread *t = thread_with(30, 1);
+    (void)state;
+    gs_counts_stack(t, GS_COUNT_WAITING, 5, 99999, 0); /* more than was read: all of it */
+    const struct gs_slot *s = only_slot(t);
+    assert_int_equal(s->a, GS_COUNTED_WHAT(1, GS_COUNT_WAITING, 0));
+    assert_int_equal(s->dur, 1);
+    free(t);
+}
+
+/* Two points in a turn of 500 ticks, a point in 10,000 on average: it stands for 40 like it. */
+static void a_sampled_turn_stands_for_its_like(void **state)
+{
+    struct gs_thread *t = thread_with(6, 0);
+    uint64_t mean = gs_sampler_mean_ticks;
+    (void)state;
+    gs_sampler_mean_ticks = 10000;
+    gs_counts_stack(t, GS_COUNT_HOLDING, 5, 500, 2);
+    gs_sampler_mean_ticks = mean;
+    const struct gs_slot *s = only_slot(t);
+    assert_int_equal(s->a, GS_COUNTED_WHAT(1, GS_COUNT_HOLDING, 1));
+    assert_int_equal(s->dur, 3 * 40);
+    free(t);
+}
+
+static void no_row_without_a_stack_or_room(void **state)
+{
+    struct gs_thread *t = thread_with(6, 0);
+    (void)state;
+    gs_counts_stack(t, GS_COUNT_HOLDING, GS_STACK_NONE, 500, 0);
+    gs_counts_stack(t, GS_COUNT_OFF_GIL, 5, 500, 0); /* nothing was read of it */
+    assert_int_equal(t->ring.head, 0);
+    t->ring.head = GS_RING_SLOTS / 2 + 1; /* turns go first */
+    gs_counts_stack(t, GS_COUNT_HOLDING, 5, 500, 0);
+    assert_int_equal(t->ring.head, GS_RING_SLOTS / 2 + 1);
+    assert_int_equal(t->dropped, 0);
+    free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +208,10 @@ int main(void)
         cmocka_unit_test(one_state_has_all),
         cmocka_unit_test(several_share_by_time),
         cmocka_unit_test(pages),
+        cmocka_unit_test(a_turn_has_its_share_of_the_last_reading),
+        cmocka_unit_test(a_wait_has_all_of_its_own),
+        cmocka_unit_test(a_sampled_turn_stands_for_its_like),
+        cmocka_unit_test(no_row_without_a_stack_or_room),
         cmocka_unit_test(refusals_say_what_would_allow_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

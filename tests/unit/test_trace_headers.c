@@ -15,7 +15,7 @@ static void streams_are_described(void **state)
 {
     (void)state;
     assert_null(gs_stream_desc(0));
-    assert_null(gs_stream_desc(12));
+    assert_null(gs_stream_desc(13));
     assert_int_equal(gs_stream_desc(GS_STREAM_RECORDS)->n_cols, 0);
     assert_string_equal(gs_stream_desc(GS_STREAM_SLICE)->cols[8].name, "wait_stack");
     assert_int_equal(gs_stream_desc(GS_STREAM_SLICE)->time_col, 1);

@@ -44,5 +44,8 @@ export function addCounters(report) {
               counted('cycles', 1, 7e9, 44e8, 8e8, 18e8), counted('instructions', 1, 8e9, 58e8, 8e8, 14e8),
               counted('context-switches', 1, 5200, 100, 4800, 200), counted('task-clock', 99, 31e8, 2e9, 1e8, 1e9)],
     instructions_per_cycle: { holding: 1.5, waiting: 1, off_gil: 1 }, switches_per_handoff: 1.3 };
+  const { node } = report.rows;
+  report.count_rows = { process: [0, 0, 0, 0], event: [0, 0, 2, 3], node: [node[0], node[1], node[0], node[1]],
+                        holding: [5e9, 1e9, 100, 2e9], waiting: [1e9, 0, 4800, 1e8], off_gil: [0, 2e9, 200, 1e9], estimated: [0, 1e9, 0, 0] };
   return report;
 }

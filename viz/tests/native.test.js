@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
-import { makeModel, isSynthetic, framePlace, framePath, NATIVE, INLINED, PYTHON } from '../model.js';
+import { makeModel, selfWeights, isSynthetic, framePlace, framePath, NATIVE, INLINED, PYTHON } from '../model.js';
 import { kindColour, kindKey, makePalette, contrast, COLOUR_SYNTHETIC } from '../colour.js';
 import { parseQuery, matchFrames } from '../search.js';
 import { startupFrames } from '../tree.js';
-import { readCounters, ipcOf, ipcByThread, countersText } from '../counters_model.js';
+import { makeTreeSource } from '../flame_tree.js';
+import { readCounters, readCountRows, stacksOf, ipcOf, ipcByThread, countersText } from '../counters_model.js';
 import { fakeReport, hostileReport, nativeReport, HOSTILE } from './fake_profile.mjs';
 
 const frameOf = (frames, func) => frames.func.indexOf(func);
@@ -91,6 +92,31 @@ test('instructions a cycle, by state, and only where both were counted', () => {
   assert.equal(ipcOf(c), null);
   assert.deepEqual(ipcByThread(c), []);
   assert.equal(countersText(c).length, 1);
+});
+
+test('each event that was counted by stack is a metric of the flame graph', () => {
+  const m = makeModel(nativeReport());
+  assert.deepEqual([...m.counted.keys()], ['count/cycles', 'count/context-switches', 'count/task-clock']);
+  const { rows, column, noun, fmt } = m.metrics['count/task-clock'];
+  assert.equal(noun, 'task-clock');
+  assert.match(fmt(31e8), /s$/);
+  const self = selfWeights(m, rows, column, -1, -1);
+  assert.equal(self.reduce((a, b) => a + b), 31e8);
+  const tree = makeTreeSource(m).tree({ metric: 'count/cycles', process: 0, thread: -1, invert: false, startup: true });
+  assert.equal(tree.total[0], 9e9);
+  assert.deepEqual(stacksOf(m.counted, 0).map((r) => [r.event, r.all]),
+                   [['cycles', 6e9], ['cycles', 3e9], ['context-switches', 5100], ['task-clock', 31e8]]);
+  assert.deepEqual(stacksOf(m.counted, 1), []);
+});
+
+test('rows of an event that nobody names are left out, and a node out of range is damage', () => {
+  const r = nativeReport();
+  r.count_rows.event = [0, 99, 2, 3];
+  assert.equal(makeModel(r).counted.get('count/cycles').n, 1);
+  const bad = nativeReport();
+  bad.count_rows.node[0] = 1e6;
+  assert.throws(() => makeModel(bad), /count_rows.node/);
+  assert.equal(readCountRows(undefined, [], 1).size, 0);
 });
 
 test('garbage in counters is nothing', () => {
