@@ -80,10 +80,13 @@ static bool is_loop(const char *function)
     return function[len] == '\0' || function[len] == '.' || function[len] == ' ';
 }
 
-/* What -X perf puts around each Python function: its frame is there already. */
-static bool is_trampoline(const struct gs_symbol *symbol, uint32_t module)
+/* What -X perf puts around each Python function, and the one instruction of it that runs, where
+ * each is a function of its own (tail calls, from 3.14 on; the loop's frame stays below it): the
+ * Python frame is there already. */
+static bool gives_way(const struct gs_symbol *symbol, uint32_t module)
 {
-    return module == 0 && strncmp(symbol->function, "py::", 4) == 0;
+    const char *name = module == 0 ? "py::" : "_TAIL_CALL_";
+    return strncmp(symbol->function, name, strlen(name)) == 0;
 }
 
 static const char *module_path(const struct gs_native_stacks *t, const struct gs_stacks *s,
@@ -101,9 +104,8 @@ static struct gs_code_place symbolize(struct gs_native_stacks *t, struct gs_stac
     n = n ? n : 1;
     size_t skipped = n > MAX_CHAIN ? n - MAX_CHAIN : 0; /* the function itself stays */
     struct gs_code_place place = {.first = (uint32_t)t->n_frames, .n = (uint32_t)(n - skipped)};
-    place.is_trampoline = is_trampoline(chain, module);
     char *path = gs_xasprintf("%s", module_path(t, s, module)); /* strings may move */
-    place.loop = place.n;
+    place.loop = place.gives_way = place.n;
     for (size_t i = skipped; i < n; i++) {
         const struct gs_native_place at = {
             .function = chain[i].function,
@@ -115,6 +117,8 @@ static struct gs_code_place symbolize(struct gs_native_stacks *t, struct gs_stac
         };
         if (is_loop(chain[i].function))
             place.loop = (uint32_t)(i - skipped);
+        if (gives_way(&chain[i], module))
+            place.gives_way = (uint32_t)(i - skipped);
         GS_PUSH(t->frames, t->n_frames, t->cap_frames, gs_stacks_native_frame(s, &at));
     }
     free(path);
@@ -173,9 +177,9 @@ static void get_places(struct gs_native_stacks *t, struct gs_stacks *s, struct g
             break;
         }
         const struct gs_code_place *place = place_of(t, s, module, offset);
-        if (place->is_trampoline && s->view == GS_STACKS_BOTH)
-            continue;
         for (uint32_t i = 0; i < place->n; i++) {
+            if (i == place->gives_way && s->view == GS_STACKS_BOTH)
+                continue;
             struct gs_native_entry entry = {t->frames[place->first + i], i == place->loop};
             GS_PUSH(out->native, out->n_native, out->cap_native, entry);
         }

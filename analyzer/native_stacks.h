@@ -24,9 +24,9 @@ struct gs_native_stacks {
     struct gs_idmap native_ats;         /* of pending: which stack_node[] are native */
     struct gs_idmap offsets, place_map; /* module id, offset (dense) -> places[] */
     struct gs_code_place {
-        uint32_t first, n; /* frames[]: the innermost first */
-        uint32_t loop;     /* which of them is the interpreter's loop; n: none */
-        bool is_trampoline;
+        uint32_t first, n;  /* frames[]: the innermost first */
+        uint32_t loop;      /* which of them is the interpreter's loop; n: none */
+        uint32_t gives_way; /* its frame that Python frames replace; n: none */
     } * places;
     size_t n_places, cap_places;
     uint32_t *frames;

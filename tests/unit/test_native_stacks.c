@@ -220,6 +220,33 @@ static void put_stacks(struct cap *c)
     CAP_REC(c, GS_RECORD_NATIVE_STACK, 9, 5, 0, 1, 1, 2, LIB, 0x18, PYTHON, 0x21);
 }
 
+/* Each instruction of Python a function of its own: two runs of the loop, with C between them. */
+static void instructions_of_tail_calls_give_way(void **state)
+{
+    const uint64_t stacks[N_STACKS] = {5, 5, 5, 5, 5, 5};
+    struct cap c;
+    struct gs_profile p;
+    (void)state;
+    begin(&c);
+    put_definitions(&c);
+    put_symbol(&c, PYTHON, 0x40, 0, "_TAIL_CALL_CALL", "", 0);
+    put_symbol(&c, PYTHON, 0x41, 0, "inlined_there", "", 0);
+    put_symbol(&c, PYTHON, 0x41, 1, "_TAIL_CALL_start_frame", "", 0);
+    CAP_REC(&c, GS_RECORD_NATIVE_STACK, 5, 1, 0, 2, 1, 1, 6, LIB, 0x10, PYTHON, 0x40, PYTHON, 0x21,
+            PYTHON, 0x41, PYTHON, 0x21, PYTHON, 0x30);
+    put_stacks(&c);
+    put_turns(&c, stacks);
+    profile(&c, GS_STACKS_BOTH, &p);
+    stack_is(&p, 210, "Py_RunMain;outer;inlined_there;inner;work;tiny");
+    gs_profile_free(&p);
+    profile(&c, GS_STACKS_NATIVE, &p);
+    stack_is(&p, 210,
+             "Py_RunMain;_PyEval_EvalFrameDefault;_TAIL_CALL_start_frame;inlined_there;"
+             "_PyEval_EvalFrameDefault;_TAIL_CALL_CALL;work;tiny");
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 #define WORKED "outer;inner;work;tiny"
 #define RAW    "outer;_PyEval_EvalFrameDefaultish;inner;0x4321 (libwork.so)"
 
@@ -508,6 +535,7 @@ int main(void)
         cmocka_unit_test(a_side_that_is_cut_takes_what_there_is),
         cmocka_unit_test(what_does_not_fit_is_stacked_up),
         cmocka_unit_test(deep_stacks_keep_their_inner_frames),
+        cmocka_unit_test(instructions_of_tail_calls_give_way),
         cmocka_unit_test(definitions_come_in_any_order),
         cmocka_unit_test(frames_say_what_they_are),
         cmocka_unit_test(outputs_name_places_and_kinds),
