@@ -101,6 +101,12 @@ GILSCOPE = [
     _gilscope("L1", "the same, and each wait: whose fault, both stacks (default)", GILSCOPE_LEVEL="1"),
     _gilscope("L2", "the same, and each single turn", GILSCOPE_LEVEL="2"),
 ]
+# Measured where they are named: --tools "gilscope --counters".
+OPTIONAL = [
+    _gilscope("--native", "as L1, with native frames, and samples of long holds", GILSCOPE_NATIVE="1"),
+    _gilscope("--counters", "as L1, with CPU time, faults and context switches by state and stack",
+              GILSCOPE_COUNTERS="task-clock,page-faults,context-switches"),
+]
 RIVALS = [
     _rival("py-spy", "py-spy", "share of samples in which a thread held it (--gil); no waits, no culprit",
            lambda target, out: ["record", "-r", "100", "-f", "raw", "-o", out, "--", *target]),
