@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Names as people write them, of C++ and of Rust (its older way, which C++'s reads).
+ * Names as people write them, of C++ and of Rust: its older way, which C++'s reads, and its newer
+ * one
+ * (_R) where this was built with libiberty.
  */
 #ifndef GS_DEMANGLE_H
 #define GS_DEMANGLE_H

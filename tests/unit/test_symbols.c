@@ -270,6 +270,53 @@ static void names_as_people_write_them(void **state)
     demangled("_Znonsense", "_Znonsense");
 }
 
+/* A reference to the part at `at`, in the name's own way of writing numbers. */
+static char *refer(char *out, size_t at)
+{
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    *out++ = 'B';
+    if (at > 62)
+        *out++ = digits[(at - 1) / 62];
+    *out++ = digits[(at - 1) % 62];
+    *out++ = '_';
+    return out;
+}
+
+/* Each part is a pair of the one before: 2^(pairs + 1) words in the last. */
+static void put_pairs(char *name, int pairs)
+{
+    char *out = stpcpy(name, "_RIC1a");
+    size_t before = (size_t)(out - name) - 2;
+    out = stpcpy(out, "TyyE");
+    for (int i = 0; i < pairs; i++) {
+        size_t at = (size_t)(out - name) - 2;
+        *out++ = 'T';
+        out = refer(refer(out, before), before);
+        *out++ = 'E';
+        before = at;
+    }
+    strcpy(out, "E");
+}
+
+static void names_of_rust(void **state)
+{
+    (void)state;
+#ifdef GS_HAVE_LIBIBERTY
+    char name[1024];
+    demangled("_RNvC6_123foo3bar", "123foo::bar");
+    demangled("_RNvMsr_NtCs3ssYzQotkvD_3std4pathNtB5_7PathBuf3newCs15kBYyAo9fc_7mycrate",
+              "<std::path::PathBuf>::new");
+    demangled("_Rnonsense", "_Rnonsense");
+    put_pairs(name, 1);
+    demangled(name, "a::<(u64, u64), ((u64, u64), (u64, u64))>");
+    put_pairs(name, 40);
+    demangled(name, name);
+#else
+    (void)put_pairs;
+    skip(); /* built without libiberty */
+#endif
+}
+
 /* ---- damage ---- */
 
 /* What it finds nobody knows; that it comes back is all. */
@@ -365,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_unit_says_what_libdw_says),
         cmocka_unit_test(perf_maps_name_code_in_no_file),
         cmocka_unit_test(names_as_people_write_them),
+        cmocka_unit_test(names_of_rust),
         cmocka_unit_test(damaged_files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
