@@ -9,6 +9,7 @@
 #include "analyzer/cmd_load.h"
 #include "analyzer/out_file.h"
 #include "analyzer/symbol_records.h"
+#include "analyzer/xalloc.h"
 
 static void report(const char *path, const struct gs_symbol_tally *t)
 {
@@ -62,6 +63,7 @@ int gs_cmd_symbolize(int argc, char **argv)
                                           "gilscope symbolize CAPTURE -o FILE");
     if (gs_captures_open(&captures, (const char *const *)args.rest, 1, &err) != GS_OK)
         return gs_cmd_fail_error(&err);
+    gs_xalloc_heap_per_thread();
     code = symbolize(&captures, path, args.value[GS_OPT_symbolize_force]);
     gs_captures_close(&captures);
     return code;

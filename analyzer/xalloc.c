@@ -14,6 +14,7 @@
 #define MAPPED_BYTES (32 << 20) /* a block from here on has a mapping of its own */
 #define HEAP_STEP    (64 << 20) /* address space; memory only when it is touched */
 #define LARGE_BYTES  (64u << 10)
+#define MAX_HEAPS    64
 
 /* Where the part of the heap ends that is in huge pages; 0: none is to be. */
 static _Atomic uintptr_t huge_end;
@@ -27,6 +28,11 @@ void gs_xalloc_init(void)
     mallopt(M_TOP_PAD, HEAP_STEP);
     mallopt(M_ARENA_MAX, 1); /* threads grow arrays, and seldom: one heap for all */
     huge_end = (uintptr_t)sbrk(0);
+}
+
+void gs_xalloc_heap_per_thread(void)
+{
+    mallopt(M_ARENA_MAX, MAX_HEAPS);
 }
 
 /* The heap may have grown for this block. A program with small ones only has no huge pages. */

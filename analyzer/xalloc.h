@@ -9,6 +9,9 @@
 
 /* Once, at the start of a program that reads captures. */
 void gs_xalloc_init(void);
+/* Later, for what makes millions of small blocks in each thread (libdw): they would wait for each
+ * other at the one heap. */
+void gs_xalloc_heap_per_thread(void);
 
 void *gs_xmalloc(size_t n, size_t size);
 void *gs_xcalloc(size_t n, size_t size);
