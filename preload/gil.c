@@ -349,13 +349,13 @@ struct gs_gil *gs_gil_wait_begin(uintptr_t cond)
     g->waiters++;
     t->wait_t = gs_now();
     __atomic_store_n(&t->open_kind, GS_OPEN_WAITING, __ATOMIC_RELEASE);
-    uint64_t away = t->left_t ? t->wait_t - t->left_t : 0;
-    if (away)
+    uint64_t left_t = t->left_t;
+    if (left_t)
         come_back(t, t->wait_t, true);
     if (gs_agent.level > 0) {
         t->wait_stack = stack_of_wait(g, t);
-        if (away && gs_agent.counters)
-            gs_counts_stack(t, GS_COUNT_OFF_GIL, t->wait_stack, away, 0);
+        if (left_t && gs_agent.counters)
+            gs_counts_stack(t, GS_COUNT_OFF_GIL, t->wait_stack, t->wait_t - left_t, 0);
         if (!woken_by_holder(g, t))
             sample_holder(g, t, GS_HOLDER_AT_WAIT, gs_now(), &g->next_begin_sample_t);
     }
