@@ -39,6 +39,16 @@ static size_t put_cols(struct capture *c, uint8_t stream, size_t n)
     return off;
 }
 
+/* The same of n rows of n_cols values, one after another. */
+static void put_table(struct capture *c, uint8_t stream, const uint64_t *rows, size_t n,
+                      size_t n_cols)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n_cols; k++)
+            cols[k][i] = rows[i * n_cols + k];
+    put_cols(c, stream, n);
+}
+
 static uint64_t plausible(const struct gs_column_desc *d, size_t i)
 {
     uint64_t limit = next_random() % 50 ? 800 : 90000;
@@ -222,10 +232,7 @@ static void put_arenas(struct capture *c)
     };
     size_t n = sizeof(rows) / sizeof(rows[0]);
 
-    for (size_t i = 0; i < n; i++)
-        for (unsigned k = 0; k < 4; k++)
-            cols[k][i] = rows[i][k];
-    put_cols(c, GS_STREAM_POOLS, n);
+    put_table(c, GS_STREAM_POOLS, rows[0], n, 4);
 }
 
 static void put_samples(struct capture *c)
@@ -347,10 +354,7 @@ static void put_waits(struct capture *c)
         {103, 6170000, 1, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 2, 100000, 1, 3},
         {104, 6310000, 0, GS_SLICE_TURN | GS_SLICE_WAIT, 500, 1, 2000, 1, 1},
     };
-    for (size_t i = 0; i < 4; i++)
-        for (unsigned k = 0; k < 9; k++)
-            cols[k][i] = rows[i][k];
-    put_cols(c, GS_STREAM_SLICE, 4);
+    put_table(c, GS_STREAM_SLICE, rows[0], 4, 9);
 }
 
 static void put_cuda_begin(struct capture *c)
@@ -456,10 +460,7 @@ void make_sync(struct capture *c)
     RECORD(&w, GS_RECORD_MODULE, U(4999901), S("/usr/lib/_queue.so"));
     RECORD(&w, GS_RECORD_EVENT, U(7000000), U(GS_EVENT_NO_LOCKS), U(7), S("a test"));
     end_chunk(c, &w);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < 6; k++)
-            cols[k][i] = rows[i][k];
-    put_cols(c, GS_STREAM_SYNC, n);
+    put_table(c, GS_STREAM_SYNC, rows[0], n, 6);
     put_adversarial_rows(c, GS_STREAM_SYNC, 33);
     put_end(c);
 }
@@ -553,10 +554,7 @@ void make_counted(struct capture *c)
     COUNTS(&w, 5000000, 0, 1, 1000, 4000, 1000, 600, 0, 400, 0);
     COUNTS(&w, 5000000, 1, 0, 3, 0, 0, 3, 0, 0, 0);
     end_chunk(c, &w);
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < 5; k++)
-            cols[k][i] = rows[i][k];
-    put_cols(c, GS_STREAM_COUNTED, n);
+    put_table(c, GS_STREAM_COUNTED, rows[0], n, 5);
     put_adversarial_rows(c, GS_STREAM_COUNTED, 33);
     put_end(c);
 }
