@@ -197,9 +197,9 @@ VARIANTS(struct gs_tick_bounds, gs_column_tick_bounds,
          (const uint64_t *acq, const uint64_t *hold, const uint64_t *wait, size_t n),
          (acq, hold, wait, n))
 
-BODY void gs_narrow_line_times_body(const uint32_t *flags, uint64_t *restrict acq,
-                                    uint64_t *restrict hold, uint64_t *restrict wait,
-                                    uint64_t *restrict copy, size_t n, struct gs_line l)
+BODY void times_on_line(const uint32_t *flags, uint64_t *restrict acq, uint64_t *restrict hold,
+                        uint64_t *restrict wait, uint64_t *restrict copy, size_t n,
+                        struct gs_line l)
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t at = acq[i];
@@ -207,6 +207,17 @@ BODY void gs_narrow_line_times_body(const uint32_t *flags, uint64_t *restrict ac
         wait[i] = on_line(at - (wait[i] & mask_of(flags[i], GS_SLICE_WAIT)), l);
         acq[i] = copy[i] = on_line(at, l);
     }
+}
+/* Most ticks are shorter than a ns: that is a multiplication less. */
+BODY void gs_narrow_line_times_body(const uint32_t *flags, uint64_t *restrict acq,
+                                    uint64_t *restrict hold, uint64_t *restrict wait,
+                                    uint64_t *restrict copy, size_t n, struct gs_line l)
+{
+    struct gs_line fraction = {l.from, l.ns, 0, l.slope, l.rest};
+    if (l.whole)
+        times_on_line(flags, acq, hold, wait, copy, n, l);
+    else
+        times_on_line(flags, acq, hold, wait, copy, n, fraction);
 }
 VARIANTS(void, gs_narrow_line_times,
          (const uint32_t *flags, uint64_t *acq, uint64_t *hold, uint64_t *wait, uint64_t *copy,
