@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "analyzer/actors.h"
+#include "analyzer/clock.h"
 #include "analyzer/idmap.h"
 #include "analyzer/row_columns.h"
 #include "analyzer/stacks.h"
@@ -105,6 +106,10 @@ bool gs_decode_columns(struct gs_decoder *d, const struct gs_chunk_ref *c,
  * stand in the chunk. */
 bool gs_decode_indexes(struct gs_decoder *d, const struct gs_chunk_ref *c,
                        const struct gs_row_columns *into, size_t at);
+/* acq_ns, rel_ns and begin_ns of n rows, which are still an acquire, a hold and a wait in ticks;
+ * and a_ns. */
+void gs_row_times_ns(const struct gs_clock *clock, uint32_t epoch, const struct gs_row_columns *r,
+                     size_t n);
 /* As they stand in the chunk, in memory of the decoder; the other columns are only looked at. */
 struct gs_tick_columns {
     const uint64_t *seq, *acq, *hold;

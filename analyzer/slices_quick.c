@@ -97,6 +97,13 @@ static struct gs_row_columns at_row(const struct gs_row_columns *c, size_t i)
     };
 }
 
+void gs_row_times_ns(const struct gs_clock *clock, uint32_t epoch, const struct gs_row_columns *r,
+                     size_t n)
+{
+    for (size_t i = 0; i < n; i += BLOCK)
+        convert_times(clock, epoch, at_row(r, i), n - i < BLOCK ? n - i : BLOCK);
+}
+
 /* ---- actors ---- */
 
 static inline uint32_t all_bits_if(uint32_t bit)
@@ -132,16 +139,13 @@ bool gs_decode_indexes(struct gs_decoder *d, const struct gs_chunk_ref *c,
                        const struct gs_row_columns *into, size_t at)
 {
     struct gs_row_columns r = at_row(into, at);
-    size_t n = c->hdr.n_rows;
     if (!begin(d, c, r.seq, r.flags) || !wide(d, GS_SLICE_ACQ_NS, r.acq_ns) ||
         !wide(d, GS_SLICE_REL_NS, r.rel_ns) || !wide(d, GS_SLICE_BEGIN_NS, r.begin_ns) ||
         !narrow(d, GS_SLICE_THREAD, r.thread) || !narrow(d, GS_SLICE_WAIT_DS, r.ds) ||
         !narrow(d, GS_SLICE_HOLD_STACK, r.hold_actor) ||
         !narrow(d, GS_SLICE_WAIT_STACK, r.wait_actor))
         return false;
-    for (size_t i = 0; i < n; i += BLOCK)
-        convert_times(&d->r->clock, c->hdr.clock_epoch, at_row(&r, i),
-                      n - i < BLOCK ? n - i : BLOCK);
+    gs_row_times_ns(&d->r->clock, c->hdr.clock_epoch, &r, c->hdr.n_rows);
     return true;
 }
 

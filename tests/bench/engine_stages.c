@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * read      nothing but the bytes of the chunks: no stage can be quicker
  * decode    columns of all chunks, times in ns
- * group     the same, and sums by hold_stack
+ * group     of the columns that this needs, as of a database: sums by hold_stack
  * hists     the same, and two histograms
  * survey    windows planned and surveyed
  * order     the same, then the rows of each window in order of seq
@@ -98,6 +98,23 @@ static void run_decode(struct stages *s)
     close_crew(&c);
 }
 
+static bool decode_for_sums(struct worker *w, const struct gs_chunk_ref *c)
+{
+    struct gs_chunk_hdr *h = &w->d.header;
+    const void *data = c->data;
+    w->d.chunk = c;
+    w->d.n = c->hdr.n_rows;
+    if (!gs_chunk_header(c, h) ||
+        gs_chunk_decode_narrow(data, h, GS_SLICE_FLAGS, w->c.flags) != GS_OK ||
+        gs_chunk_decode_narrow(data, h, GS_SLICE_HOLD_STACK, w->c.hold_actor) != GS_OK ||
+        gs_chunk_decode_indexes(data, h, GS_SLICE_ACQ_NS, w->c.acq_ns) != GS_OK ||
+        gs_chunk_decode_indexes(data, h, GS_SLICE_REL_NS, w->c.rel_ns) != GS_OK ||
+        gs_chunk_decode_indexes(data, h, GS_SLICE_BEGIN_NS, w->c.begin_ns) != GS_OK)
+        return false;
+    gs_row_times_ns(&w->d.r->clock, c->hdr.clock_epoch, &w->c, w->d.n);
+    return true;
+}
+
 /* Ids of the chunk's dictionary. */
 static void reserve_sums(struct worker *w)
 {
@@ -119,7 +136,10 @@ static void reserve_sums(struct worker *w)
 static void group_chunk(void *ctx, unsigned worker, size_t chunk)
 {
     struct worker *w = &((struct crew *)ctx)->workers[worker];
-    decode_chunk(ctx, worker, chunk);
+    const struct gs_chunk_ref *at = ((struct crew *)ctx)->chunks->at[chunk];
+    gs_row_columns_reserve(&w->c, at->hdr.n_rows, 0);
+    if (!decode_for_sums(w, at))
+        one_gil_fail("group", "a chunk is damaged, or not as agents write them");
     reserve_sums(w);
     struct gs_row_columns c = w->c;
     for (size_t i = 0; i < w->d.n; i++) {
