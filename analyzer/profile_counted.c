@@ -166,6 +166,35 @@ static void add_counts(struct builder *b, const struct gs_prof_counts *c)
     }
 }
 
+static bool has_counts(const struct gs_prof_counters *c, const struct entry *e)
+{
+    size_t lo = 0, hi = c->n_counts;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct gs_prof_counts *one = &c->counts[mid];
+        bool is_before =
+            one->thread != (int64_t)e->thread ? one->thread < (int64_t)e->thread : one->at < e->at;
+        if (is_before)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < c->n_counts && c->counts[lo].thread == (int64_t)e->thread &&
+           c->counts[lo].at == e->at;
+}
+
+/* Of a thread that was killed before its first COUNTS: what rows say themselves. */
+static void add_without_counts(struct builder *b)
+{
+    for (size_t from = 0, end = 0; from < b->n; from = end) {
+        const struct entry *e = &b->entries[from];
+        const struct gs_prof_counts none = {.thread = e->thread, .at = e->at};
+        end = group_end(b, from, e);
+        if (!has_counts(b->counters, e))
+            add_group(b, &none, e->state, e, end - from);
+    }
+}
+
 static int by_event_and_node(const void *pa, const void *pb)
 {
     const struct gs_prof_count_row *a = pa, *b = pb;
@@ -195,6 +224,7 @@ void gs_counted_build(struct gs_recording *r, const struct gs_stacks *stacks,
     take_entries(&b);
     for (size_t i = 0; i < out->counters->n_counts; i++)
         add_counts(&b, &out->counters->counts[i]);
+    add_without_counts(&b);
     append(&b, profile, (uint32_t)(out - profile->processes));
     free(b.entries);
     free(b.rows);

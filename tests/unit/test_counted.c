@@ -119,6 +119,24 @@ static void more_rows_than_counts(void **state)
     cap_close(&c);
 }
 
+/* COUNTS come once a second: a process that was killed before that has rows alone. */
+static void rows_without_counts(void **state)
+{
+    struct gs_profile p = {0};
+    struct cap c;
+    (void)state;
+    begin(&c);
+    put(&c, 99, GS_COUNTED_WHAT(5, HOLD, 0), 6, 1);
+    put(&c, 99, GS_COUNTED_WHAT(5, AWAY, 0), 3, 1);
+    put(&c, 99, GS_COUNTED_WHAT(5, HOLD, 1), 3, 2); /* of a whole that is not known */
+    cap_profile(c.data, c.len, "cpu", &p);
+    check(&p, "one", 6, 0, 3, 0);
+    assert_null(row_of(&p, "two"));
+    check(&p, "(not sampled)", 200, 40, 9, 0);
+    gs_profile_free(&p);
+    cap_close(&c);
+}
+
 static void nonsense_is_left_out(void **state)
 {
     struct gs_profile p = {0};
@@ -128,7 +146,6 @@ static void nonsense_is_left_out(void **state)
     put(&c, 0, GS_COUNTED_WHAT(5, 3, 0), 1, 1);
     put(&c, 0, GS_COUNTED_WHAT(200, HOLD, 0), 1, 1);
     put(&c, 0, GS_COUNTED_WHAT(6, HOLD, 0), 1, 1); /* no record says what it is */
-    put(&c, 99, GS_COUNTED_WHAT(5, HOLD, 0), 1, 1);
     put(&c, 0, GS_COUNTED_WHAT(5, HOLD, 1), UINT64_MAX, 2);
     put(&c, 0, GS_COUNTED_WHAT(5, HOLD, 1), 0, 3);
     cap_profile(c.data, c.len, "cpu", &p);
@@ -185,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_rows_first_then_shares_of_what_is_left),
         cmocka_unit_test(more_rows_than_counts),
+        cmocka_unit_test(rows_without_counts),
         cmocka_unit_test(nonsense_is_left_out),
         cmocka_unit_test(samples_do_not_speak_for_what_was_deleted),
         cmocka_unit_test(one_event_is_exported),
