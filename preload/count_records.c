@@ -149,9 +149,9 @@ static void take_early(struct gs_counts_of_thread *c)
     s.early_tid = 0;
 }
 
-void gs_count_tick(void)
+static void open_threads(void)
 {
-    if (!asked()->n || !s.begun)
+    if (!asked()->n)
         return;
     for (struct gs_thread *t = first_thread(); t; t = t->next) {
         if (!is_lead(t) || !is_live(t) || t->own_counters.is_open)
@@ -172,7 +172,18 @@ void gs_count_drain_begins(bool own_fds)
     s.drain = (struct gs_accounts){0};
     if (asked()->n)
         open_early();
-    gs_count_tick();
+    open_threads();
+}
+
+/* What they are is said with the first rows: a process may be killed before its first second ends.
+ */
+void gs_count_tick(void)
+{
+    if (!s.begun)
+        return;
+    for (uint32_t k = 0; k < asked()->n; k++)
+        tell(k);
+    open_threads();
 }
 
 static void add_accounts(struct gs_accounts *to, const struct gs_accounts *a)

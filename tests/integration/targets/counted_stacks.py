@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Two functions that touch a known number of fresh pages with the GIL and then let it go, in their
-own frame. argv: TURNS FEW MANY THREADS"""
+own frame. argv: TURNS FEW MANY THREADS [kill]; kill: what was recorded is given time to be written, then it ends."""
 import mmap
+import os
+import signal
 import sys
 import threading
 import time
 
 PAGE = mmap.PAGESIZE
-turns, few, many, n_threads = map(int, sys.argv[1:])
+turns, few, many, n_threads = map(int, sys.argv[1:5])
 
 
 def fresh(pages):
@@ -41,3 +43,6 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+if sys.argv[5:]:
+    time.sleep(0.25)
+    os.kill(os.getpid(), signal.SIGKILL)
