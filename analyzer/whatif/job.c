@@ -145,6 +145,8 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
     if (why)
         p->why_not = gs_xasprintf("%s", why);
     describe(p, r, &c);
+    if (p->n_answers[GS_GIL_NOT_SAID]) /* known without a prediction */
+        p->verdict = GS_VERDICT_BLOCKED;
     p->prediction.at =
         (struct gs_speedup){.s_max = NAN, .s_cond_min = NAN, .p10 = NAN, .p50 = NAN, .p90 = NAN};
     if (p->why_not)
@@ -154,7 +156,8 @@ static void predict(struct gs_whatif_process *p, const struct gs_recording *r,
         mine.cores = gs__machine_cores(r);
     p->why_not = against_number(r, e, &c);
     gs_whatif_estimate(&c, p->why_not, &mine, sweeper, &p->prediction);
-    p->verdict = p->n_answers[GS_GIL_NOT_SAID] ? GS_VERDICT_BLOCKED : p->prediction.verdict;
+    if (p->verdict != GS_VERDICT_BLOCKED)
+        p->verdict = p->prediction.verdict;
     gs_capture_program_free(&c);
     keep_stacks(&p->prediction, stacks);
 }
