@@ -14,6 +14,7 @@
 struct entry {
     uint32_t thread, at, state, is_estimate, node;
     uint64_t count;
+    bool is_told; /* its group has COUNTS, and was added with them */
 };
 
 struct builder {
@@ -161,26 +162,11 @@ static void add_counts(struct builder *b, const struct gs_prof_counts *c)
 {
     for (uint32_t state = 0; c->thread >= 0 && state < GS_N_COUNTS_STATES; state++) {
         struct entry like = {.thread = (uint32_t)c->thread, .at = (uint32_t)c->at, .state = state};
-        size_t from = first_of(b, &like);
-        add_group(b, c, state, b->entries + from, group_end(b, from, &like) - from);
+        size_t from = first_of(b, &like), end = group_end(b, from, &like);
+        add_group(b, c, state, b->entries + from, end - from);
+        for (size_t i = from; i < end; i++)
+            b->entries[i].is_told = true;
     }
-}
-
-static bool has_counts(const struct gs_prof_counters *c, const struct entry *e)
-{
-    size_t lo = 0, hi = c->n_counts;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        const struct gs_prof_counts *one = &c->counts[mid];
-        bool is_before =
-            one->thread != (int64_t)e->thread ? one->thread < (int64_t)e->thread : one->at < e->at;
-        if (is_before)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < c->n_counts && c->counts[lo].thread == (int64_t)e->thread &&
-           c->counts[lo].at == e->at;
 }
 
 /* Of a thread that was killed before its first COUNTS: what rows say themselves. */
@@ -190,7 +176,7 @@ static void add_without_counts(struct builder *b)
         const struct entry *e = &b->entries[from];
         const struct gs_prof_counts none = {.thread = e->thread, .at = e->at};
         end = group_end(b, from, e);
-        if (!has_counts(b->counters, e))
+        if (!e->is_told)
             add_group(b, &none, e->state, e, end - from);
     }
 }
