@@ -97,7 +97,6 @@ void gs_counts_add(struct gs_counts *c, uint32_t k, uint64_t value)
     uint64_t n = value > s->last ? value - s->last : 0, left = n;
     uint64_t all = c->in[0] + c->in[1] + c->in[2];
     uint32_t longest = 0;
-    memset(s->fresh, 0, sizeof(s->fresh));
     if (value > s->last)
         s->last = value;
     if (!n || !all)
@@ -119,7 +118,6 @@ void gs_counts_add(struct gs_counts *c, uint32_t k, uint64_t value)
 static void add_page(struct gs_counts *c, uint32_t k, const void *page)
 {
     uint64_t value;
-    memset(c->sums[k].fresh, 0, sizeof(c->sums[k].fresh));
     if (!page || !gs_perf_page_read(page, &value))
         return;
     if (c->pages_seen & 1u << k)
@@ -138,6 +136,7 @@ static void read_all(struct gs_thread *t)
     for (uint32_t k = 0; k < asked->n; k++) {
         enum gs_account which = asked->at[k].account;
         uint64_t base = is_base ? gs_account_of(&gs_counts_base, which) : 0;
+        memset(c->sums[k].fresh, 0, sizeof(c->sums[k].fresh));
         if (which)
             gs_counts_add(c, k, gs_account_of(&now, which) - base);
         else
