@@ -2,6 +2,7 @@
 """--counters: what each thread counted, by state of the GIL, beside what the kernel says of it."""
 import errno
 import json
+import os
 import pathlib
 
 import pytest
@@ -72,10 +73,17 @@ def test_sums_and_states(python, record, stats, targets):
     assert 0.99 * grown <= event(process, "page-faults")["count"] <= 1.01 * story["process"]["faults"] + 100
 
 
+def stolen_ns():
+    """What a hypervisor took of all cores: in perf's time it is, in the CPU clock it may not be."""
+    words = pathlib.Path("/proc/stat").read_text().split(None, 9)
+    return int(words[8]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.pythons(per_minor=True)
 def test_an_event_of_perf(python, record, stats, targets):
     """cpu-migrations, which the kernel keeps no account of: by perf_event_open. How late an event is
     opened depends on when the agent's thread gets a core: an upper bound is all that always holds."""
+    stolen_before_ns = stolen_ns()
     capture, (story,) = story_of(record, python, targets / "counted.py", PAGES, 10,
                                  counters="task-clock,cpu-migrations")
     assert capture.stderr == ""
@@ -86,8 +94,7 @@ def test_an_event_of_perf(python, record, stats, targets):
     mine = counts(process, "cpu-migrations")
     assert "MainThread" in mine and set(mine) <= {"MainThread", "touch", "sleep"}
     clock = counts(process, "task-clock")["MainThread"]["count"]
-    # perf's time has what a hypervisor took of it, too: seen once, 75 ms beside 59.
-    assert 0 < mine["MainThread"]["running_ns"] <= 1.5 * clock + 5e6
+    assert 0 < mine["MainThread"]["running_ns"] <= 1.01 * clock + 5e6 + stolen_ns() - stolen_before_ns
     assert mine["MainThread"]["enabled_ns"] == mine["MainThread"]["running_ns"]
 
 
