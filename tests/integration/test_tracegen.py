@@ -164,15 +164,16 @@ def test_same_seed_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("options, digest", [
-    ("-n 20k -t 8 -s 1", "134787971e8b4257"),
-    ("-n 20k -t 40 -p 3 -s 2 --level 1 --losses 9 --damage 90 --shuffle --clock ns", "fcbdf13fe8fcb1e0"),
+    ("-n 20k -t 8 -s 1", "c3c05c58cdbcd5da"),
+    ("-n 20k -t 40 -p 3 -s 2 --level 1 --losses 9 --damage 90 --shuffle --clock ns", "15eb2163964f371b"),
 ])
 def test_same_bytes_on_every_machine(options, digest):
     """Integers only: no compiler and no libm may differ. After a change of the generator or of what
-    the codec chooses these are other bytes: write down what is printed. File headers have the version."""
+    the codec chooses these are other bytes: write down what is printed. Not the minor version, and the
+    CRC over it, of file headers."""
     data = tracegen(*options.split(), "-o", "-").stdout
-    chunks = re.sub(rb"GILSCOPE.{56}", b"", data, flags=re.DOTALL)
-    assert hashlib.sha256(chunks).hexdigest()[:16] == digest
+    unversioned = re.sub(rb"(GILSCOPE..)..(.{48})....", rb"\1\2", data, flags=re.DOTALL)
+    assert hashlib.sha256(unversioned).hexdigest()[:16] == digest
 
 
 @pytest.mark.parametrize("damage", [0, 60])
