@@ -141,13 +141,31 @@ static void add_sums(struct gs_actor_sums *into, const struct gs_actor_sums *fro
     into->forced += from->forced;
 }
 
-void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from)
+/* The first one's are taken as they are. */
+static void merge_actors(struct gs_gil_result *into, struct gs_gil_result *from)
 {
+    if (into->map.n == 0) {
+        gs_idmap_free(&into->map);
+        free(into->actors);
+        into->map = from->map;
+        into->actors = from->actors;
+        into->cap_actors = from->cap_actors;
+        from->map = (struct gs_idmap){0};
+        from->actors = NULL;
+        from->cap_actors = 0;
+        return;
+    }
+    gs_idmap_reserve(&into->map, into->map.n + from->map.n);
+    gs_gil_result_reserve(into, into->map.n + from->map.n);
     for (size_t i = 0; i < from->map.n; i++) {
         uint32_t actor = gs_idmap_add(&into->map, from->map.keys[i]);
-        gs_gil_result_reserve(into, into->map.n);
         add_sums(&into->actors[actor], &from->actors[i]);
     }
+}
+
+void gs_gil_result_merge(struct gs_gil_result *into, struct gs_gil_result *from)
+{
+    merge_actors(into, from);
     for (size_t i = 0; i < from->pairs.sums.map.n; i++) {
         uint64_t key = from->pairs.sums.map.keys[i];
         gs_pairs_add(&into->pairs, (uint32_t)(key >> 32), (uint32_t)key,

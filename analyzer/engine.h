@@ -115,8 +115,8 @@ void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows);
 void gs_gil_result_free(struct gs_gil_result *r);
 /* Room, zeroed, for actors 0 to n - 1. */
 void gs_gil_result_reserve(struct gs_gil_result *r, size_t n);
-/* Of a worker: its actors' names, then into the whole. */
-void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from);
+/* Adds a worker's to the whole; nothing but freeing it is to be done with it then. */
+void gs_gil_result_merge(struct gs_gil_result *into, struct gs_gil_result *from);
 /* At the end of it all: keeps the pairs that are to be kept, and sets rest_ns. */
 void gs_gil_result_close(struct gs_gil_result *r);
 

@@ -91,10 +91,10 @@ static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
     close_chains(w, &rows->chains);
     close_hists(w);
     gs__cells_empty(w);
-    w->out.map = w->d.actors; /* lent */
     gs_gil_result_reserve(&w->out, w->d.actors.n);
+    w->out.map = w->d.actors;
+    w->d.actors = (struct gs_idmap){0};
     gs_gil_result_merge(out, &w->out);
-    w->out.map = (struct gs_idmap){0};
     gs_bins_add_all(bins, &w->bins);
 }
 

@@ -74,6 +74,14 @@ struct gs__worker {
     bool failed; /* a window with more rows than indexes */
 };
 
+/* What no cell holds of an actor; of most, nothing until cells are emptied. */
+static inline struct gs_actor_sums *gs__sums_of(struct gs__worker *w, uint32_t actor)
+{
+    if (actor >= w->out.cap_actors)
+        gs_gil_result_reserve(&w->out, w->n_actors);
+    return &w->out.actors[actor];
+}
+
 /* The window in hand. */
 struct gs__window {
     struct gs__worker *me;

@@ -38,6 +38,7 @@ static void empty(const struct gs__cell *c, struct gs_actor_sums *a)
 
 void gs__cells_empty(struct gs__worker *w)
 {
+    gs_gil_result_reserve(&w->out, w->n_actors);
     for (size_t i = 0; i < w->n_actors; i++)
         empty(&w->cells[i], &w->out.actors[i]);
     if (w->n_actors)

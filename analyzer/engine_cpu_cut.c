@@ -29,20 +29,27 @@ static uint8_t thread_index(struct gs__worker *me, uint32_t thread)
     return (uint8_t)i;
 }
 
+/* Room for them only where there are any. */
+static bool describe_typical(struct gs__worker *me, const struct gs_typicals *all, uint32_t actor)
+{
+    if (all->map.n == 0)
+        return false;
+    GS_RESERVE(me->typicals, (size_t)actor + 1, me->cap_typicals);
+    me->typicals[actor] = gs_typical_find(all, &me->d, actor);
+    return me->typicals[actor].n > 0;
+}
+
 /* Those that the decoder has met since; typical turns may add more, which are described too. */
 void gs__describe_actors(struct gs__worker *me, const struct gs_windows *windows)
 {
     for (; me->n_actors < me->d.actors.n; me->n_actors++) {
         uint32_t i = (uint32_t)me->n_actors, node = gs_actor_node(&me->d.actors, i);
         GS_RESERVE(me->actors, (size_t)i + 1, me->cap_actors);
-        GS_RESERVE(me->typicals, (size_t)i + 1, me->cap_typicals);
-        me->typicals[i] = gs_typical_find(&windows->typicals, &me->d, i);
         me->actors[i].thread = thread_index(me, gs_actor_thread(&me->d.actors, i));
         me->actors[i].waiter = (uint8_t)gs_chain_index(&windows->chains.waiters, node);
         me->actors[i].holder = (uint8_t)gs_chain_index(&windows->chains.holders, node);
-        me->actors[i].is_typical = me->typicals[i].n > 0;
+        me->actors[i].is_typical = describe_typical(me, &windows->typicals, i);
     }
-    gs_gil_result_reserve(&me->out, me->n_actors);
     gs__cells_reserve(me, me->n_actors);
 }
 
@@ -67,7 +74,7 @@ static void count_turns(struct gs__window *w)
     struct gs_bin_cursor bin = me->hold_bin;
     for (size_t i = 0; i < w->n; i++) {
         if (!(r.flags[i] & GS_SLICE_TURN)) {
-            me->out.actors[r.hold_actor[i]].acquires++;
+            gs__sums_of(me, r.hold_actor[i])->acquires++;
             continue;
         }
         me->out.hold_hist[gs_hist_bucket_of(r.rel_ns[i] - r.acq_ns[i])]++;
@@ -146,21 +153,22 @@ static size_t cut_into_segments(struct gs__worker *me, size_t n_subs, const stru
 {
     uint64_t low_ns = t->a_ns, cur_ns = t->acq_ns, hold_ns = t->rel_ns - t->acq_ns;
     bool is_turn = t->flags & GS_SLICE_TURN, expired = has_expiry(samples, n_samples);
-    size_t n = gs_turn_segments(t, samples, n_samples, &me->typicals[t->hold_actor], me->segments);
+    const struct gs_typical *typical = me->typicals ? &me->typicals[t->hold_actor] : NULL;
+    size_t n = gs_turn_segments(t, samples, n_samples, typical, me->segments);
     for (size_t k = 0; k < n; k++) {
         const struct gs_segment *s = &me->segments[k];
         uint64_t held_to = min_u64(s->end_ns, t->rel_ns);
         uint64_t part_ns = is_turn && held_to > cur_ns ? held_to - cur_ns : 0;
         bool counts = is_turn && (part_ns > 0 || (hold_ns == 0 && k + 1 == n));
         if (expired && part_ns >= GS_LONG_HOLD_NS)
-            count_long_hold(&me->out.actors[s->actor], part_ns);
+            count_long_hold(gs__sums_of(me, s->actor), part_ns);
         low_ns = max_u64(low_ns, min_u64(s->end_ns, end_ns));
         n_subs = put_sub(me->subs, n_subs, low_ns, s->actor, part_ns, counts ? GS__COUNT_HOLD : 0);
         cur_ns += part_ns;
     }
     me->cells[t->hold_actor].turns += is_turn;
     if (t->flags & GS_SLICE_FORCED)
-        me->out.actors[t->hold_actor].forced++;
+        gs__sums_of(me, t->hold_actor)->forced++;
     return n_subs;
 }
 
@@ -220,8 +228,10 @@ static void cut_rows(struct gs__window *w)
         uint64_t end_ns = period_end(&r, i, next_seq, next_a_ns);
         size_t n_samples = samples_of(&me->d, r.seq[i], &sample);
         uint32_t ahead = r.hold_actor[i + GS__AHEAD < w->n ? i + GS__AHEAD : i];
-        __builtin_prefetch(&me->typicals[ahead]);
-        __builtin_prefetch((const char *)(&me->typicals[ahead + 1]) - 1); /* two lines, often */
+        if (me->typicals) {
+            __builtin_prefetch(&me->typicals[ahead]);
+            __builtin_prefetch((const char *)(&me->typicals[ahead + 1]) - 1); /* two lines, often */
+        }
         __builtin_prefetch(&me->cells[ahead], 1);
         first_sub[i] = (uint32_t)n;
         if (n_samples)
@@ -309,7 +319,7 @@ void gs__cut_periods(struct gs__window *w, const struct gs_windows *windows)
 
 static void sum_long_sub(struct gs__worker *me, size_t k, uint64_t blamed_ns)
 {
-    struct gs_actor_sums *a = &me->out.actors[me->subs.actor[k]];
+    struct gs_actor_sums *a = gs__sums_of(me, me->subs.actor[k]);
     unsigned counts = me->subs.counts[k];
     a->hold_ns += me->subs.hold_ns[k];
     a->hold_count += (counts & GS__COUNT_HOLD) != 0;

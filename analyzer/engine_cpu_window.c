@@ -224,7 +224,7 @@ static void add_to_cells(struct gs__worker *me, const struct batch *b, uint64_t 
     struct gs__cell *cells = me->cells;
     bool fits = gs__cells_take(me, ns, b->n);
     for (size_t k = 0; k < b->n && !fits; k++)
-        add_to_actor(&me->out.actors[b->actors[k]], b->ns[k]);
+        add_to_actor(gs__sums_of(me, b->actors[k]), b->ns[k]);
     for (size_t k = 0; k < b->n && fits; k++) {
         struct gs__cell *c = &cells[b->actors[k]];
         uint32_t one_ns = (uint32_t)b->ns[k];
