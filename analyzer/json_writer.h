@@ -60,6 +60,14 @@ static inline void gs_json_next_u64(struct gs_json *j, uint64_t v)
     j->text.len += (size_t)(end - to);
 }
 
+static inline void gs_json_next_i64(struct gs_json *j, int64_t v)
+{
+    if (v >= 0)
+        gs_json_next_u64(j, (uint64_t)v);
+    else
+        gs_json_i64(j, v);
+}
+
 /* One field of all n structures as an array. */
 #define GS_JSON_COLUMN(j, name, array, n, field)                                                   \
     do {                                                                                           \
@@ -69,6 +77,19 @@ static inline void gs_json_next_u64(struct gs_json *j, uint64_t v)
             gs_json_u64(j, (array)[0].field);                                                      \
         for (size_t i_ = 1; i_ < (n); i_++)                                                        \
             gs_json_next_u64(j, (array)[i_].field);                                                \
+        gs_json_end_array(j);                                                                      \
+    } while (0)
+
+/* The same of a column whose neighbours are close: the first, then what each is above the one
+ * before. Small numbers are written, deflated and read sooner. */
+#define GS_JSON_STEPS(j, name, array, n, field)                                                    \
+    do {                                                                                           \
+        gs_json_key(j, name);                                                                      \
+        gs_json_begin_array_inline(j);                                                             \
+        if ((n) > 0)                                                                               \
+            gs_json_i64(j, (array)[0].field);                                                      \
+        for (size_t i_ = 1; i_ < (n); i_++)                                                        \
+            gs_json_next_i64(j, (int64_t)(array)[i_].field - (int64_t)(array)[i_ - 1].field);      \
         gs_json_end_array(j);                                                                      \
     } while (0)
 

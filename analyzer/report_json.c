@@ -59,8 +59,8 @@ static void put_nodes(struct gs_json *j, const struct gs_profile *p)
 {
     gs_json_key(j, "nodes");
     gs_json_begin_object(j);
-    GS_JSON_COLUMN(j, "parent", p->nodes, p->n_nodes, parent);
-    GS_JSON_COLUMN(j, "frame", p->nodes, p->n_nodes, frame);
+    GS_JSON_STEPS(j, "parent", p->nodes, p->n_nodes, parent);
+    GS_JSON_STEPS(j, "frame", p->nodes, p->n_nodes, frame);
     gs_json_end_object(j);
 }
 
@@ -70,7 +70,7 @@ static void put_rows(struct gs_json *j, const struct gs_profile *p)
     gs_json_begin_object(j);
     GS_JSON_COLUMN(j, "process", p->rows, p->n_rows, process);
     GS_JSON_COLUMN(j, "thread", p->rows, p->n_rows, thread);
-    GS_JSON_COLUMN(j, "node", p->rows, p->n_rows, node);
+    GS_JSON_STEPS(j, "node", p->rows, p->n_rows, node);
     GS_JSON_COLUMN(j, "hold", p->rows, p->n_rows, hold_ns);
     GS_JSON_COLUMN(j, "hold_est", p->rows, p->n_rows, hold_est_ns);
     GS_JSON_COLUMN(j, "blame", p->rows, p->n_rows, blamed_ns);

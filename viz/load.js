@@ -3,6 +3,17 @@
 // otherwise be held twice.
 import { decodeBase64 } from './base64.js';
 
+// Columns whose neighbours are close come as steps: each number says what it is above the one before.
+export const STEPPED = [['nodes', 'parent'], ['nodes', 'frame'], ['rows', 'node']];
+
+export function undoSteps(report) {
+  for (const [table, name] of STEPPED) {
+    const a = report[table] && report[table][name];
+    if (Array.isArray(a)) for (let i = 1; i < a.length; i++) a[i] += a[i - 1];
+  }
+  return report;
+}
+
 export async function loadReport(doc) {
   const blocks = [...doc.querySelectorAll('script.gs-data')];
   if (!blocks.length) throw new Error('this page holds no data: it is the bare template');
@@ -15,5 +26,5 @@ export async function loadReport(doc) {
     return bytes;
   });
   const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream('gzip'));
-  return JSON.parse(await new Response(stream).text());
+  return undoSteps(JSON.parse(await new Response(stream).text()));
 }

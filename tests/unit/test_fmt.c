@@ -138,6 +138,29 @@ static void json_is_valid_and_harmless(void **state)
     free(text);
 }
 
+static void json_columns(void **state)
+{
+    static const struct {
+        uint32_t v;
+    } rows[] = {{7}, {7}, {9}, {3}, {UINT32_MAX}};
+    char *text = NULL;
+    size_t len = 0, none = 0;
+    struct gs_json j;
+    FILE *f = open_memstream(&text, &len);
+    (void)state;
+    gs_json_init(&j, f, false);
+    gs_json_begin_object(&j);
+    GS_JSON_COLUMN(&j, "values", rows, 5, v);
+    GS_JSON_STEPS(&j, "steps", rows, 5, v);
+    GS_JSON_STEPS(&j, "none", rows, none, v);
+    gs_json_end_object(&j);
+    assert_true(gs_json_finish(&j));
+    fclose(f);
+    assert_string_equal(text, "{\"values\":[7,7,9,3,4294967295],"
+                              "\"steps\":[7,0,2,-6,4294967292],\"none\":[]}\n");
+    free(text);
+}
+
 static void json_can_be_pretty(void **state)
 {
     char *text = NULL;
@@ -208,6 +231,7 @@ int main(void)
         cmocka_unit_test(terminals_are_not_driven),
         cmocka_unit_test(names_are_cleaned_and_cut),
         cmocka_unit_test(json_is_valid_and_harmless),
+        cmocka_unit_test(json_columns),
         cmocka_unit_test(json_can_be_pretty),
         cmocka_unit_test(base64_is_padded),
         cmocka_unit_test(buckets_are_sixteenths_of_an_octave),

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import { STEPPED } from '../load.js';
 import * as fake from './fake_profile.mjs';
 
 const VIZ = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -52,10 +53,19 @@ export function dataBlocks(json) {
   return out.join('');
 }
 
+export function asSteps(report) {
+  const out = structuredClone(report);
+  for (const [table, name] of STEPPED) {
+    const a = (out[table] && out[table][name]) || [];
+    for (let i = a.length - 1; i > 0; i--) a[i] -= a[i - 1];
+  }
+  return out;
+}
+
 export function makeReport(report, summary = '<noscript><p>Open this report with JavaScript to see it.</p></noscript>') {
   const page = template();
   if (page.split(MARK).length !== 2) throw new Error('the template must hold its mark once');
-  const json = typeof report === 'string' ? report : JSON.stringify(report);
+  const json = typeof report === 'string' ? report : JSON.stringify(asSteps(report));
   return page.replace(MARK, () => dataBlocks(json) + summary);
 }
 

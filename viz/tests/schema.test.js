@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { undoSteps } from '../load.js';
+import { makeModel } from '../model.js';
 import * as fake from './fake_profile.mjs';
 
 const SCHEMA = JSON.parse(readFileSync(join(dirname(fileURLToPath(import.meta.url)), '..', 'profile.schema.json'), 'utf8'));
@@ -41,5 +43,10 @@ for (const [name, make] of Object.entries({ fake: fake.fakeReport, empty: fake.e
 test('a report of a real capture is what the schema says', { skip: process.env.GILSCOPE_VIZ_REPORT ? false : 'GILSCOPE_VIZ_REPORT names no report' }, () => {
   const page = readFileSync(process.env.GILSCOPE_VIZ_REPORT, 'utf8');
   const blocks = [...page.matchAll(/class="gs-data">([^<]*)<\/script>/g)].map((m) => Buffer.from(m[1], 'base64'));
-  assert.deepEqual(complaints(JSON.parse(gunzipSync(Buffer.concat(blocks))), SCHEMA), []);
+  const report = JSON.parse(gunzipSync(Buffer.concat(blocks)));
+  assert.deepEqual(complaints(report, SCHEMA), []);
+  const { nodes, rows, processes } = makeModel(undoSteps(report));
+  const held = processes.flatMap((p) => p.threads.map((t) => t.hold_ns)).reduce((s, v) => s + v, 0);
+  assert.equal(rows.hold.reduce((s, v) => s + v, 0), held);
+  assert.equal(new Set(nodes.parent.slice(1).map((p, i) => p * nodes.n + nodes.frame[i + 1])).size, nodes.n - 1, 'a child for each frame');
 });
