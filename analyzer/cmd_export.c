@@ -189,6 +189,7 @@ int gs_cmd_export(int argc, char **argv)
     if (!format)
         return unknown_format(args.rest[0]);
     struct gs_cmd_load_args how = GS_LOAD_ARGS(&args, export);
+    how.no_pairs = true; /* no format has a place for them */
     code = gs_cmd_load("export", args.rest + 1, args.n_rest - 1, &how, &profile);
     if (code == GS_EXIT_OK)
         code = write_export(&profile, format, &args);

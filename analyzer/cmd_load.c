@@ -42,7 +42,8 @@ static enum gs_stack_view stack_view(const char *s)
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const struct gs_cmd_load_args *how,
                 struct gs_profile *out)
 {
-    struct gs_load_options options = {.engine = how->engine, .stacks = stack_view(how->stacks)};
+    struct gs_load_options options = {
+        .engine = how->engine, .stacks = stack_view(how->stacks), .no_pairs = how->no_pairs};
     struct gs_error err = {0};
     if (n < 1)
         return gs_cmd_fail(GS_EXIT_USAGE,

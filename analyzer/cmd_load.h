@@ -9,15 +9,17 @@
 #include "analyzer/options.h"
 #include "analyzer/profile.h"
 
-/* As typed, NULL: not given. verbose: say what each device counted, and if engine auto took another
- * one than it could have, why. */
+/* Texts as typed, NULL: not given. verbose: say what each device counted, and if engine auto took
+ * another one than it could have, why. */
 struct gs_cmd_load_args {
     const char *engine, *verbose, *stacks;
+    bool no_pairs; /* see struct gs_load_options */
 };
 #define GS_LOAD_ARGS(args, cmd)                                                                    \
     {                                                                                              \
-        (args)->value[GS_OPT_##cmd##_engine], (args)->value[GS_OPT_##cmd##_verbose],               \
-            (args)->value[GS_OPT_##cmd##_stacks]                                                   \
+        .engine = (args)->value[GS_OPT_##cmd##_engine],                                            \
+        .verbose = (args)->value[GS_OPT_##cmd##_verbose],                                          \
+        .stacks = (args)->value[GS_OPT_##cmd##_stacks],                                            \
     }
 /* Loads n captures. GS_EXIT_OK, or the exit code after a message. The caller frees *out. */
 int gs_cmd_load(const char *cmd, char *const *captures, int n, const struct gs_cmd_load_args *how,

@@ -75,6 +75,7 @@ struct gs_recording {
     uint64_t key;
     unsigned jobs;      /* threads that read it, 0 for all cores */
     size_t window_rows; /* 0 for the default: no result depends on it */
+    bool no_pairs;      /* see struct gs_load_options */
     /* The last SEGMENT: chunks 1 to first_chunk - 1 are deleted, whether or not they are here. */
     uint64_t segment, first_segment, first_chunk, first_ticks;
     uint64_t detail_ns; /* when first_segment began; 0: nothing is deleted */

@@ -104,6 +104,7 @@ void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows)
 {
     uint64_t plausible = 64 * rows->size.rows + 4096;
     memset(r, 0, sizeof(*r));
+    r->no_pairs = rows->no_pairs;
     r->pairs.max = plausible < GS_PAIRS_MAX ? (size_t)plausible : GS_PAIRS_MAX;
 }
 
@@ -184,6 +185,10 @@ void gs_gil_result_merge(struct gs_gil_result *into, struct gs_gil_result *from)
 void gs_gil_result_close(struct gs_gil_result *r)
 {
     uint64_t rest = 0;
+    if (r->no_pairs) {
+        gs_summap_free(&r->pairs.sums);
+        gs_summap_free(&r->chains);
+    }
     limit_pairs(&r->pairs);
     for (size_t i = 0; i < r->map.n; i++)
         rest += r->actors[i].blamed_ns;

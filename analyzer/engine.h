@@ -63,6 +63,7 @@ struct gs_gil_result {
     struct gs_summap wait_hists; /* thread id << 10 | bucket -> count */
     uint64_t wait_hist[GS_HIST_BUCKETS], hold_hist[GS_HIST_BUCKETS];
     uint64_t wait_ns, unknown_holder_ns;
+    bool no_pairs; /* pairs and chains are empty, whatever the engine put there */
 };
 
 struct gs_recording;

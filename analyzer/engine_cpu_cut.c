@@ -269,17 +269,24 @@ static void cut_plain(struct gs__window *w)
     me->subs.n = w->n;
 }
 
-static void describe_subs(struct gs__worker *me, uint64_t begin_ns)
+static void describe_holders(struct gs__worker *me, uint64_t begin_ns)
 {
     const uint16_t nobody = gs__who((struct gs__actor){me->n_near, 0, GS_CHAIN_NONE, false});
     const struct gs__actor *actors = me->actors;
     struct gs__subs s = me->subs;
-    memset(s.part_ns, 0, s.n * sizeof(*s.part_ns));
-    memset(s.delta, 0, (s.n + 1) * sizeof(*s.delta)); /* waits may go on behind the window */
     for (size_t k = 0; k < s.n; k++)
         s.who[k] = s.actor[k] == GS__NO_ACTOR ? nobody : gs__who(actors[s.actor[k]]);
     s.words[0] = gs_square_word(s.end_ns[0] - begin_ns);
     gs_column_step_words(s.end_ns, s.n, GS_SQUARE_COUNT_BITS, s.words);
+}
+
+static void describe_subs(struct gs__worker *me, uint64_t begin_ns)
+{
+    struct gs__subs s = me->subs;
+    memset(s.part_ns, 0, s.n * sizeof(*s.part_ns));
+    memset(s.delta, 0, (s.n + 1) * sizeof(*s.delta)); /* waits may go on behind the window */
+    if (!me->out.no_pairs)
+        describe_holders(me, begin_ns);
 }
 
 static void reserve_subs(struct gs__window *w)

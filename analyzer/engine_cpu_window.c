@@ -246,7 +246,7 @@ static inline void put_wait(struct gs__worker *me, struct batch *b, size_t k, ui
 {
     b->actors[k] = actor;
     b->squares[k] = rows_of(me, me->actors[actor]);
-    b->by_holder[k] = flags & GS_ROW_BY_HOLDER;
+    b->by_holder[k] = (flags & GS_ROW_BY_HOLDER) && !me->out.no_pairs;
     b->spans[k] = a;
 }
 
@@ -272,9 +272,10 @@ static void count_batch(struct gs__window *w, struct batch *b, const uint32_t *w
             me->out.unknown_holder_ns += ns;
         b->ns[k] = ns;
         put_wait(me, b, k, actor, r.flags[i], span_of(w, i));
-        __builtin_prefetch(
-            &me->chains.words[(b->squares[k] & 0xffff) + (me->subs.who[b->spans[k].first] & 0xff)],
-            1);
+        if (b->by_holder[k])
+            __builtin_prefetch(&me->chains.words[(b->squares[k] & 0xffff) +
+                                                 (me->subs.who[b->spans[k].first] & 0xff)],
+                               1);
         steps += b->spans[k].end - b->spans[k].first;
         sum_ns += ns;
         any_ns |= ns;

@@ -69,6 +69,7 @@ static void read_process(struct build *b, struct process_chunks *p)
 {
     p->rec.jobs = b->options->jobs;
     p->rec.window_rows = b->options->window_rows;
+    p->rec.no_pairs = b->options->no_pairs;
     gs_recording_read(&p->rec, b->stacks, p->chunks, p->n);
     b->out->damaged_chunks += p->rec.damaged_chunks + p->rec.damaged_records;
 }

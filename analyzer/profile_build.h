@@ -4,6 +4,7 @@
 #ifndef GS_PROFILE_BUILD_H
 #define GS_PROFILE_BUILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "analyzer/error.h"
@@ -14,6 +15,7 @@ struct gs_load_options {
     unsigned jobs;      /* threads, 0 for as many as there are cores */
     size_t window_rows; /* of the engines' windows, 0 for the default (tests have smaller ones) */
     enum gs_stack_view stacks;
+    bool no_pairs; /* who waited for whom is not asked for: half of the work */
 };
 
 /* Reads all captures (files, or directories searched for *.gsc) as one job. The result does not

@@ -375,7 +375,7 @@ static void take_notes(struct gs_process_builder *b)
 {
     if (b->r->no_gc)
         gs_recording_note(b->r, "garbage collections are not recorded: %s", b->r->no_gc);
-    if (b->pairs_rest_ns)
+    if (b->pairs_rest_ns && !b->r->no_pairs)
         gs_recording_note(b->r, "more threads and stacks waited for each other than can be told "
                                 "apart: some pairs and chains are left out");
     b->out->notes = b->r->notes;

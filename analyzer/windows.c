@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/columns.h"
 #include "analyzer/now.h"
 #include "analyzer/xalloc.h"
 
@@ -294,6 +295,7 @@ void gs_windows_open(struct gs_windows *w, const struct gs_chunk_list *slices,
     memset(w, 0, sizeof(*w));
     w->slices = slices;
     w->sample_list = samples;
+    w->no_pairs = r->no_pairs;
     add_size(&w->size, slices);
     add_size(&w->size, samples);
     drop_survey(w);

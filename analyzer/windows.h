@@ -56,6 +56,7 @@ struct gs_thread_last {
 struct gs_windows {
     const struct gs_chunk_list *slices, *sample_list;
     struct gs_decoder_size size;
+    bool no_pairs; /* see struct gs_load_options */
     struct gs_window *at;
     size_t n;
     struct gs_window_part *parts;

@@ -41,8 +41,11 @@ struct survey {
 
 /* ---- samples ---- */
 
+/* Without samples nothing but chains is learnt of them. */
 static bool is_weighed(const struct gs_windows *w, const struct gs_window_part *part)
 {
+    if (w->no_pairs && w->sample_list->n == 0)
+        return false;
     return part->chunk % gs_chain_stride(w->slices->n) == 0;
 }
 

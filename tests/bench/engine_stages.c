@@ -5,6 +5,7 @@
  * hists     the same, and two histograms
  * survey    windows planned and surveyed
  * order     the same, then the rows of each window in order of seq
+ * blame     the profile without who waited for whom: sums, histograms and blame by stack
  * build     everything: the whole profile
  *
  * Group and hists are what is asked of databases too; the loop over the columns is here, as no
@@ -252,16 +253,28 @@ static void run_order(struct stages *s)
 
 /* ---- all of it ---- */
 
+static void build_profile(struct stages *s, bool no_pairs)
+{
+    struct gs_load_options options = s->options;
+    struct gs_error err = {0};
+    options.no_pairs = no_pairs;
+    if (gs_profile_build(&s->g.captures, &options, &s->profile, &err) != GS_OK)
+        one_gil_fail("build", err.text);
+}
+
+static void run_blame(struct stages *s)
+{
+    build_profile(s, true);
+}
+
 static void run_build(struct stages *s)
 {
-    struct gs_error err = {0};
-    if (gs_profile_build(&s->g.captures, &s->options, &s->profile, &err) != GS_OK)
-        one_gil_fail("build", err.text);
+    build_profile(s, false);
 }
 
 static const struct stage all[] = {
     {"read", run_read},     {"decode", run_decode}, {"group", run_group}, {"hists", run_hists},
-    {"survey", run_survey}, {"order", run_order},   {"build", run_build},
+    {"survey", run_survey}, {"order", run_order},   {"blame", run_blame}, {"build", run_build},
 };
 
 const struct stage *stage_find(const char *name)

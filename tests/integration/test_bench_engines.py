@@ -48,7 +48,7 @@ def test_quick_run_has_every_figure(tmp_path):
             assert row["verdict"] == ""
     assert [r["verdict"] for r in result["rows"] if r["id"] == "B13"] == ["met"] * 4
     stages = [(s["name"], s["jobs"], s["engine"]) for s in result["stages"]]
-    names = ["read", "decode", "group", "hists", "survey", "order", "build"]
+    names = ["read", "decode", "group", "hists", "survey", "order", "blame", "build"]
     assert stages == [(name, jobs, "cpu") for jobs in (1, 2) for name in names] + [("build", 1, "reference")]
     for s in result["stages"]:
         assert s["cpu"] > 0 and s["wall"] > 0 and s["bytes"] > 1 and 1000 < s["peak_rss_kib"] < 1 << 20

@@ -5,6 +5,7 @@
 #define GS_ENGINE_STORIES_H
 
 #include "analyzer/clock.h"
+#include "analyzer/export.h"
 #include "tests/unit/capture_builder.h"
 
 enum { TURN = GS_SLICE_TURN, WAIT = GS_SLICE_WAIT, BOTH = TURN | WAIT };
@@ -182,6 +183,36 @@ CAP_UNUSED void build_convoy(struct cap *c, uint64_t n_threads)
     open_with_definitions(c);
     cap_slices(c, rows, 3000);
     free(rows);
+}
+
+/* What export makes of a profile: the engine's times by thread and stack. */
+CAP_UNUSED char *folded(const struct gs_profile *p)
+{
+    static const enum gs_metric metrics[] = {GS_METRIC_HOLD, GS_METRIC_BLAME, GS_METRIC_WAIT};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++)
+        gs_export_collapsed(p, metrics[i], f);
+    fclose(f);
+    return text;
+}
+
+/* Who does not ask for pairs gets the same times, and none of them. */
+CAP_UNUSED void check_without_pairs(const struct cap *c, const struct gs_load_options *way,
+                                    const char *want)
+{
+    struct gs_load_options options = *way;
+    struct gs_profile p;
+    options.no_pairs = true;
+    cap_profile_with(c->data, c->len, &options, &p);
+    char *got = folded(&p);
+    assert_string_equal(got, want);
+    assert_int_equal(p.n_chains, 0);
+    assert_true(p.processes[0].n_blame <= 1 && p.processes[0].n_edges == 0);
+    assert_true(!p.processes[0].notes || !strstr(p.processes[0].notes, "pairs"));
+    free(got);
+    gs_profile_free(&p);
 }
 
 #endif

@@ -176,10 +176,16 @@ static char *json_of_device(const struct cap *c, size_t window_rows)
 
 static void compare(struct cap *c, size_t window_rows)
 {
-    char *want = cap_json_of(c->data, c->len, "cpu"), *got = json_of_device(c, window_rows);
+    struct gs_load_options device = {.engine = "cuda", .window_rows = window_rows, .jobs = 1};
+    struct gs_profile cpu;
+    cap_profile(c->data, c->len, "cpu", &cpu);
+    char *want = cap_json(&cpu), *times = folded(&cpu), *got = json_of_device(c, window_rows);
     assert_string_equal(got, want);
+    check_without_pairs(c, &device, times);
     free(got);
     free(want);
+    free(times);
+    gs_profile_free(&cpu);
     cap_close(c);
 }
 

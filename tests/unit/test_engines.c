@@ -41,13 +41,15 @@ static void profile_both(struct cap *c, struct gs_profile *out)
         {.engine = "reference", .window_rows = 1, .jobs = 2},
     };
     cap_profile(c->data, c->len, "reference", out);
-    char *ref = cap_json(out);
+    char *ref = cap_json(out), *times = folded(out);
     for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
         char *text = cap_json_with(c->data, c->len, &ways[i]);
         assert_string_equal(text, ref);
+        check_without_pairs(c, &ways[i], times);
         free(text);
     }
     free(ref);
+    free(times);
 }
 
 static void one_wait_over_two_turns(void **state)

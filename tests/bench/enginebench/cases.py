@@ -130,7 +130,7 @@ def blame(bench, options):
                           ("asof", "sums, turns found by ASOF join", options.blame_rows),
                           ("join", "interval join", options.join_rows)):
         data = bench.data(n)
-        ours = bench.stage("build", data)
+        ours = bench.stage("blame", data)
         check_total(ours)
         rows.append(against("B5", "blame, %d rows; duckdb, %s" % (n, what), ours, data,
                             "duckdb:blame-" + form, 50,

@@ -4,7 +4,7 @@
 STAGES = {"read": "the bytes, once, by a loop of sums", "decode": "columns, times in ns",
           "group": "decode, sums by stack", "hists": "group, two histograms",
           "survey": "windows planned and surveyed", "order": "survey, rows in order of seq",
-          "build": "the whole profile"}
+          "blame": "the profile without who waited for whom", "build": "the whole profile"}
 
 
 def row(*cells):
