@@ -126,7 +126,7 @@ void gs_gil_result_reserve(struct gs_gil_result *r, size_t n)
         memset(r->actors + old, 0, (r->cap_actors - old) * sizeof(*r->actors));
 }
 
-static void add_sums(struct gs_actor_sums *into, const struct gs_actor_sums *from)
+void gs_actor_sums_add(struct gs_actor_sums *into, const struct gs_actor_sums *from)
 {
     into->hold_ns += from->hold_ns;
     into->blamed_ns += from->blamed_ns;
@@ -142,31 +142,8 @@ static void add_sums(struct gs_actor_sums *into, const struct gs_actor_sums *fro
     into->forced += from->forced;
 }
 
-/* The first one's are taken as they are. */
-static void merge_actors(struct gs_gil_result *into, struct gs_gil_result *from)
+void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from)
 {
-    if (into->map.n == 0) {
-        gs_idmap_free(&into->map);
-        free(into->actors);
-        into->map = from->map;
-        into->actors = from->actors;
-        into->cap_actors = from->cap_actors;
-        from->map = (struct gs_idmap){0};
-        from->actors = NULL;
-        from->cap_actors = 0;
-        return;
-    }
-    gs_idmap_reserve(&into->map, into->map.n + from->map.n);
-    gs_gil_result_reserve(into, into->map.n + from->map.n);
-    for (size_t i = 0; i < from->map.n; i++) {
-        uint32_t actor = gs_idmap_add(&into->map, from->map.keys[i]);
-        add_sums(&into->actors[actor], &from->actors[i]);
-    }
-}
-
-void gs_gil_result_merge(struct gs_gil_result *into, struct gs_gil_result *from)
-{
-    merge_actors(into, from);
     for (size_t i = 0; i < from->pairs.sums.map.n; i++) {
         uint64_t key = from->pairs.sums.map.keys[i];
         gs_pairs_add(&into->pairs, (uint32_t)(key >> 32), (uint32_t)key,

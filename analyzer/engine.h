@@ -116,8 +116,9 @@ void gs_gil_result_open(struct gs_gil_result *r, const struct gs_windows *rows);
 void gs_gil_result_free(struct gs_gil_result *r);
 /* Room, zeroed, for actors 0 to n - 1. */
 void gs_gil_result_reserve(struct gs_gil_result *r, size_t n);
-/* Adds a worker's to the whole; nothing but freeing it is to be done with it then. */
-void gs_gil_result_merge(struct gs_gil_result *into, struct gs_gil_result *from);
+/* A worker's into the whole: all but its actors, whose numbers are its own. */
+void gs_gil_result_merge(struct gs_gil_result *into, const struct gs_gil_result *from);
+void gs_actor_sums_add(struct gs_actor_sums *into, const struct gs_actor_sums *from);
 /* At the end of it all: keeps the pairs that are to be kept, and sets rest_ns. */
 void gs_gil_result_close(struct gs_gil_result *r);
 

@@ -83,6 +83,23 @@ static void close_hists(struct gs__worker *w)
             }
 }
 
+/* The first worker's names become the whole's. */
+static void add_actors(struct gs__worker *w, struct gs_gil_result *out)
+{
+    bool is_first = out->map.n == 0;
+    const uint64_t *keys = w->d.actors.keys;
+    if (is_first) {
+        gs_idmap_free(&out->map);
+        out->map = w->d.actors;
+        w->d.actors = (struct gs_idmap){0};
+    }
+    gs_gil_result_reserve(out, is_first ? w->n_actors : out->map.n + w->n_actors);
+    for (size_t i = 0; i < w->n_actors; i++) {
+        size_t to = is_first ? i : gs_idmap_add(&out->map, keys[i]);
+        gs__actor_add_to(w, i, &out->actors[to]);
+    }
+}
+
 /* Tables become maps, as all engines hand over. */
 static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
                       const struct gs_bins *bins, struct gs_gil_result *out)
@@ -90,10 +107,7 @@ static void hand_over(struct gs__worker *w, const struct gs_windows *rows,
     close_pairs(w);
     close_chains(w, &rows->chains);
     close_hists(w);
-    gs__cells_empty(w);
-    gs_gil_result_reserve(&w->out, w->d.actors.n);
-    w->out.map = w->d.actors;
-    w->d.actors = (struct gs_idmap){0};
+    add_actors(w, out);
     gs_gil_result_merge(out, &w->out);
     gs_bins_add_all(bins, &w->bins);
 }

@@ -119,7 +119,7 @@ static inline uint64_t gs__cell_word(uint64_t ns, unsigned count)
 {
     return (ns << GS__COUNT_BITS) + count;
 }
-/* Into out.actors. */
-void gs__cells_empty(struct gs__worker *w);
+/* All that there is of an actor, at the end. */
+void gs__actor_add_to(const struct gs__worker *w, size_t actor, struct gs_actor_sums *into);
 
 #endif

@@ -36,7 +36,14 @@ static void empty(const struct gs__cell *c, struct gs_actor_sums *a)
     a->releases += c->turns;
 }
 
-void gs__cells_empty(struct gs__worker *w)
+void gs__actor_add_to(const struct gs__worker *w, size_t actor, struct gs_actor_sums *into)
+{
+    if (actor < w->out.cap_actors)
+        gs_actor_sums_add(into, &w->out.actors[actor]);
+    empty(&w->cells[actor], into);
+}
+
+static void empty_all(struct gs__worker *w)
 {
     gs_gil_result_reserve(&w->out, w->n_actors);
     for (size_t i = 0; i < w->n_actors; i++)
@@ -53,7 +60,7 @@ bool gs__cells_make_room(struct gs__worker *w, uint64_t ns, uint64_t count)
     w->cell_count -= count;
     if (is_long)
         return false;
-    gs__cells_empty(w);
+    empty_all(w);
     w->cell_ns = ns;
     w->cell_count = count;
     return true;
