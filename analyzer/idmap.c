@@ -10,6 +10,7 @@
 #include "analyzer/xalloc.h"
 
 #define NEIGHBOURS 8u
+#define QUICK_KEYS (1u << 18) /* so many, and slots become four times as many, not twice */
 
 /* One for all threads, whoever asks first. */
 static _Atomic uint64_t seed_value;
@@ -128,7 +129,7 @@ uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key)
         }
     }
     if (2 * (m->n + 1) > m->n_slots)
-        make_slots(m, m->n + 1);
+        make_slots(m, m->n < QUICK_KEYS ? 2 * (m->n + 1) : m->n + 1);
     uint32_t *slot = &m->slots[slot_of(m, key)];
     if (*slot != GS_IDMAP_NONE)
         return *slot;
