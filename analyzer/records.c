@@ -206,10 +206,13 @@ static void on_level(struct gs_record_context *ctx, struct gs_record *rec)
     uint64_t ns = gs__record_seen_ns(ctx, rec);
     uint32_t from = gs__record_u32(rec), to = gs__record_u32(rec);
     char *reason = gs__record_string(rec);
+    double s = (double)(ns - (ns < ctx->r->start_ns ? ns : ctx->r->start_ns)) / 1e9;
     ctx->r->level_end = to;
-    gs_recording_note(ctx->r, "after %.3f s the recording level went from %u to %u: %s",
-                      (double)(ns - (ns < ctx->r->start_ns ? ns : ctx->r->start_ns)) / 1e9, from,
-                      to, reason);
+    if (from == to)
+        gs_recording_note(ctx->r, "after %.3f s less was recorded: %s", s, reason);
+    else
+        gs_recording_note(ctx->r, "after %.3f s the recording level went from %u to %u: %s", s,
+                          from, to, reason);
     free(reason);
 }
 

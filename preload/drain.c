@@ -240,9 +240,11 @@ static void check_size(void)
 static void tick(bool kicked)
 {
     uint64_t now = gs_now();
+    uint64_t began_ns = gs_governor_work_begins();
     gs_hold_watch(now);
-    gs_gc_watch_tick(now);
     gs_count_tick();
+    gs_governor_work_ends(began_ns);
+    gs_gc_watch_tick(now);
     gs_memory_tick(now);
     if (d.own_fds)
         gs_cuda_tick(now);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/governor.h"
 
+#include <string.h>
+
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/alloc_hook.h"
@@ -13,13 +15,23 @@
 static struct {
     uint64_t window_t;
     struct gs_cost at;
+    uint64_t work_ns, work_ns_then;
     uint32_t step;
 } gov;
 
+uint64_t gs_governor_work_begins(void)
+{
+    return gs_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void gs_governor_work_ends(uint64_t began_ns)
+{
+    gov.work_ns += gs_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began_ns;
+}
+
 void gs_governor_forget(void)
 {
-    gov.window_t = 0;
-    gov.step = 0;
+    memset(&gov, 0, sizeof(gov));
 }
 
 static void fewer_samples(void)
@@ -93,11 +105,12 @@ void gs_governor_tick(uint64_t now)
     struct gs_cost c = gs_cost_now();
     if (gov.window_t && now - gov.window_t < gs_ticks_of_ns(WINDOW_NS))
         return;
-    uint64_t shed = c.stack_ns - gov.at.stack_ns + c.drain_cpu_ns - gov.at.drain_cpu_ns;
+    uint64_t shed = c.stack_ns - gov.at.stack_ns + gov.work_ns - gov.work_ns_then;
     uint64_t cpu = c.process_cpu_ns - gov.at.process_cpu_ns;
     bool over = gov.window_t && shed * 1000 > cpu * gs_agent.config.budget_permille;
     gov.window_t = now;
     gov.at = c;
+    gov.work_ns_then = gov.work_ns;
     /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
     if (over && shed > 10000000 && !sheds_native() && !sheds_locks() && !sheds_counters() &&
         gov.step < sizeof(steps) / sizeof(steps[0]))

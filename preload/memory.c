@@ -54,6 +54,7 @@ static struct {
     uint32_t n_rows; /* in the writer's columns */
     uint64_t next_look_t, next_maps_t;
     uint64_t spacing_ns; /* of looks */
+    uint64_t cpu_ns;     /* of the process, at the last one */
     bool seen_maps;
     const char *why_no_arenas;
     bool told_why;
@@ -329,6 +330,18 @@ static uint64_t interval_ns(void)
     return gs_agent.config.memory_interval_ms * MS_NS;
 }
 
+/* Half of what recording may cost of the CPU time that the process used since the last look. The
+ * first looks, which come early, are few. */
+static uint64_t look_budget_ns(void)
+{
+    uint64_t most_ns = interval_ns() / BUDGET, cpu_ns = gs_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    uint64_t share_ns = (cpu_ns - s.cpu_ns) * gs_agent.config.budget_permille / 2000;
+    s.cpu_ns = cpu_ns;
+    if (s.spacing_ns < interval_ns() || share_ns > most_ns)
+        return most_ns;
+    return share_ns > most_ns / 10 ? share_ns : most_ns / 10;
+}
+
 /* All that a look finds has its time, so that it belongs together. */
 static void look(uint64_t now, uint64_t budget_ns, bool maps)
 {
@@ -363,7 +376,7 @@ void gs_memory_tick(uint64_t now)
     if (!s.next_look_t) /* the first tick */
         s.next_maps_t = now + gs_ticks_of_ns(FIRST_MAPS_NS);
     else if (!clears_up())
-        look(now, interval_ns() / BUDGET, now >= s.next_maps_t);
+        look(now, look_budget_ns(), now >= s.next_maps_t);
     s.next_look_t = now + gs_ticks_of_ns(next_spacing_ns());
 }
 

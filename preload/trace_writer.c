@@ -7,6 +7,7 @@
 #include "preload/agent.h"
 #include "preload/agent_clock.h"
 #include "preload/gil.h"
+#include "preload/governor.h"
 #include "preload/hold_watch.h"
 #include "preload/own_maps.h"
 #include "preload/raw_sys.h"
@@ -508,6 +509,7 @@ static void write_group(struct gs_writer_buffers *b, enum group g)
 void gs_writer_drain(void)
 {
     struct gs_writer_buffers *b = gs_writer.buf;
+    uint64_t began_ns = gs_governor_work_begins();
     bool all;
     do { /* rows first, then the definitions that were complete before them */
         all = collect(b);
@@ -516,4 +518,5 @@ void gs_writer_drain(void)
         for (enum group g = 0; g < N_GROUPS; g++)
             write_group(b, g);
     } while (!all);
+    gs_governor_work_ends(began_ns);
 }

@@ -161,6 +161,16 @@ def test_governor_sheds_detail_when_over_budget(python, gilscope, targets, stats
 
 
 @pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
+def test_detail_stays_where_less_would_save_nothing(python, gilscope, targets, stats, tmp_path):
+    """A fifth of a core, and memory to look at: what the drain thread takes does not depend on the detail."""
+    result = run_preloaded(gilscope, [python, targets / "small_share.py", "7.5"], tmp_path / "x.gsc")
+    assert result.returncode == 0
+    (process,) = stats(tmp_path / "x.gsc")["processes"]
+    assert not any("over budget" in note for note in process["notes"])
+    assert process["level_end"] == 1
+
+
+@pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 def test_musl_child_lives_under_the_inherited_preload(gilscope, compile_c, tmp_path):
     musl = shutil.which("musl-gcc") or pytest.skip("no musl-gcc (Debian: musl-tools)")
     child = compile_c("musl_child.c", compiler=musl)
