@@ -16,6 +16,7 @@ static struct {
     uint64_t window_t;
     struct gs_cost at;
     uint64_t work_ns, work_ns_then;
+    uint32_t n_over; /* windows over budget, one behind another */
     uint32_t step;
 } gov;
 
@@ -111,8 +112,10 @@ void gs_governor_tick(uint64_t now)
     gov.window_t = now;
     gov.at = c;
     gov.work_ns_then = gov.work_ns;
-    /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. */
-    if (over && shed > 10000000 && !sheds_native() && !sheds_locks() && !sheds_counters() &&
+    /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. Imports
+     * are dear for some seconds, with ever new stacks, and what is shed then does not come back. */
+    gov.n_over = over && shed > 10000000 ? gov.n_over + 1 : 0;
+    if (gov.n_over > 1 && !sheds_native() && !sheds_locks() && !sheds_counters() &&
         gov.step < sizeof(steps) / sizeof(steps[0]))
         step_down();
 }

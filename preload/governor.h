@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Keeps what recording costs within the budget: every 5 s it compares the cost it can shed (stacks,
- * samples, rows) with the process's CPU time, and takes one step down when over it. Each step is a
- * LEVEL record. What the drain thread takes whatever the detail, to wake up and to look at memory,
- * which has a budget of its own, would not become less by it.
+ * samples, rows) with the process's CPU time, and takes one step down when over it for the second
+ * time in a row. Each step is a LEVEL record. What the drain thread takes whatever the detail, to
+ * wake up and to look at memory, which has a budget of its own, would not become less by it.
  */
 #ifndef GS_GOVERNOR_H
 #define GS_GOVERNOR_H

@@ -151,7 +151,7 @@ def test_own_cost_has_the_start_in_it_and_grows_with_the_turns(python, gilscope,
 
 @pytest.mark.pythons(min=(3, 12), max=(3, 12), per_minor=True)
 def test_governor_sheds_detail_when_over_budget(python, gilscope, targets, stats, tmp_path):
-    result = run_preloaded(gilscope, [python, targets / "turns.py", "12"], tmp_path / "x.gsc",
+    result = run_preloaded(gilscope, [python, targets / "turns.py", "17.5"], tmp_path / "x.gsc",
                            env={"GILSCOPE_BUDGET": "0.1", "GILSCOPE_LEVEL": "2"})
     assert result.returncode == 0
     doc = stats(tmp_path / "x.gsc")

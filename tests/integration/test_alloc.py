@@ -434,7 +434,7 @@ def test_the_governor_makes_samples_fewer_not_the_sum(
         python, record, allocations, targets, measured):
     code = with_targets(targets, """
 import time
-end = time.monotonic() + 12
+end = time.monotonic() + 17
 while time.monotonic() < end:
     allocate.churn(20000)
 allocate.main(["grow", "small"])

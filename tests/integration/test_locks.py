@@ -198,7 +198,7 @@ print(id(lock))
 def test_the_governor_sheds_locks_first(python, gilscope, record, script):
     code = script("""
 import threading, time
-lock, end = threading.Lock(), time.monotonic() + 8
+lock, end = threading.Lock(), time.monotonic() + 13
 while time.monotonic() < end:
     for _ in range(50):
         with lock:
