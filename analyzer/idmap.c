@@ -95,16 +95,6 @@ static void make_slots(struct gs_idmap *m, size_t n)
     }
 }
 
-void gs_idmap_reserve(struct gs_idmap *m, size_t n)
-{
-    if (2 * n > m->n_slots)
-        make_slots(m, n);
-    if (n > m->cap) {
-        m->keys = gs_xrealloc(m->keys, n, sizeof(*m->keys));
-        m->cap = n;
-    }
-}
-
 static inline bool is_run(const struct gs_idmap *m)
 {
     return m->n_slots == 0;

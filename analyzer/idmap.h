@@ -17,8 +17,6 @@ struct gs_idmap {
     uint32_t *slots; /* index, GS_IDMAP_NONE when empty */
     size_t n_slots;  /* power of two; 0 as long as each key is the one before + 1: most ids are */
 };
-/* Room for n keys in all; a map that is a run of ids needs less. */
-void gs_idmap_reserve(struct gs_idmap *m, size_t n);
 uint32_t gs_idmap_add(struct gs_idmap *m, uint64_t key);        /* existing or new index */
 uint32_t gs_idmap_find(const struct gs_idmap *m, uint64_t key); /* GS_IDMAP_NONE if absent */
 void gs_idmap_free(struct gs_idmap *m);

@@ -3,6 +3,7 @@
 come true is for tests/whatif/validate."""
 import base64
 import gzip
+import itertools
 import json
 import re
 import sys
@@ -137,7 +138,9 @@ def test_bounds_only(recorded, whatif, options, why):
 
 def report_data(page):
     blocks = re.findall(r'<script type="application/octet-stream" class="gs-data">([^<]*)</script>', page.read_text())
-    return json.loads(gzip.decompress(b"".join(map(base64.b64decode, blocks))))
+    data = json.loads(gzip.decompress(b"".join(map(base64.b64decode, blocks))))
+    data["nodes"] = {name: list(itertools.accumulate(steps)) for name, steps in data["nodes"].items()}  # load.js
+    return data
 
 
 @pytest.mark.pythons(min=(3, 13), max=(3, 13))
