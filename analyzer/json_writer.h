@@ -68,29 +68,26 @@ static inline void gs_json_next_i64(struct gs_json *j, int64_t v)
         gs_json_i64(j, v);
 }
 
-/* One field of all n structures as an array. */
-#define GS_JSON_COLUMN(j, name, array, n, field)                                                   \
+/* An array of n values, each of which an expression of i_ says. */
+#define GS__JSON_VALUES(j, name, n, type, value)                                                   \
     do {                                                                                           \
+        size_t i_ = 0;                                                                             \
         gs_json_key(j, name);                                                                      \
         gs_json_begin_array_inline(j);                                                             \
-        if ((n) > 0)                                                                               \
-            gs_json_u64(j, (array)[0].field);                                                      \
-        for (size_t i_ = 1; i_ < (n); i_++)                                                        \
-            gs_json_next_u64(j, (array)[i_].field);                                                \
+        if (i_ < (n))                                                                              \
+            gs_json_##type(j, value);                                                              \
+        for (i_ = 1; i_ < (n); i_++)                                                               \
+            gs_json_next_##type(j, value);                                                         \
         gs_json_end_array(j);                                                                      \
     } while (0)
+
+/* One field of all n structures as an array. */
+#define GS_JSON_COLUMN(j, name, array, n, field) GS__JSON_VALUES(j, name, n, u64, (array)[i_].field)
 
 /* The same of a column whose neighbours are close: the first, then what each is above the one
  * before. Small numbers are written, deflated and read sooner. */
 #define GS_JSON_STEPS(j, name, array, n, field)                                                    \
-    do {                                                                                           \
-        gs_json_key(j, name);                                                                      \
-        gs_json_begin_array_inline(j);                                                             \
-        if ((n) > 0)                                                                               \
-            gs_json_i64(j, (array)[0].field);                                                      \
-        for (size_t i_ = 1; i_ < (n); i_++)                                                        \
-            gs_json_next_i64(j, (int64_t)(array)[i_].field - (int64_t)(array)[i_ - 1].field);      \
-        gs_json_end_array(j);                                                                      \
-    } while (0)
+    GS__JSON_VALUES(j, name, n, i64,                                                               \
+                    (int64_t)(array)[i_].field - (i_ ? (int64_t)(array)[i_ - 1].field : 0))
 
 #endif
