@@ -15,8 +15,8 @@
 static struct {
     uint64_t window_t;
     struct gs_cost at;
-    uint64_t work_ns, work_ns_then;
-    uint32_t n_over; /* windows over budget, one behind another */
+    uint64_t work_ns; /* in this window */
+    uint32_t n_over;  /* windows over budget, one behind another */
     uint32_t step;
 } gov;
 
@@ -106,12 +106,12 @@ void gs_governor_tick(uint64_t now)
     struct gs_cost c = gs_cost_now();
     if (gov.window_t && now - gov.window_t < gs_ticks_of_ns(WINDOW_NS))
         return;
-    uint64_t shed = c.stack_ns - gov.at.stack_ns + gov.work_ns - gov.work_ns_then;
+    uint64_t shed = c.stack_ns - gov.at.stack_ns + gov.work_ns;
     uint64_t cpu = c.process_cpu_ns - gov.at.process_cpu_ns;
     bool over = gov.window_t && shed * 1000 > cpu * gs_agent.config.budget_permille;
     gov.window_t = now;
     gov.at = c;
-    gov.work_ns_then = gov.work_ns;
+    gov.work_ns = 0;
     /* A nearly idle process always looks dear: under 10 ms of CPU there is nothing to save. Imports
      * are dear for some seconds, with ever new stacks, and what is shed then does not come back. */
     gov.n_over = over && shed > 10000000 ? gov.n_over + 1 : 0;
