@@ -153,7 +153,8 @@ static size_t cut_into_segments(struct gs__worker *me, size_t n_subs, const stru
 {
     uint64_t low_ns = t->a_ns, cur_ns = t->acq_ns, hold_ns = t->rel_ns - t->acq_ns;
     bool is_turn = t->flags & GS_SLICE_TURN, expired = has_expiry(samples, n_samples);
-    const struct gs_typical *typical = me->typicals ? &me->typicals[t->hold_actor] : NULL;
+    bool is_typical = me->actors[t->hold_actor].is_typical;
+    const struct gs_typical *typical = is_typical ? &me->typicals[t->hold_actor] : NULL;
     size_t n = gs_turn_segments(t, samples, n_samples, typical, me->segments);
     for (size_t k = 0; k < n; k++) {
         const struct gs_segment *s = &me->segments[k];

@@ -15,7 +15,7 @@ struct gs_load_options {
     unsigned jobs;      /* threads, 0 for as many as there are cores */
     size_t window_rows; /* of the engines' windows, 0 for the default (tests have smaller ones) */
     enum gs_stack_view stacks;
-    bool no_pairs; /* who waited for whom is not asked for: half of the work */
+    bool no_pairs; /* who waited for whom is not asked for: a fifth to a third of the work */
 };
 
 /* Reads all captures (files, or directories searched for *.gsc) as one job. The result does not
